@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# One plain Makefile: `make help` lists the targets. Objects go to build/<flavour>/.
+
+SHELL   := /bin/bash
+FLAVOUR ?= release
+CC      ?= gcc
+B       := build/$(FLAVOUR)
+GEN     := build/gen
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
+        -Wvla -Wformat=2 -Wundef -Wconversion -Wimplicit-fallthrough
+VERSION := $(shell cat VERSION)
+CFLAGS_release := -O2 -g -fno-omit-frame-pointer -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+CFLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+ifeq ($(FLAVOUR),fuzz)
+CC := clang
+endif
+WERROR ?= -Werror
+CFLAGS  := -std=c11 -D_GNU_SOURCE -pthread $(CFLAGS_$(FLAVOUR)) $(WARN) $(WERROR) -I. -I$(GEN) \
+           -DSLUICE_VERSION='"$(VERSION)"' -MMD -MP $(EXTRA_CFLAGS)
+LDFLAGS := -pthread $(filter -fsanitize%,$(CFLAGS_$(FLAVOUR))) $(EXTRA_LDFLAGS)
+
+SERVICES := gateway core store rest
+LIBS_base    := -levent -levent_pthreads -lcrypto -lnng -lprotobuf-c
+LIBS_gateway := -lssl $(LIBS_base)
+LIBS_core    := $(LIBS_base)
+LIBS_store   := -llmdb -lmariadb -lhiredis $(LIBS_base)
+LIBS_rest    := -lulfius -ljansson $(LIBS_base)
+
+PROTOS      := $(wildcard proto/*.proto)
+PB_C        := $(PROTOS:proto/%.proto=$(GEN)/proto/%.pb-c.c)
+PB_H        := $(PB_C:.c=.h)
+PB_O        := $(PROTOS:proto/%.proto=$(B)/gen/proto/%.pb-c.o)
+COMMON_O    := $(patsubst %.c,$(B)/%.o,$(wildcard common/*.c))
+PROTO_O     := $(patsubst %.c,$(B)/%.o,$(wildcard proto/*.c)) $(PB_O)
+objects      = $(patsubst %.c,$(B)/%.o,$(filter-out services/$(1)/main.c,$(wildcard services/$(1)/*.c)))
+PROGRAMS    := $(foreach s,$(SERVICES),$(if $(wildcard services/$(s)/main.c),$(B)/sluice-$(s)))
+TEST_SRC    := $(wildcard tests/unit/*/*_test.c)
+TESTS       := $(TEST_SRC:%.c=$(B)/%)
+FUZZ_SRC    := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
+
+.DEFAULT_GOAL := all
+.SECONDARY:
+.PHONY: help all up down deps test lint bench format asan tsan fuzz fuzzers clean programs unit \
+        test-fast test-unit test-integration test-cluster test-soak
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
+
+all: programs $(B)/mqload ## build the four programs (FLAVOUR=release|asan|tsan)
+programs: $(PROGRAMS)
+unit: $(TESTS)
+
+$(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto
+	@mkdir -p $(GEN)/proto
+	protoc-c --c_out=$(GEN) $<
+$(B)/gen/%.o: $(GEN)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -Wconversion -Wcast-qual -Wpedantic,$(CFLAGS)) -c -o $@ $<
+$(B)/%.o: %.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+$(B)/libcommon.a: $(COMMON_O)
+	@rm -f $@; ar rcs $@ $^
+$(B)/libproto.a: $(PROTO_O)
+	@rm -f $@; ar rcs $@ $^
+define service_rules
+$(B)/lib$(1).a: $(call objects,$(1))
+	@rm -f $$@; ar rcs $$@ $$^
+$(B)/sluice-$(1): $(B)/services/$(1)/main.o $(B)/lib$(1).a $(B)/libproto.a $(B)/libcommon.a
+	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1))
+$(B)/tests/unit/$(1)/%_test: $(B)/tests/unit/$(1)/%_test.o $(B)/lib$(1).a $(B)/libproto.a $(B)/libcommon.a
+	$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcunit $$(LIBS_$(1))
+endef
+$(foreach s,$(SERVICES),$(eval $(call service_rules,$(s))))
+$(B)/tests/unit/common/%_test: $(B)/tests/unit/common/%_test.o $(B)/libcommon.a
+	$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS_base)
+$(B)/tests/unit/proto/%_test: $(B)/tests/unit/proto/%_test.o $(B)/libproto.a $(B)/libcommon.a
+	$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS_base)
+build/fuzz/tests/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libproto.a build/fuzz/libcommon.a
+	clang $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_base)
+$(B)/mqload: tests/bench/mqload.c
+	@mkdir -p $(@D)
+	gcc -O2 -o $@ $<
+
+clean: ## remove build/ (state of make up stays in .sluice/)
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
