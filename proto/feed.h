@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The records that travel in feeds between the programs: their numbers, their
+ * layouts, and who sends which to whom. This is the catalogue of the routing
+ * and delivery protocol; how frames carry records is common/feed_frame.h, and
+ * what the questions with one answer look like is calls.proto.
+ *
+ * All integers are big-endian. "record" below is the layout of
+ * publish_record.h. A filter or topic that ends a record has no length: it
+ * takes the rest. Unknown record types are ignored and counted, so that a
+ * newer program can talk to an older one.
+ */
+#ifndef PROTO_FEED_H
+#define PROTO_FEED_H
+
+enum feed_record {
+    /* -- gateway or store -> core ------------------------------------------ */
+    /* u64 ticket, u8 flags (ROUTE_*), filter. The core answers ROUTE_DONE(ticket)
+     * when every live gateway has acknowledged a digest that covers the filter.
+     * Ticket 0 asks for no answer. Adding a known filter replaces its flags. */
+    FEED_ROUTE_ADD = 1,
+    /* filter */
+    FEED_ROUTE_REMOVE = 2,
+    /* Empty. Ends the resync that follows every new pair of incarnations: all
+     * routes of the sender have been added before it. Also store <-> gateway. */
+    FEED_RESYNC_END = 3,
+    /* record. Also core -> gateway and core -> store. */
+    FEED_PUBLISH = 4,
+    /* u64 version: every worker has applied the digest up to this version. */
+    FEED_DIGEST_ACK = 5,
+    /* u64 token. Answered like a publish, when everything that this core took
+     * from anybody before it is in the hands of its destinations. */
+    FEED_FLUSH = 6,
+
+    /* -- core -> gateway or store ------------------------------------------ */
+    /* n times: u64 token, u8 flags (bit 0: somebody elsewhere wanted it). */
+    FEED_TOKEN_DONE = 16,
+    /* n times: u64 ticket */
+    FEED_ROUTE_DONE = 17,
+    /* u64 version: forget all digest filters of this core; those that follow
+     * up to FEED_RESYNC_END are its whole digest. */
+    FEED_DIGEST_RESET = 18,
+    /* u64 version, filter (a prefix shortened to "a/b/#" covers more) */
+    FEED_DIGEST_ADD = 19,
+    /* u64 version, filter */
+    FEED_DIGEST_REMOVE = 20,
+
+    /* -- gateway -> store --------------------------------------------------- */
+    /* protobuf SessionAnnounce: during a resync, one per session held. */
+    FEED_SESSION_ANNOUNCE = 32,
+    /* u64 session, u64 epoch, u64 conn, u64 after: CONNACK is on its way; push
+     * the queue from the first sequence above `after` that is not acknowledged.
+     * `after` is 0 for a new connection (everything unacknowledged, with DUP
+     * where it may have been sent before). */
+    FEED_SESSION_READY = 33,
+    /* u64 session, u64 epoch, u8 flags (CLOSE_*), u32 expiry_s (used if
+     * CLOSE_HAS_EXPIRY): the connection is gone. */
+    FEED_SESSION_CLOSE = 34,
+    /* u64 session, u64 epoch, u64 seq: PUBACK or PUBCOMP came (or the message
+     * can never be delivered): remove it from the queue. */
+    FEED_QUEUE_ACK = 35,
+    /* u64 session, u64 epoch, u64 seq: PUBREC came. Answered by
+     * FEED_QUEUE_RECORDED when committed. */
+    FEED_QUEUE_REC = 36,
+    /* u64 session, u64 epoch, u16 packet id, record: a QoS 2 publish of a
+     * persistent session. Answered by FEED_INBOUND_DONE. */
+    FEED_INBOUND_PUBLISH = 37,
+    /* u64 session, u64 epoch, u16 packet id: PUBREL came. Answered by
+     * FEED_INBOUND_RELEASED. */
+    FEED_INBOUND_RELEASE = 38,
+
+    /* -- store -> gateway --------------------------------------------------- */
+    /* u16 n, n targets, record. Target: u64 conn, u64 seq (0 for QoS 0),
+     * u8 flags (DELIVER_*), u8 k, k times u32 subscription identifier. */
+    FEED_DELIVER = 48,
+    /* u64 conn, u64 seq: send PUBREL. */
+    FEED_QUEUE_RECORDED = 49,
+    /* u64 conn, u16 packet id, u8 reason: send PUBREC. */
+    FEED_INBOUND_DONE = 50,
+    /* u64 conn, u16 packet id: send PUBCOMP. */
+    FEED_INBOUND_RELEASED = 51,
+    /* u64 conn, u64 session, u64 epoch, u8 reason: this connection no longer
+     * owns its session: DISCONNECT with the reason (5.0) and close. */
+    FEED_SESSION_KICK = 52,
+    /* user name: forget what was remembered about this user. */
+    FEED_USER_CHANGED = 53
+};
+
+enum {
+    ROUTE_QOS1 = 1 << 0, /* wants QoS 1 and 2 only (stores: their persistent sessions) */
+
+    CLOSE_WILL       = 1 << 0, /* publish the will (else it is deleted) */
+    CLOSE_HAS_EXPIRY = 1 << 1, /* DISCONNECT changed the session expiry */
+
+    DELIVER_QOS_MASK = 3,
+    DELIVER_RETAIN   = 1 << 2,
+    DELIVER_DUP      = 1 << 3,
+    DELIVER_REL      = 1 << 4 /* PUBREC is already recorded: send PUBREL, not the message */
+};
+
+/* Application bits that every heartbeat carries (peer state). */
+enum {
+    STATE_SERVING = 1 << 0 /* core: takes publishes; store: takes opens */
+};
+
+/* Methods of calls; below 100 belongs to common/peer. */
+enum call_method {
+    CALL_SESSION_OPEN        = 100,
+    CALL_SESSION_SUBSCRIBE   = 101,
+    CALL_SESSION_UNSUBSCRIBE = 102,
+    CALL_RETAINED_GET        = 103,
+    CALL_USER_GET            = 110,
+    CALL_USER_PUT            = 111,
+    CALL_USER_DELETE         = 112,
+    CALL_USER_LIST           = 113,
+    CALL_USER_STATUS         = 114,
+    CALL_USER_VERIFY         = 115
+};
+
+/*
+ * Packet identifier of a delivery from a queue: the same from any gateway after
+ * any crash, never stored. In flight are always fewer than 65,535.
+ */
+#define FEED_PACKET_ID(seq) ((uint16_t)(1 + (seq) % 65535))
+
+#endif
