@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bytes of one feed frame: fixed header, then records. Pure: encodes and decodes, checks
+ * lengths, knows nothing of sockets, windows or what a record means.
+ *
+ *   0        2        4                 8
+ *   +--------+--------+-----------------+-----------------------------------+
+ *   | magic  | flags  | state           | sender incarnation                |   magic 0x5B01:
+ * version 1
+ *   +--------+--------+-----------------+-----------------------------------+  16
+ *   | receiver incarnation              | token (16 bytes)                  |
+ *   +-----------------------------------+                 +-----------------+  32
+ *   |                                   (token, continued) | sequence number
+ *   +-----------------------------------------------------------------------+  48
+ *   | received                          | done                              |
+ *   +-----------------------------------+-----------------------------------+  64
+ *   | records: u32 length of (type + body), u8 type, body ...               |
+ *   +-----------------------------------------------------------------------+
+ *
+ * All fields are big-endian. Offsets: magic 0, flags 2, state 4, sender 8, receiver 16, token 24,
+ * sequence 40, received 48, done 56, records 64. Sequence 0: no records, only acknowledgement and
+ * lease.
+ *
+ * Example (flags GAP, state 7, sender 0x0102030405060708, receiver 0x1112131415161718,
+ * token 20..2F, sequence 0x10000000001, received 0x10000000000, done 0x10000000000, one record type
+ * 9 "hi"): 5b01 0001 00000007 0102030405060708 1112131415161718 202122232425262728292a2b2c2d2e2f
+ *   0000010000000001 0000010000000000 0000010000000000 00000003 09 6869
+ */
+#ifndef SLUICE_COMMON_FEED_FRAME_H
+#define SLUICE_COMMON_FEED_FRAME_H
+
+#include "common/err.h"
+#include "common/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FEED_FRAME_MAGIC           0x5B01u
+#define FEED_FRAME_HEADER_LEN      64u
+#define FEED_FRAME_RECORD_OVERHEAD 5u /* u32 length and u8 type */
+#define FEED_FRAME_TOKEN_LEN       16u
+
+enum feed_frame_flag {
+    FEED_FRAME_GAP = 1, /* the sender of this frame missed something: repeat all above `received` */
+};
+
+struct feed_frame {
+    uint16_t flags;  /* enum feed_frame_flag; unknown bits are ignored by receivers */
+    uint32_t state;  /* 32 bits of the application, see peer.h */
+    uint64_t sender; /* incarnations */
+    uint64_t receiver;
+    uint8_t token[FEED_FRAME_TOKEN_LEN];
+    uint64_t seq;      /* 0: no records */
+    uint64_t received; /* highest sequence number of the opposite feed taken in order */
+    uint64_t done;     /* highest sequence number whose records the application has finished with */
+    struct slice records; /* borrowed from the decoded bytes */
+};
+
+/* Writes the 64 header bytes (not the records) to `out`. */
+void feed_frame_encode_header(const struct feed_frame *frame, uint8_t out[FEED_FRAME_HEADER_LEN]);
+
+/* Decodes header and checks the record lengths to the end: after OK feed_frame_next cannot meet a
+ * malformed record. ERR_MALFORMED: too short, bad record length, records with sequence 0 or none
+ * with another. ERR_VERSION: other magic. ERR_TOO_LARGE: a record body above `max_record`. `*out`
+ * borrows `bytes`. */
+enum err feed_frame_decode(struct slice bytes, size_t max_record,
+                           struct feed_frame *out) ERR_MUST_USE;
+
+/* Takes the next record off `*records`; false at the end (or at a malformed record). `*body` is
+ * borrowed. */
+bool feed_frame_next(struct slice *records, uint8_t *type, struct slice *body);
+
+/* Writes the 5 bytes that precede a body of `body_len` bytes. */
+void feed_frame_put_record_header(uint8_t out[FEED_FRAME_RECORD_OVERHEAD], uint8_t type,
+                                  size_t body_len);
+
+#endif
