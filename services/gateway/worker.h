@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: one thread that owns connections, their routes, and nothing that another thread may
+ * touch. Everybody else speaks to it by posts (post.h) in its mailbox, and it speaks to the hub and
+ * to the other workers by posts in theirs. It knows of no feed, call or store.
+ *
+ * Life: worker_new for each, worker_listen, worker_connect_to for each, worker_start for each;
+ * POST_STOP; worker_join; worker_free. Functions here are called by the thread that built it.
+ */
+#ifndef SERVICES_GATEWAY_WORKER_H
+#define SERVICES_GATEWAY_WORKER_H
+
+#include "common/err.h"
+#include "common/mailbox.h"
+#include "common/metrics.h"
+#include "services/gateway/post.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the settings say; worker_options_init gives the defaults. Copied by worker_new. */
+struct worker_options {
+    uint32_t max_packet_size;     /* bytes a client may send in one packet */
+    uint32_t max_inflight;        /* QoS 1 and 2 messages unacknowledged per client */
+    uint32_t max_queued;          /* messages waiting behind them */
+    uint32_t max_output;          /* bytes waiting for a slow reader, per client */
+    uint32_t receive_maximum;     /* what we tell a 5.0 client */
+    uint32_t topic_alias_maximum; /* aliases a 5.0 client may set */
+    uint32_t keep_alive_max_s;    /* 0: no cap */
+    uint32_t session_expiry_max_s; /* cap; 0xFFFFFFFF: none */
+    uint32_t connect_timeout_ms;  /* from accept to CONNECT */
+    uint32_t max_connections;     /* per worker */
+    size_t max_filters;           /* filters in the route tree */
+    bool allow_anonymous;
+    bool retain_available;
+};
+
+void worker_options_init(struct worker_options *options);
+
+struct worker;
+
+/* New; index < WORKERS_MAX; metrics is borrowed and may be NULL. No thread yet. */
+struct worker *worker_new(uint8_t index, const struct worker_options *options, struct metrics *metrics);
+/* After worker_join, or without ever starting. NULL is nothing. */
+void worker_free(struct worker *worker);
+
+/* Opens a plain MQTT listener (SO_REUSEPORT, so that every worker opens the same port). port 0: a free
+ * one; *bound says which. ERR_INVALID: no such address; ERR_IO: see errno. */
+ERR_MUST_USE enum err worker_listen(struct worker *worker, const char *bind, uint16_t port, uint16_t *bound);
+/* Closes the listeners, from within POST_DRAIN too; idempotent; before start or after join. */
+void worker_unlisten(struct worker *worker);
+
+/* Where to post: struct post mailboxes of the hub and of all workers (its own included). Borrowed. */
+void worker_connect_to(struct worker *worker, struct mailbox *hub, struct mailbox *const *workers, uint8_t count);
+
+/* Takes struct post; every body that it cannot use is freed. */
+struct mailbox *worker_mailbox(struct worker *worker);
+
+/* Starts the thread. ERR_IO. */
+ERR_MUST_USE enum err worker_start(struct worker *worker);
+/* Waits for the end that POST_STOP began. */
+void worker_join(struct worker *worker);
+
+/* Open connections; any thread. */
+uint32_t worker_connection_count(const struct worker *worker);
+
+#endif
