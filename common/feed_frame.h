@@ -2,28 +2,31 @@
 /* The bytes of one feed frame: fixed header, then records. Pure: encodes and decodes, checks
  * lengths, knows nothing of sockets, windows or what a record means.
  *
- *   0        2        4                 8
+ * magic 0x5B01 means version 1.
+ *
+ *   0        2        4                 8                                 16
  *   +--------+--------+-----------------+-----------------------------------+
- *   | magic  | flags  | state           | sender incarnation                |   magic 0x5B01:
- * version 1
- *   +--------+--------+-----------------+-----------------------------------+  16
- *   | receiver incarnation              | token (16 bytes)                  |
- *   +-----------------------------------+                 +-----------------+  32
- *   |                                   (token, continued) | sequence number
- *   +-----------------------------------------------------------------------+  48
+ *   | magic  | flags  | state           | sender incarnation                |
+ *   +--------+--------+-----------------+-----------------------------------+ 16
+ *   | receiver incarnation              | token ...                         |
+ *   +-----------------------------------+-----------------------------------+ 32
+ *   | ... token (16 bytes)              | sequence number                   |
+ *   +-----------------------------------+-----------------------------------+ 48
  *   | received                          | done                              |
- *   +-----------------------------------+-----------------------------------+  64
- *   | records: u32 length of (type + body), u8 type, body ...               |
+ *   +-----------------------------------+-----------------------------------+ 64
+ *   | records: u32 length of type and body, u8 type, body ...               |
  *   +-----------------------------------------------------------------------+
  *
- * All fields are big-endian. Offsets: magic 0, flags 2, state 4, sender 8, receiver 16, token 24,
- * sequence 40, received 48, done 56, records 64. Sequence 0: no records, only acknowledgement and
- * lease.
+ * All fields are big-endian. Sequence 0: no records, only acknowledgement and lease.
  *
- * Example (flags GAP, state 7, sender 0x0102030405060708, receiver 0x1112131415161718,
- * token 20..2F, sequence 0x10000000001, received 0x10000000000, done 0x10000000000, one record type
- * 9 "hi"): 5b01 0001 00000007 0102030405060708 1112131415161718 202122232425262728292a2b2c2d2e2f
- *   0000010000000001 0000010000000000 0000010000000000 00000003 09 6869
+ * Example: flags GAP, state 7, sequence 0x10000000001, both acknowledgements 0x10000000000, one
+ * record of type 9 with the body "hi":
+ *
+ *   5b01 0001 00000007 0102030405060708
+ *   1112131415161718 2021222324252627
+ *   28292a2b2c2d2e2f 0000010000000001
+ *   0000010000000000 0000010000000000
+ *   00000003 09 6869
  */
 #ifndef SLUICE_COMMON_FEED_FRAME_H
 #define SLUICE_COMMON_FEED_FRAME_H

@@ -124,11 +124,13 @@ uint64_t feed_window_last_done(const struct feed_window *window);
 /* Every ticket up to this one is done or dropped. */
 uint64_t feed_window_done_ticket(const struct feed_window *window);
 uint64_t
-feed_window_last_ticket(const struct feed_window *window);   /* newest ticket given out; 0: none */
-bool feed_window_has_room(const struct feed_window *window); /* below 3/4 */
-bool feed_window_is_full(const struct feed_window *window);
+feed_window_last_ticket(const struct feed_window *window); /* newest ticket given out; 0: none */
+/* Below 3/4 of window_bytes. */
+bool feed_window_has_room(const struct feed_window *window);
+/* True once when an append was refused and the window is below 3/4 again. */
+bool feed_window_take_room(struct feed_window *window);
 bool feed_window_in_session(const struct feed_window *window);
 bool feed_window_in_preamble(const struct feed_window *window);
-const struct feed_window_stats *feed_window_stats(const struct feed_window *window); /* borrowed */
+const struct feed_window_stats *feed_window_stats(struct feed_window *window); /* borrowed */
 
 #endif

@@ -2,17 +2,19 @@
 /* The handshake of two programs and what both derive from it. Pure but for the HMACs: bytes in,
  * bytes out; peer_hello.c sends them.
  *
- *   dialer                                            server
- *     | hello1: who I am, nonce_a                       |
- *     |------------------------------------------------>|
- *     |     offer: who I am, nonce_b, proof_b           |   proof_b = HMAC(secret, "sluice server
- * 1" offer hello1)
- *     |<------------------------------------------------|
- *     | hello2: hello1, offer, proof_a                  |   proof_a = HMAC(secret, "sluice dialer
- * 1" offer hello1)
- *     |------------------------------------------------>|
- *     |     welcome: lease, state, done, blob, check    |   check = HMAC(calls token, welcome)
- *     |<------------------------------------------------|
+ *   dialer                                         server
+ *     | hello1: who I am, nonce_a                      |
+ *     |----------------------------------------------->|
+ *     |        offer: who I am, nonce_b, then proof_b  |
+ *     |<-----------------------------------------------|
+ *     | hello2: hello1, offer, proof_a                 |
+ *     |----------------------------------------------->|
+ *     |   welcome: lease, state, done, blob, check     |
+ *     |<-----------------------------------------------|
+ *
+ *   proof_b = HMAC(secret, "sluice server 1" offer hello1)
+ *   proof_a = HMAC(secret, "sluice dialer 1" offer hello1)
+ *   check   = HMAC(welcome key, welcome), first 16 bytes
  *
  * The server keeps nothing between the two: nonce_b = HMAC(own random key, offer without nonce_b,
  * hello1) and the offer carries its time, so an offer that comes back is known to be its own and at
@@ -67,7 +69,8 @@ struct hello {
 struct hello_tokens {
     uint8_t to_server[FEED_FRAME_TOKEN_LEN];
     uint8_t to_dialer[FEED_FRAME_TOKEN_LEN];
-    uint8_t calls[FEED_FRAME_TOKEN_LEN]; /* calls of the dialer */
+    uint8_t calls[FEED_FRAME_TOKEN_LEN];   /* calls of the dialer */
+    uint8_t welcome[FEED_FRAME_TOKEN_LEN]; /* key of the welcome's check, never sent */
 };
 
 /* Sent in answer to a proven hello2. */
