@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See gateway_config.h. */
+#include "services/gateway/gateway_config.h"
+
+#include <string.h>
+
+#include "proto/limits.h"
+#include "services/gateway/post.h"
+
+#define ROW(name_, type_, fallback_, min_, max_, unit_, member_, help_)                                      \
+    {                                                                                                        \
+        name_, type_, fallback_, min_, max_, unit_, NULL, help_, offsetof(struct gateway_config, member_)    \
+    }
+#define HOST_MAX 255
+
+static const struct conf_row rows[] = {
+    CONF_COMMON_ROWS(struct gateway_config, common, "9101"),
+    ROW("mqtt-bind", CONF_STR, "0.0.0.0", 1, HOST_MAX, NULL, mqtt_bind, "address of the MQTT listener"),
+    ROW("mqtt-port", CONF_U64, "18883", 0, 65535, NULL, mqtt_port, "port of MQTT over TCP; 0: off"),
+    ROW("workers", CONF_U64, "0", 0, WORKERS_MAX, "threads", workers,
+        "threads that serve connections; 0: one per processor"),
+    ROW("connections-max", CONF_U64, "1000000", 1, 16000000, NULL, connections_max,
+        "connections at most; further ones are closed at once"),
+    ROW("allow-anonymous", CONF_BOOL, "off", 0, 0, NULL, allow_anonymous,
+        "let clients in that give no user name"),
+    ROW("max-packet-size", CONF_SIZE, "1179648", 1024, LIMITS_PACKET, "bytes", max_packet_size,
+        "largest MQTT packet accepted"),
+    ROW("max-inflight", CONF_U64, "1000", 1, 65535, "messages", max_inflight,
+        "QoS 1 and 2 messages sent and not acknowledged per client"),
+    ROW("max-queued", CONF_U64, "1000", 0, 1000000, "messages", max_queued,
+        "messages that wait per client without a persistent session"),
+    ROW("max-output", CONF_SIZE, "8MiB", 65536, UINT32_MAX, "bytes", max_output,
+        "output that waits per client; QoS 0 beyond it is dropped"),
+    ROW("receive-maximum", CONF_U64, "1000", 1, 65535, "messages", receive_maximum,
+        "QoS 1 and 2 messages that a 5.0 client may have unacknowledged"),
+    ROW("topic-alias-maximum", CONF_U64, "16", 0, 1024, NULL, topic_alias_maximum,
+        "topic aliases that a 5.0 client may use"),
+    ROW("keep-alive-max", CONF_U64, "0", 0, 65535, "s", keep_alive_max_s,
+        "longest keep alive granted to 5.0 clients; 0: any"),
+    ROW("session-expiry-max", CONF_U64, "4294967295", 0, UINT32_MAX, "s", session_expiry_max_s,
+        "longest session expiry granted; 4294967295: any"),
+    ROW("connect-timeout", CONF_DURATION_MS, "10s", 100, 600000, "ms", connect_timeout_ms,
+        "time from accept to CONNECT"),
+    ROW("cores", CONF_LIST, "127.0.0.1:7201", 0, GATEWAY_CONFIG_PEERS_MAX, NULL, cores,
+        "call addresses of the cores, host:port"),
+    ROW("stores", CONF_LIST, "127.0.0.1:7301", 1, 1, NULL, stores,
+        "call address of the store, host:port"),
+    ROW("feed-listen", CONF_STR, "0.0.0.0:0", 1, HOST_MAX, NULL, feed_listen,
+        "where cores and stores send their feeds to; port 0: any"),
+    ROW("advertise", CONF_STR, "", 0, HOST_MAX, NULL, advertise,
+        "host under which they find it; empty: the address that they see"),
+    ROW("lease-ms", CONF_DURATION_MS, "3s", 300, 60000, "ms", lease_ms,
+        "silence after which a peer counts as gone"),
+    ROW("filters-max", CONF_U64, "4000000", 1000, 100000000, NULL, filters_max,
+        "different topic filters at most"),
+    ROW("tokens-max", CONF_U64, "262144", 16, 16777216, "messages", tokens_max,
+        "QoS 1 and 2 publishes on their way through the cores"),
+    ROW("tokens-size", CONF_SIZE, "128MiB", 1048576, UINT64_C(1) << 40, "bytes", tokens_size,
+        "bytes of publishes on their way through the cores"),
+    ROW("drain-wait", CONF_DURATION_MS, "1s", 0, 600000, "ms", drain_wait_ms,
+        "from not ready to the first DISCONNECT when told to stop"),
+    ROW("drain-rate", CONF_U64, "1000", 0, 1000000, "per second", drain_rate,
+        "connections closed per second when told to stop; 0: all at once"),
+};
+
+static void
+check_address(struct conf *conf, const char *name, const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    uint64_t port;
+    if (colon == NULL || colon == address || str_parse_u64(slice_cstr(colon + 1), 0, 65535, &port) != OK)
+        conf_mistake(conf, name, "'%s' is not host:port", address);
+}
+
+static void
+check(struct conf *conf, void *arg)
+{
+    const struct gateway_config *config = arg;
+    for (size_t i = 0; i < config->cores.count; i++)
+        check_address(conf, "cores", config->cores.items[i]);
+    for (size_t i = 0; i < config->stores.count; i++)
+        check_address(conf, "stores", config->stores.items[i]);
+    check_address(conf, "feed-listen", config->feed_listen);
+    const struct conf_common *common = &config->common;
+    bool any = common->cluster_ca[0] != 0 || common->cluster_cert[0] != 0 || common->cluster_key[0] != 0;
+    bool all = common->cluster_ca[0] != 0 && common->cluster_cert[0] != 0 && common->cluster_key[0] != 0;
+    if (any && !all)
+        conf_mistake(conf, "cluster-ca", "cluster-ca, cluster-cert and cluster-key belong together");
+}
+
+enum conf_outcome
+gateway_config_load(struct gateway_config *config, int argc, char *const *argv, struct conf **out)
+{
+    static const struct conf_program program = {"sluice-gateway",
+                                                "MQTT connections: sockets, sessions, flow control",
+                                                SLUICE_VERSION};
+    struct conf_table table = CONF_TABLE(rows, config);
+    *config = (struct gateway_config){0};
+    return conf_load(&program, &table, 1, argc, argv, check, config, out);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The settings of sluice-gateway: one row each in gateway_config.c, read into this struct. It does not say
+ * what a setting does to a running part: the parts read what they need.
+ */
+#ifndef SERVICES_GATEWAY_GATEWAY_CONFIG_H
+#define SERVICES_GATEWAY_GATEWAY_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/conf.h"
+
+#define GATEWAY_CONFIG_PEERS_MAX 64
+
+struct gateway_config {
+    struct conf_common common;
+
+    /* towards clients */
+    char *mqtt_bind;
+    uint64_t mqtt_port;
+    uint64_t workers; /* 0: one per processor */
+    uint64_t connections_max;
+    bool allow_anonymous;
+    uint64_t max_packet_size; /* bytes */
+    uint64_t max_inflight;    /* outgoing QoS >= 1 messages in flight per client */
+    uint64_t max_queued;      /* messages waiting per client without persistent session */
+    uint64_t max_output;      /* bytes */
+    uint64_t receive_maximum; /* incoming QoS 2 messages in flight per client */
+    uint64_t topic_alias_maximum;
+    uint64_t keep_alive_max_s;     /* 0: as the client wishes */
+    uint64_t session_expiry_max_s; /* 4294967295: no bound */
+    uint64_t connect_timeout_ms;   /* from accept to CONNECT */
+
+    /* towards cores and stores */
+    struct conf_list cores;
+    struct conf_list stores;
+    char *feed_listen;
+    char *advertise;
+    uint64_t lease_ms;
+    uint64_t filters_max;
+    uint64_t tokens_max;  /* publishes kept until a core has answered */
+    uint64_t tokens_size; /* bytes of them */
+
+    /* going down */
+    uint64_t drain_wait_ms;
+    uint64_t drain_rate; /* connections per second; 0: all at once */
+};
+
+/* Fills *config. *out is new whatever comes back (conf_free, after the last use of config). */
+enum conf_outcome gateway_config_load(struct gateway_config *config, int argc, char *const *argv,
+                                      struct conf **out);
+
+#endif
