@@ -20,7 +20,8 @@ typedef void (*loop_lag_fn)(void *arg, uint64_t lag_us);
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
-/* New; ends the program when the kernel gives no descriptors (a start-up failure). */
+/* New; ends the program when the kernel gives no descriptors (a start-up failure). Sets SIGPIPE to be
+ * ignored in the whole program: a write to a closed socket is an ordinary error here. */
 struct loop *loop_new(void);
 /* Timers, watches and mailboxes on the loop must be gone before. NULL is nothing. */
 void loop_free(struct loop *loop);
@@ -31,9 +32,9 @@ void loop_run(struct loop *loop);
 void loop_run_once(struct loop *loop, bool wait);
 /* From any thread or signal handler; a stop before loop_run makes it return after one turn. */
 void loop_stop(struct loop *loop);
-/* Time of this turn, read once per turn after waiting: cheap, monotonic. */
-uint64_t loop_now_ms(const struct loop *loop);
-uint64_t loop_now_us(const struct loop *loop);
+/* Time of this turn, read at the first call in a turn: cheap, monotonic. */
+uint64_t loop_now_ms(struct loop *loop);
+uint64_t loop_now_us(struct loop *loop);
 
 /* fn runs at the end of every turn; ends with loop_on_turn_remove (same fn and arg). At most 16. */
 void loop_on_turn(struct loop *loop, loop_fn fn, void *arg);

@@ -13,6 +13,8 @@ void *mem_alloc(size_t size) MEM_NEW(alloc_size(1));
 void *mem_zalloc(size_t size) MEM_NEW(alloc_size(1));
 /* count * size zeroed bytes; a product that overflows ends the program. */
 void *mem_zalloc_array(size_t count, size_t size) MEM_NEW(alloc_size(1, 2));
+/* Zeroed, at a multiple of align (a power of two): to keep threads off each other's cache lines. */
+void *mem_zalloc_aligned(size_t align, size_t size) MEM_NEW(alloc_size(2), alloc_align(1));
 
 /* Takes ptr (may be NULL), returns the moved block. */
 void *mem_realloc(void *ptr, size_t size)
