@@ -20,12 +20,11 @@
 #include <assert.h>
 #include <string.h>
 
-* /
 #define IN_FLIGHT_MIN  8u
 #define GENERATION_MAX ((UINT32_C(1) << 24) - 1)
 #define COUNTER_MASK   ((UINT64_C(1) << FEED_WINDOW_SEQ_BITS) - 1)
 
-    struct feed_window {
+struct feed_window {
     struct feed_window_config config;
     struct feed_window_stats stats;
     uint32_t generation;
