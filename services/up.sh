@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Starts Sluice on this machine: store, core(s), gateway(s), rest, in that order,
+# each waited for; creates the development user guest/guest; says where to connect.
+# A second run finds everything running and changes nothing. What fails is said
+# in one line, and what this run had started is stopped again.
+#
+#   GATEWAYS=1..2  CORES=1..2  SLUICE_HOME=.sluice  and every SLUICE_<SETTING>
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+bin=${SLUICE_BIN:-$top/build/release}
+home=${SLUICE_HOME:-$top/.sluice}
+gateways=${GATEWAYS:-1} cores=${CORES:-1}
+unset SLUICE_HOME SLUICE_BIN
+host=127.0.0.1
+
+fail() { echo "make up: $*" >&2; exit 1; }
+case $gateways in [12]) ;; *) fail "GATEWAYS=$gateways: 1 or 2" ;; esac
+case $cores in [12]) ;; *) fail "CORES=$cores: 1 or 2" ;; esac
+mkdir -p "$home"/{run,log,data} 2>/dev/null || fail "cannot write $home"
+exec 9>"$home/lock"
+flock -n 9 || fail "another make up or make down is running"
+
+secret() { # file: 32 random bytes in hex, kept
+	[ -s "$1" ] || (umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$1")
+}
+secret "$home/cluster-secret"
+secret "$home/api-key"
+
+running() { # name: is the program of that pid file alive and ours?
+	local pid
+	pid=$(cat "$home/run/$1.pid" 2>/dev/null) || return 1
+	[ -n "$pid" ] && [ -r "/proc/$pid/environ" ] && tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "SLUICE_NAME=$1"
+}
+taken() { (exec 3<>"/dev/tcp/$host/$1") 2>/dev/null; }
+
+layout="GATEWAYS=$gateways CORES=$cores"
+if running store && [ "$(cat "$home/run/layout" 2>/dev/null)" != "$layout" ]; then
+	fail "already running with $(cat "$home/run/layout"); run make down first"
+fi
+
+started=()
+undo() {
+	[ ${#started[@]} -gt 0 ] || return 0
+	local n pid
+	for n in "${started[@]}"; do
+		pid=$(cat "$home/run/$n.pid" 2>/dev/null) || continue
+		kill "$pid" 2>/dev/null || true
+		rm -f "$home/run/$n.pid"
+	done
+}
+trap 'undo' EXIT
+
+start() { # name, service, http port, other ports, VAR=value...
+	local name=$1 service=$2 http=$3 ports=$4 p pid left=300
+	shift 4
+	! running "$name" || return 0
+	for p in $http $ports; do
+		[ "$p" = 0 ] || ! taken "$p" || fail "port $p, which $name needs, is in use"
+	done
+	env "$@" SLUICE_NAME="$name" SLUICE_HTTP_PORT="$http" SLUICE_CLUSTER_SECRET_FILE="$home/cluster-secret" \
+		setsid "$bin/sluice-$service" >>"$home/log/$name.log" 2>&1 </dev/null 9>&- &
+	pid=$!
+	echo "$pid" >"$home/run/$name.pid"
+	started+=("$name")
+	until curl -sf -o /dev/null --max-time 2 "http://$host:$http/livez"; do
+		kill -0 "$pid" 2>/dev/null || fail "$name did not start: $(tail -n 1 "$home/log/$name.log")"
+		left=$((left - 1))
+		[ "$left" -gt 0 ] || fail "$name does not answer on port $http; see $home/log/$name.log"
+		sleep 0.1
+	done
+}
+await_ready() { # name, http port
+	local left=300
+	until curl -sf -o /dev/null --max-time 2 "http://$host:$2/readyz"; do
+		running "$1" || fail "$1 ended: $(tail -n 1 "$home/log/$1.log")"
+		left=$((left - 1))
+		[ "$left" -gt 0 ] || fail "$1 is not ready: $(curl -s --max-time 2 "http://$host:$2/healthz") (see $home/log/$1.log)"
+		sleep 0.1
+	done
+}
+
+core_list=$host:7201
+[ "$cores" = 1 ] || core_list=$core_list,$host:7211
+echo "$layout" >"$home/run/layout"
+
+mqtt=${SLUICE_MQTT_PORT:-18883}
+rest=${SLUICE_PORT:-8080}
+unset SLUICE_MQTT_PORT SLUICE_PORT
+start store store 9301 "7301 7302" SLUICE_DATA_DIR="$home/data" SLUICE_CORES="$core_list" \
+	SLUICE_CALL_LISTEN=$host:7301 SLUICE_FEED_LISTEN=$host:7302
+for ((i = 0; i < cores; i++)); do
+	start "core$i" core $((9201 + 10 * i)) "$((7201 + 10 * i)) $((7202 + 10 * i))" \
+		SLUICE_CALL_LISTEN=$host:$((7201 + 10 * i)) SLUICE_FEED_LISTEN=$host:$((7202 + 10 * i))
+done
+for ((i = 0; i < gateways; i++)); do
+	port=$((mqtt + 10000 * i))
+	start "gateway$i" gateway $((9101 + 10 * i)) "$port $((7102 + 10 * i))" SLUICE_MQTT_PORT=$port \
+		SLUICE_CORES="$core_list" SLUICE_STORES=$host:7301 SLUICE_FEED_LISTEN=$host:$((7102 + 10 * i))
+done
+start rest rest 9401 "$rest" SLUICE_PORT="$rest" SLUICE_STORES=$host:7301 SLUICE_API_KEY_FILE="$home/api-key"
+await_ready store 9301
+for ((i = 0; i < cores; i++)); do await_ready "core$i" $((9201 + 10 * i)); done
+for ((i = 0; i < gateways; i++)); do await_ready "gateway$i" $((9101 + 10 * i)); done
+await_ready rest 9401
+
+code=$(curl -s -o /dev/null -w '%{http_code}' --max-time 10 -X POST -H "X-API-Key: $(cat "$home/api-key")" \
+	-H 'Content-Type: application/json' -d '{"password":"guest","roles":["GUEST"]}' \
+	"http://$host:$rest/rest/user/guest")
+case $code in 201 | 400) ;; *) fail "creating the user guest was answered with $code; see $home/log/rest.log" ;; esac
+started=()
+
+cat <<EOF
+Sluice is up.
+  MQTT     $host:$mqtt$([ "$gateways" = 1 ] || echo "  and  $host:$((mqtt + 10000))")   (user guest, password guest)
+  REST     http://$host:$rest/rest     key: $(cat "$home/api-key")
+  health   http://$host:9101/healthz (gateway)  :9201 (core)  :9301 (store)  :9401 (rest); also /metrics
+  logs     $home/log/
+  try      mosquitto_sub -t test/c -p $mqtt -i test -u guest -P guest -V mqttv5
+           mosquitto_pub -t test/c -p $mqtt -i test1 -u guest -P guest -m "Hello" -q 2 -V mqttv5
+  stop     make down
+EOF

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One cluster for all tests of a class, and small helpers over it."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import mqtt  # noqa: E402
+from cluster import Cluster, await_true, http  # noqa: E402,F401
+
+
+class ClusterTest(unittest.TestCase):
+    """GATEWAYS and CORES say what runs; OPTIONS go to Cluster()."""
+
+    GATEWAYS, CORES, OPTIONS = 1, 1, {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster(gateways=cls.GATEWAYS, cores=cls.CORES, **cls.OPTIONS).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            cls.cluster.stop()
+        finally:
+            cls.cluster.abandon()
+
+    def setUp(self):
+        self.clients = []
+
+    def tearDown(self):
+        for client in self.clients:
+            client.close()
+
+    def raw(self, version=5, gateway=0):
+        client = mqtt.Client(self.cluster.port(gateway), version)
+        self.clients.append(client)
+        return client
+
+    def client(self, client_id="", version=5, gateway=0, **options):
+        client = self.raw(version, gateway)
+        client.connack = client.connect(client_id, **options)
+        return client
+
+    def name(self, suffix=""):
+        """Unique among the tests of a class: topics and client ids never meet."""
+        return self._testMethodName + suffix
+
+    def persistent(self, client_id, version=5, gateway=0, clean=False, **options):
+        if version == 5:
+            options.setdefault("props", {"session_expiry": 3600})
+        return self.client(client_id, version, gateway, clean=clean, **options)

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real programs on free ports in a temporary directory, for tests: started in
+order, waited for by their probes, killed, stopped and cut off on demand; at the end
+every program must end by itself on SIGTERM with nothing bad in its log."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FLAVOUR = os.environ.get("FLAVOUR", "release")
+HOST = "127.0.0.1"
+API_KEY = "test-key-0123456789"
+
+
+_given = set()
+
+
+def free_ports(n):
+    """Ports that were free a moment ago, none given out twice by this process."""
+    out = []
+    while len(out) < n:
+        with socket.socket() as s:
+            s.bind((HOST, 0))
+            port = s.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            out.append(port)
+    return out
+
+
+def await_true(what, condition, timeout=20, every=0.02):
+    """Waits until condition() is true; fails naming what was awaited."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout} s in vain for: {what}")
+        time.sleep(every)
+
+
+def http(url, method="GET", body=None, headers=None, timeout=10):
+    """(status, text, headers) of an HTTP request; HTTP errors are answers too."""
+    request = urllib.request.Request(url, data=body.encode() if isinstance(body, str) else body, method=method,
+                                     headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.status, answer.read().decode(), answer.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode(), error.headers
+
+
+class Program:
+    def __init__(self, cluster, name, service, env):
+        self.cluster, self.name, self.service, self.env = cluster, name, service, env
+        self.http_port, self.process = int(env["SLUICE_HTTP_PORT"]), None
+        self.log_path = os.path.join(cluster.directory, name + ".log")
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def start(self):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("SLUICE_")}
+        env.update(self.env, SLUICE_NAME=self.name)
+        env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
+        env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=99")
+        env.setdefault("TSAN_OPTIONS", f"exitcode=99:suppressions={TOP}/tests/lint/tsan.supp")
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([os.path.join(TOP, "build", FLAVOUR, "sluice-" + self.service)],
+                                            env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return self
+
+    def probe(self, path):
+        try:
+            return http(f"http://{HOST}:{self.http_port}{path}", timeout=5)
+        except (OSError, urllib.error.URLError):
+            return None, "", {}
+
+    def is_ready(self):
+        assert self.process.poll() is None, f"{self.name} ended with {self.process.returncode}: {self.log()[-2000:]}"
+        return self.probe("/readyz")[0] == 200
+
+    def await_ready(self, timeout=30):
+        await_true(f"{self.name} ready; its log ends with: {self.log()[-1500:]}", self.is_ready, timeout)
+        return self
+
+    def metrics(self):
+        """Dict of 'name{labels}' -> value."""
+        out = {}
+        for line in self.probe("/metrics")[1].splitlines():
+            if line and not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                out[name] = float(value)
+        return out
+
+    def metric(self, name):
+        """Sum over all label values of one metric."""
+        return sum(v for k, v in self.metrics().items() if k == name or k.startswith(name + "{"))
+
+    def health(self):
+        return json.loads(self.probe("/healthz")[1])
+
+    def rss_kb(self):
+        with open(f"/proc/{self.pid}/status") as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+
+    def kill(self, sig=signal.SIGKILL):
+        self.process.send_signal(sig)
+        if sig == signal.SIGKILL:
+            self.process.wait()
+
+    def restart(self):
+        return self.start()
+
+    def log(self):
+        try:
+            with open(self.log_path, errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def end(self):
+        """SIGTERM, and the exit must be clean."""
+        if self.process is None or self.process.returncode == -signal.SIGKILL:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"{self.name} did not end on SIGTERM: {self.log()[-3000:]}") from None
+        assert self.process.returncode == 0, \
+            f"{self.name} exited with {self.process.returncode}: {self.log()[-6000:]}"
+
+
+class Cluster:
+    """with Cluster(gateways=2, cores=2) as c: c.port(0), c["core0"].kill() ..."""
+
+    def __init__(self, gateways=1, cores=1, anonymous=True, env=None, per=None):
+        """env: settings for every program; per: {"gateway": {...}} or {"core0": {...}} for some."""
+        self.directory = tempfile.mkdtemp(prefix="sluice-test-")
+        self.programs, self.n_gateways, self.n_cores = {}, gateways, cores
+        per = per or {}
+        core_ports = [free_ports(3) for _ in range(cores)]
+        store_ports = free_ports(3)
+        core_list = ",".join(f"{HOST}:{p[0]}" for p in core_ports)
+        common = {"SLUICE_CLUSTER_SECRET": "test-secret", "SLUICE_LOG_FORMAT": "kv", **(env or {})}
+
+        def add(name, service, settings):
+            merged = {**common, **settings, **per.get(service, {}), **(per.get(name, {}) if name != service else {})}
+            self.programs[name] = Program(self, name, service, {k: str(v) for k, v in merged.items()})
+
+        add("store", "store", {
+            "SLUICE_CALL_LISTEN": f"{HOST}:{store_ports[0]}", "SLUICE_FEED_LISTEN": f"{HOST}:{store_ports[1]}",
+            "SLUICE_HTTP_PORT": store_ports[2], "SLUICE_CORES": core_list,
+            "SLUICE_DATA_DIR": os.path.join(self.directory, "data")})
+        for i, ports in enumerate(core_ports):
+            add(f"core{i}", "core", {"SLUICE_CALL_LISTEN": f"{HOST}:{ports[0]}",
+                                     "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}", "SLUICE_HTTP_PORT": ports[2]})
+        for i in range(gateways):
+            ports = free_ports(3)
+            add(f"gateway{i}", "gateway", {
+                "SLUICE_MQTT_PORT": ports[0], "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}",
+                "SLUICE_HTTP_PORT": ports[2], "SLUICE_CORES": core_list, "SLUICE_STORES": f"{HOST}:{store_ports[0]}",
+                "SLUICE_ALLOW_ANONYMOUS": "true" if anonymous else "false"})
+        ports = free_ports(2)
+        add("rest", "rest", {"SLUICE_PORT": ports[0], "SLUICE_HTTP_PORT": ports[1], "SLUICE_API_KEY": API_KEY,
+                             "SLUICE_STORES": f"{HOST}:{store_ports[0]}"})
+
+    def __getitem__(self, name):
+        return self.programs[name]
+
+    def port(self, gateway=0):
+        return int(self.programs[f"gateway{gateway}"].env["SLUICE_MQTT_PORT"])
+
+    def rest(self, method, path, body=None, headers=None):
+        """(status, text, headers) of a REST request with the key."""
+        given = {"X-API-Key": API_KEY}
+        if body is not None:
+            given["Content-Type"] = "application/json"
+        given.update(headers or {})
+        port = self.programs["rest"].env["SLUICE_PORT"]
+        return http(f"http://{HOST}:{port}{path}", method, body, {k: v for k, v in given.items() if v is not None})
+
+    def add_user(self, name, password, roles=("USER",)):
+        status, text, _ = self.rest("POST", f"/rest/user/{name}",
+                                    json.dumps({"password": password, "roles": list(roles)}))
+        assert status == 201, (status, text)
+
+    def start(self):
+        for program in self.programs.values():
+            program.start()
+        for program in self.programs.values():
+            program.await_ready(60)
+        return self
+
+    def stop(self):
+        errors = []
+        order = [n for n in self.programs if n == "rest"] + [n for n in self.programs if n.startswith("gateway")] + \
+                [n for n in self.programs if n.startswith("core")] + ["store"]
+        for name in order:
+            try:
+                self.programs[name].end()
+            except AssertionError as error:
+                errors.append(str(error))
+        for program in self.programs.values():
+            bad = re.search(r"(ERROR: (Address|Leak|Thread)Sanitizer|runtime error|WARNING: ThreadSanitizer|"
+                            r"Assertion .* failed)(.|\n){0,5000}", program.log())
+            if bad:
+                errors.append(f"{program.name}: {bad.group(0)}")
+        if errors:
+            raise AssertionError("\n".join(errors))
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def abandon(self):
+        for program in self.programs.values():
+            if program.process and program.process.poll() is None:
+                program.process.kill()
+                program.process.wait()
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.abandon()
+            raise
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.abandon()
+            return
+        try:
+            self.stop()
+        finally:
+            self.abandon()
