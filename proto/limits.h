@@ -7,12 +7,13 @@
 #ifndef SLUICE_PROTO_LIMITS_H
 #define SLUICE_PROTO_LIMITS_H
 
-/* Largest Remaining Length that four varint bytes can say (MQTT 5.0 §1.5.5), and the packet then. */
+/* Largest Remaining Length that four varint bytes can say (MQTT 5.0 §1.5.5), and the packet then.
+ */
 #define LIMITS_REMAINING_LENGTH 268435455u
 #define LIMITS_PACKET           (LIMITS_REMAINING_LENGTH + 5u)
 
-/* Packet size that a gateway accepts unless set otherwise: a payload of 1 MiB with the longest topic
- * and some properties still fits. */
+/* Packet size that a gateway accepts unless set otherwise: a payload of 1 MiB with the longest
+ * topic and some properties still fits. */
 #define LIMITS_PACKET_DEFAULT (1048576u + 131072u)
 
 /* A CONNECT comes from somebody we do not know yet: five strings of 64 KiB at most are legal, and

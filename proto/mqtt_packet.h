@@ -130,9 +130,9 @@ enum mqtt_property {
  * and put user properties in wire form into `extra`, which is appended verbatim. `raw` is not read.
  */
 struct mqtt_properties {
-    uint64_t present;    /* bit n: property with identifier n */
-    struct slice raw;    /* the block without its length; empty when absent or before 5.0 */
-    struct slice extra;  /* encoding only: wire form appended at the end */
+    uint64_t present;   /* bit n: property with identifier n */
+    struct slice raw;   /* the block without its length; empty when absent or before 5.0 */
+    struct slice extra; /* encoding only: wire form appended at the end */
     struct slice content_type;
     struct slice response_topic;
     struct slice correlation_data;
@@ -187,7 +187,7 @@ struct mqtt_connect {
     bool has_will;
     bool has_username;
     bool has_password;
-    uint16_t keep_alive_s; /* 0: off */
+    uint16_t keep_alive_s;  /* 0: off */
     struct slice client_id; /* may be empty: assign one */
     struct slice username;
     struct slice password;
@@ -214,19 +214,19 @@ struct mqtt_publish {
 
 /* A PUBLISH to be sent; what differs per delivery is apart from what is forwarded. */
 struct mqtt_publish_out {
-    struct slice topic;      /* empty only with topic_alias */
+    struct slice topic; /* empty only with topic_alias */
     size_t payload_len;
-    uint16_t packet_id;      /* read only if qos > 0 */
+    uint16_t packet_id; /* read only if qos > 0 */
     uint8_t qos;
     bool dup;
     bool retain;
     /* Only for 5.0: */
     bool has_expiry;
-    uint32_t expiry_s;       /* what is left of it */
-    uint16_t topic_alias;    /* 0: none */
+    uint32_t expiry_s;    /* what is left of it */
+    uint16_t topic_alias; /* 0: none */
     size_t subscription_id_count;
     const uint32_t *subscription_ids; /* each 1 to LIMITS_SUBSCRIPTION_ID */
-    struct slice properties; /* wire form, from mqtt_properties_filter_publish */
+    struct slice properties;          /* wire form, from mqtt_properties_filter_publish */
 };
 
 /* PUBACK, PUBREC, PUBREL, PUBCOMP. */
@@ -236,8 +236,8 @@ struct mqtt_ack {
     struct mqtt_properties properties;
 };
 
-/* SUBSCRIBE and UNSUBSCRIBE: the filters were all checked; walk them with mqtt_decode_subscribe_next
- * or mqtt_decode_unsubscribe_next. */
+/* SUBSCRIBE and UNSUBSCRIBE: the filters were all checked; walk them with
+ * mqtt_decode_subscribe_next or mqtt_decode_unsubscribe_next. */
 struct mqtt_subscribe {
     uint16_t packet_id;
     uint16_t filter_count;
@@ -250,7 +250,8 @@ struct mqtt_subscription {
     struct slice filter;       /* as the client wrote it, with $share/group/ */
     struct slice share_group;  /* empty: not shared */
     struct slice share_filter; /* the filter to match with: without $share/group/ */
-    enum mqtt_reason reason;   /* MQTT_SUCCESS, or why SUBACK must refuse this one: 0x8F too many levels */
+    enum mqtt_reason
+        reason; /* MQTT_SUCCESS, or why SUBACK must refuse this one: 0x8F too many levels */
     uint8_t qos;
     bool no_local;
     bool retain_as_published;

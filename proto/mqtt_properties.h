@@ -35,16 +35,19 @@ mqtt_properties_set(struct mqtt_properties *properties, enum mqtt_property id)
 /* Checks and reads the properties of a block (without its length) of a packet of this type;
  * MQTT_WILL for a will. ERR_MALFORMED (0x81: unknown, not for this packet, cut short, not UTF-8),
  * ERR_PROTOCOL (0x82: twice, a value that the standard forbids, from the wrong side; 0x94 alias 0),
- * ERR_QUOTA (0x97: more user properties than LIMITS_USER_PROPERTIES). *out is untouched on error. */
-ERR_MUST_USE enum err mqtt_properties_decode(enum mqtt_type type, bool from_server, struct slice block,
-                                             enum mqtt_reason *reason, struct mqtt_properties *out);
+ * ERR_QUOTA (0x97: more user properties than LIMITS_USER_PROPERTIES). *out is untouched on error.
+ */
+ERR_MUST_USE enum err mqtt_properties_decode(enum mqtt_type type, bool from_server,
+                                             struct slice block, enum mqtt_reason *reason,
+                                             struct mqtt_properties *out);
 
 /* The next user property of a decoded block; *pos starts at 0. False at the end. */
-bool mqtt_properties_next_user(const struct mqtt_properties *properties, size_t *pos, struct slice *name,
-                               struct slice *value);
+bool mqtt_properties_next_user(const struct mqtt_properties *properties, size_t *pos,
+                               struct slice *name, struct slice *value);
 
 /* The next subscription identifier of a decoded block; *pos starts at 0. False at the end. */
-bool mqtt_properties_next_subscription_id(const struct mqtt_properties *properties, size_t *pos, uint32_t *id);
+bool mqtt_properties_next_subscription_id(const struct mqtt_properties *properties, size_t *pos,
+                                          uint32_t *id);
 
 /* Whether `raw` of a received PUBLISH can be forwarded as it is, so that no copy is needed. */
 bool mqtt_properties_is_forwardable(const struct mqtt_properties *properties);
@@ -53,7 +56,8 @@ bool mqtt_properties_is_forwardable(const struct mqtt_properties *properties);
  * content type, response topic, correlation data, user properties, unaltered and in their order.
  * Expiry, alias, subscription ids and will delay are left out; mqtt_publish_out adds its own.
  * ERR_TOO_LARGE when buf is full. */
-ERR_MUST_USE enum err mqtt_properties_filter_publish(const struct mqtt_properties *properties, struct buf *buf);
+ERR_MUST_USE enum err mqtt_properties_filter_publish(const struct mqtt_properties *properties,
+                                                     struct buf *buf);
 
 /* Bytes of the block for encoding (without its length): every present field and `extra`. */
 size_t mqtt_properties_size(const struct mqtt_properties *properties);

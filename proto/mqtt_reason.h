@@ -21,8 +21,8 @@ const char *mqtt_reason_name(enum mqtt_reason reason);
 /* The 3.x CONNACK return code (0 to 5) for a reason. */
 uint8_t mqtt_reason_connack_v3(enum mqtt_reason reason);
 
-/* The byte that a SUBACK of this version carries for one filter: 5.0 as is; 3.x: granted QoS, or 0x80
- * for any refusal. */
+/* The byte that a SUBACK of this version carries for one filter: 5.0 as is; 3.x: granted QoS, or
+ * 0x80 for any refusal. */
 uint8_t mqtt_reason_suback(enum mqtt_version version, enum mqtt_reason reason);
 
 /* Whether the standard lets a client (from_server false) or a server send this code in this packet.

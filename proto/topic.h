@@ -32,7 +32,8 @@ bool topic_matches(struct slice filter, struct slice name);
 enum topic_share {
     TOPIC_SHARE_NONE,    /* an ordinary filter; the results are untouched */
     TOPIC_SHARE_VALID,   /* group and filter are set, borrowed from the text */
-    TOPIC_SHARE_INVALID, /* starts with "$share/" but lacks a group or a filter, or the group has a wildcard */
+    TOPIC_SHARE_INVALID, /* starts with "$share/" but lacks a group or a filter, or the group has a
+                            wildcard */
 };
 
 /* Splits "$share/group/filter". Does not check the syntax of the filter in it. */

@@ -42,7 +42,8 @@ typedef void (*topic_tree_match_fn)(void *arg, void *value);
 
 /* Calls fn once for each filter that matches the topic name and whose value is not NULL, in no
  * certain order; returns how many. fn must not add to or remove from the tree. */
-size_t topic_tree_match(const struct topic_tree *tree, struct slice topic, topic_tree_match_fn fn, void *arg);
+size_t topic_tree_match(const struct topic_tree *tree, struct slice topic, topic_tree_match_fn fn,
+                        void *arg);
 
 /* Whether topic_tree_match would find anything; stops at the first hit. */
 bool topic_tree_has_match(const struct topic_tree *tree, struct slice topic);
