@@ -18,7 +18,7 @@ ifeq ($(FLAVOUR),fuzz)
 CC := clang
 endif
 WERROR ?= -Werror
-CFLAGS  := -std=c11 -D_GNU_SOURCE -pthread $(CFLAGS_$(FLAVOUR)) $(WARN) $(WERROR) -I. -I$(GEN) \
+CFLAGS  := -std=c11 -D_GNU_SOURCE -pthread $(CFLAGS_$(FLAVOUR)) $(WARN) $(WERROR) -I. -isystem $(GEN) \
            -DSLUICE_VERSION='"$(VERSION)"' -MMD -MP $(EXTRA_CFLAGS)
 LDFLAGS := -pthread $(filter -fsanitize%,$(CFLAGS_$(FLAVOUR))) $(EXTRA_LDFLAGS)
 

@@ -12,7 +12,7 @@ for name in rest gateway1 gateway0 core1 core0 store; do
 	f=$home/run/$name.pid
 	[ -f "$f" ] || continue
 	pid=$(cat "$f")
-	if [ -r "/proc/$pid/environ" ] && tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "SLUICE_NAME=$name"; then
+	if [ -r "/proc/$pid/environ" ] && tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "SLUICE_INSTANCE=$name"; then
 		kill "$pid" 2>/dev/null || true
 		left=150
 		while [ -e "/proc/$pid/exe" ] && [ "$left" -gt 0 ]; do

@@ -30,7 +30,7 @@ secret "$home/api-key"
 running() { # name: is the program of that pid file alive and ours?
 	local pid
 	pid=$(cat "$home/run/$1.pid" 2>/dev/null) || return 1
-	[ -n "$pid" ] && [ -r "/proc/$pid/environ" ] && tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "SLUICE_NAME=$1"
+	[ -n "$pid" ] && [ -r "/proc/$pid/environ" ] && tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "SLUICE_INSTANCE=$1"
 }
 taken() { (exec 3<>"/dev/tcp/$host/$1") 2>/dev/null; }
 
@@ -58,7 +58,7 @@ start() { # name, service, http port, other ports, VAR=value...
 	for p in $http $ports; do
 		[ "$p" = 0 ] || ! taken "$p" || fail "port $p, which $name needs, is in use"
 	done
-	env "$@" SLUICE_NAME="$name" SLUICE_HTTP_PORT="$http" SLUICE_CLUSTER_SECRET_FILE="$home/cluster-secret" \
+	env "$@" SLUICE_INSTANCE="$name" SLUICE_HTTP_PORT="$http" SLUICE_CLUSTER_SECRET_FILE="$home/cluster-secret" \
 		setsid "$bin/sluice-$service" >>"$home/log/$name.log" 2>&1 </dev/null 9>&- &
 	pid=$!
 	echo "$pid" >"$home/run/$name.pid"

@@ -15,7 +15,7 @@ C4 = mqtt.connect("bad4", version=4)
 
 
 class BadInput(ClusterTest):
-    OPTIONS = {"per": {"gateway": {"SLUICE_MAX_PACKET_SIZE": 65536, "SLUICE_CONNECT_TIMEOUT_MS": 1500}}}
+    OPTIONS = {"per": {"gateway": {"SLUICE_MAX_PACKET_SIZE": 65536, "SLUICE_CONNECT_TIMEOUT": "1500ms"}}}
 
     def setUp(self):
         super().setUp()

@@ -73,7 +73,7 @@ class Program:
 
     def start(self):
         env = {k: v for k, v in os.environ.items() if not k.startswith("SLUICE_")}
-        env.update(self.env, SLUICE_NAME=self.name)
+        env.update(self.env, SLUICE_INSTANCE=self.name)
         env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=99")
         env.setdefault("TSAN_OPTIONS", f"exitcode=99:suppressions={TOP}/tests/lint/tsan.supp")
@@ -159,7 +159,7 @@ class Cluster:
         core_ports = [free_ports(3) for _ in range(cores)]
         store_ports = free_ports(3)
         core_list = ",".join(f"{HOST}:{p[0]}" for p in core_ports)
-        common = {"SLUICE_CLUSTER_SECRET": "test-secret", "SLUICE_LOG_FORMAT": "kv", **(env or {})}
+        common = {"SLUICE_CLUSTER_SECRET": "test-secret-of-the-cluster", "SLUICE_LOG_FORMAT": "kv", **(env or {})}
 
         def add(name, service, settings):
             merged = {**common, **settings, **per.get(service, {}), **(per.get(name, {}) if name != service else {})}
