@@ -123,7 +123,8 @@ ERR_MUST_USE enum err core_client_record(struct core_client *client, uint32_t co
 /* The core has finished with what was appended up to seq. */
 void core_client_done(struct core_client *client, uint32_t core, uint64_t seq);
 void core_client_room(struct core_client *client, uint32_t core);
-/* Deadlines. now_ms: monotonic; the machine's only clock (deadlines below are in it). */
+/* Deadlines. now_ms: monotonic; the machine's only clock (deadlines below are in it): call it once
+ * right after core_client_new too. */
 void core_client_tick(struct core_client *client, uint64_t now_ms);
 
 /* A publish that somebody elsewhere may want. record: publish_record.h; a copy of it gets our

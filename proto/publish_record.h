@@ -17,8 +17,8 @@
  *      subscription identifiers, without their length prefix
  *   .  payload: the rest
  */
-#ifndef PROTO_PUBLISH_RECORD_H
-#define PROTO_PUBLISH_RECORD_H
+#ifndef SLUICE_PROTO_PUBLISH_RECORD_H
+#define SLUICE_PROTO_PUBLISH_RECORD_H
 
 #include "common/err.h"
 #include "common/str.h"

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bodies of the small records. Straight reads with one strict end check each. */
+#include "proto/records.h"
+
+#include "common/buf.h"
+#include "common/cursor.h"
+#include "proto/publish_record.h"
+#include "proto/topic.h"
+#include <assert.h>
+
+enum err
+records_route_add_decode(struct slice body, struct records_route_add *out)
+{
+    struct cursor c = cursor_of(body);
+    struct records_route_add r;
+    r.ticket = cursor_u64(&c);
+    r.flags = cursor_u8(&c);
+    r.filter = cursor_rest(&c);
+    if (cursor_end(&c) != OK || !topic_filter_is_valid(r.filter))
+        return ERR_MALFORMED;
+    *out = r;
+    return OK;
+}
+
+size_t
+records_route_add_encode(uint64_t ticket, uint8_t flags, uint8_t *out)
+{
+    buf_store_u64(out, ticket);
+    out[8] = flags;
+    return RECORDS_ROUTE_ADD_BYTES;
+}
+
+enum err
+records_filter_decode(struct slice body, struct slice *filter)
+{
+    if (!topic_filter_is_valid(body))
+        return ERR_MALFORMED;
+    *filter = body;
+    return OK;
+}
+
+enum err
+records_number_decode(struct slice body, uint64_t *out)
+{
+    if (body.len != RECORDS_NUMBER_BYTES)
+        return ERR_MALFORMED;
+    *out = cursor_load_u64(body.data);
+    return OK;
+}
+
+size_t
+records_number_encode(uint64_t number, uint8_t *out)
+{
+    buf_store_u64(out, number);
+    return RECORDS_NUMBER_BYTES;
+}
+
+enum err
+records_digest_decode(struct slice body, struct records_digest *out)
+{
+    struct cursor c = cursor_of(body);
+    struct records_digest r;
+    r.version = cursor_u64(&c);
+    r.filter = cursor_rest(&c);
+    if (cursor_end(&c) != OK || !topic_filter_is_valid(r.filter))
+        return ERR_MALFORMED;
+    *out = r;
+    return OK;
+}
+
+size_t
+records_digest_encode(uint64_t version, uint8_t *out)
+{
+    return records_number_encode(version, out);
+}
+
+static enum err
+count_items(struct slice body, size_t item, size_t *count)
+{
+    if (body.len == 0 || body.len % item != 0)
+        return ERR_MALFORMED;
+    *count = body.len / item;
+    return OK;
+}
+
+enum err
+records_token_done_count(struct slice body, size_t *count)
+{
+    return count_items(body, RECORDS_TOKEN_DONE_BYTES, count);
+}
+
+void
+records_token_done_get(struct slice body, size_t index, uint64_t *token, uint8_t *flags)
+{
+    const uint8_t *at = body.data + index * RECORDS_TOKEN_DONE_BYTES;
+    assert((index + 1) * RECORDS_TOKEN_DONE_BYTES <= body.len);
+    *token = cursor_load_u64(at);
+    *flags = at[8];
+}
+
+size_t
+records_token_done_encode(uint64_t token, uint8_t flags, uint8_t *out)
+{
+    buf_store_u64(out, token);
+    out[8] = flags;
+    return RECORDS_TOKEN_DONE_BYTES;
+}
+
+enum err
+records_route_done_count(struct slice body, size_t *count)
+{
+    return count_items(body, RECORDS_ROUTE_DONE_BYTES, count);
+}
+
+uint64_t
+records_route_done_get(struct slice body, size_t index)
+{
+    assert((index + 1) * RECORDS_ROUTE_DONE_BYTES <= body.len);
+    return cursor_load_u64(body.data + index * RECORDS_ROUTE_DONE_BYTES);
+}
+
+enum err
+records_session_ready_decode(struct slice body, struct records_session_ready *out)
+{
+    if (body.len != RECORDS_SESSION_READY_BYTES)
+        return ERR_MALFORMED;
+    out->session = cursor_load_u64(body.data);
+    out->epoch = cursor_load_u64(body.data + 8);
+    out->conn = cursor_load_u64(body.data + 16);
+    out->after = cursor_load_u64(body.data + 24);
+    return OK;
+}
+
+size_t
+records_session_ready_encode(const struct records_session_ready *record, uint8_t *out)
+{
+    buf_store_u64(out, record->session);
+    buf_store_u64(out + 8, record->epoch);
+    buf_store_u64(out + 16, record->conn);
+    buf_store_u64(out + 24, record->after);
+    return RECORDS_SESSION_READY_BYTES;
+}
+
+enum err
+records_session_close_decode(struct slice body, struct records_session_close *out)
+{
+    if (body.len != RECORDS_SESSION_CLOSE_BYTES)
+        return ERR_MALFORMED;
+    out->session = cursor_load_u64(body.data);
+    out->epoch = cursor_load_u64(body.data + 8);
+    out->flags = body.data[16];
+    out->expiry_s = cursor_load_u32(body.data + 17);
+    return OK;
+}
+
+size_t
+records_session_close_encode(const struct records_session_close *record, uint8_t *out)
+{
+    buf_store_u64(out, record->session);
+    buf_store_u64(out + 8, record->epoch);
+    out[16] = record->flags;
+    buf_store_u32(out + 17, record->expiry_s);
+    return RECORDS_SESSION_CLOSE_BYTES;
+}
+
+enum err
+records_queue_decode(struct slice body, struct records_queue *out)
+{
+    if (body.len != RECORDS_QUEUE_BYTES)
+        return ERR_MALFORMED;
+    out->session = cursor_load_u64(body.data);
+    out->epoch = cursor_load_u64(body.data + 8);
+    out->seq = cursor_load_u64(body.data + 16);
+    return OK;
+}
+
+size_t
+records_queue_encode(const struct records_queue *record, uint8_t *out)
+{
+    buf_store_u64(out, record->session);
+    buf_store_u64(out + 8, record->epoch);
+    buf_store_u64(out + 16, record->seq);
+    return RECORDS_QUEUE_BYTES;
+}
+
+enum err
+records_inbound_publish_decode(struct slice body, struct records_inbound *out)
+{
+    struct cursor c = cursor_of(body);
+    struct records_inbound r;
+    r.session = cursor_u64(&c);
+    r.epoch = cursor_u64(&c);
+    r.packet_id = cursor_u16(&c);
+    r.record = cursor_rest(&c);
+    if (cursor_end(&c) != OK || r.packet_id == 0 || r.record.len < PUBLISH_RECORD_FIXED)
+        return ERR_MALFORMED;
+    *out = r;
+    return OK;
+}
+
+enum err
+records_inbound_release_decode(struct slice body, struct records_inbound *out)
+{
+    struct cursor c = cursor_of(body);
+    struct records_inbound r;
+    r.session = cursor_u64(&c);
+    r.epoch = cursor_u64(&c);
+    r.packet_id = cursor_u16(&c);
+    r.record = slice_of(NULL, 0);
+    if (cursor_end(&c) != OK || r.packet_id == 0)
+        return ERR_MALFORMED;
+    *out = r;
+    return OK;
+}
+
+size_t
+records_inbound_encode(const struct records_inbound *record, uint8_t *out)
+{
+    buf_store_u64(out, record->session);
+    buf_store_u64(out + 8, record->epoch);
+    buf_store_u16(out + 16, record->packet_id);
+    return RECORDS_INBOUND_BYTES;
+}
+
+enum err
+records_deliver_decode(struct slice body, struct records_deliver *out)
+{
+    struct cursor c = cursor_of(body);
+    struct records_deliver r;
+    const uint8_t *from;
+    uint16_t i;
+    r.count = cursor_u16(&c);
+    from = c.pos;
+    for (i = 0; i < r.count && c.err == OK; i++) {
+        const uint8_t *target = cursor_skip(&c, RECORDS_TARGET_BYTES);
+        if (target == NULL)
+            break;
+        (void)cursor_skip(&c, (size_t)target[17] * 4);
+        if ((target[16] & DELIVER_QOS_MASK) == 3)
+            cursor_fail(&c, ERR_MALFORMED);
+    }
+    r.targets = slice_of(from, (size_t)(c.pos - from));
+    r.record = cursor_rest(&c);
+    if (cursor_end(&c) != OK || r.count == 0 || r.record.len < PUBLISH_RECORD_FIXED)
+        return ERR_MALFORMED;
+    *out = r;
+    return OK;
+}
+
+bool
+records_target_next(struct slice *targets, struct records_target *out)
+{
+    const uint8_t *at = targets->data;
+    size_t len;
+    if (targets->len == 0)
+        return false;
+    assert(targets->len >= RECORDS_TARGET_BYTES);
+    len = RECORDS_TARGET_BYTES + (size_t)at[17] * 4;
+    assert(len <= targets->len);
+    out->conn = cursor_load_u64(at);
+    out->seq = cursor_load_u64(at + 8);
+    out->flags = at[16];
+    out->id_count = at[17];
+    out->ids = at + RECORDS_TARGET_BYTES;
+    *targets = slice_of(at + len, targets->len - len);
+    return true;
+}
+
+uint32_t
+records_target_id(const struct records_target *target, uint8_t index)
+{
+    assert(index < target->id_count);
+    return cursor_load_u32(target->ids + (size_t)index * 4);
+}
+
+size_t
+records_deliver_encode(uint16_t count, uint8_t *out)
+{
+    buf_store_u16(out, count);
+    return RECORDS_DELIVER_BYTES;
+}
+
+size_t
+records_target_encode(uint64_t conn, uint64_t seq, uint8_t flags, const uint32_t *ids,
+                      uint8_t id_count, uint8_t *out)
+{
+    uint8_t i;
+    buf_store_u64(out, conn);
+    buf_store_u64(out + 8, seq);
+    out[16] = flags;
+    out[17] = id_count;
+    for (i = 0; i < id_count; i++)
+        buf_store_u32(out + RECORDS_TARGET_BYTES + (size_t)i * 4, ids[i]);
+    return RECORDS_TARGET_BYTES + (size_t)id_count * 4;
+}
+
+enum err
+records_queue_recorded_decode(struct slice body, uint64_t *conn, uint64_t *seq)
+{
+    if (body.len != RECORDS_QUEUE_RECORDED_BYTES)
+        return ERR_MALFORMED;
+    *conn = cursor_load_u64(body.data);
+    *seq = cursor_load_u64(body.data + 8);
+    return OK;
+}
+
+size_t
+records_queue_recorded_encode(uint64_t conn, uint64_t seq, uint8_t *out)
+{
+    buf_store_u64(out, conn);
+    buf_store_u64(out + 8, seq);
+    return RECORDS_QUEUE_RECORDED_BYTES;
+}
+
+enum err
+records_inbound_done_decode(struct slice body, uint64_t *conn, uint16_t *packet_id, uint8_t *reason)
+{
+    if (body.len != RECORDS_INBOUND_DONE_BYTES || cursor_load_u16(body.data + 8) == 0)
+        return ERR_MALFORMED;
+    *conn = cursor_load_u64(body.data);
+    *packet_id = cursor_load_u16(body.data + 8);
+    *reason = body.data[10];
+    return OK;
+}
+
+size_t
+records_inbound_done_encode(uint64_t conn, uint16_t packet_id, uint8_t reason, uint8_t *out)
+{
+    buf_store_u64(out, conn);
+    buf_store_u16(out + 8, packet_id);
+    out[10] = reason;
+    return RECORDS_INBOUND_DONE_BYTES;
+}
+
+enum err
+records_inbound_released_decode(struct slice body, uint64_t *conn, uint16_t *packet_id)
+{
+    if (body.len != RECORDS_INBOUND_RELEASED_BYTES || cursor_load_u16(body.data + 8) == 0)
+        return ERR_MALFORMED;
+    *conn = cursor_load_u64(body.data);
+    *packet_id = cursor_load_u16(body.data + 8);
+    return OK;
+}
+
+size_t
+records_inbound_released_encode(uint64_t conn, uint16_t packet_id, uint8_t *out)
+{
+    buf_store_u64(out, conn);
+    buf_store_u16(out + 8, packet_id);
+    return RECORDS_INBOUND_RELEASED_BYTES;
+}
+
+enum err
+records_session_kick_decode(struct slice body, struct records_session_kick *out)
+{
+    if (body.len != RECORDS_SESSION_KICK_BYTES)
+        return ERR_MALFORMED;
+    out->conn = cursor_load_u64(body.data);
+    out->session = cursor_load_u64(body.data + 8);
+    out->epoch = cursor_load_u64(body.data + 16);
+    out->reason = body.data[24];
+    return OK;
+}
+
+size_t
+records_session_kick_encode(const struct records_session_kick *record, uint8_t *out)
+{
+    buf_store_u64(out, record->conn);
+    buf_store_u64(out + 8, record->session);
+    buf_store_u64(out + 16, record->epoch);
+    out[24] = record->reason;
+    return RECORDS_SESSION_KICK_BYTES;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Joins core_client to the peers and to the rooms: routes of the subscriptions, answers to tickets
+ * and to the outbox. Decides nothing. */
+#ifndef SERVICES_STORE_CORE_LINK_H
+#define SERVICES_STORE_CORE_LINK_H
+
+#include "services/store/store_link.h"
+
+/* Makes store->cores. */
+void core_link_open(struct store *store);
+void core_link_up(struct store *store, struct store_link *link, struct slice name, uint32_t state);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules of a session's life: connected, closed, will, expiry, end; and its row on disk. Changes
+ * the rooms and adds to the open batch; what must be told to others, it tells after the commit. */
+#ifndef SERVICES_STORE_SESSION_LIFE_H
+#define SERVICES_STORE_SESSION_LIFE_H
+
+#include "services/store/store.h"
+
+/* Writes the session's row (persistent ones only). */
+void session_life_save(struct store *store, struct session *session);
+/* Writes or removes its will (persistent ones only). */
+void session_life_save_will(struct store *store, struct session *session);
+/* Reads a will as session_life_save_will wrote it. ERR_MALFORMED. */
+ERR_MUST_USE enum err session_life_load_will(struct session *session, struct slice value);
+
+/* Gives a session, new or resumed, to a connection. */
+void session_life_connect(struct store *store, struct session *session, struct owner *owner,
+                          uint64_t conn);
+/* The connection is gone: with its will if publish_will, else without. May end the session. */
+void session_life_close(struct store *store, struct session *session, bool publish_will);
+/* Takes the session from its present connection, which is told (reason code). The will follows the
+ * rules of a takeover: published unless clean_start is false and it has a delay. */
+void session_life_take(struct store *store, struct session *session, bool clean_start,
+                       uint8_t reason);
+/* Removes the session and all that is below it. A will that waits is published. */
+void session_life_end(struct store *store, struct session *session);
+/* All connections of an owner are gone. */
+void session_life_owner_lost(struct store *store, struct owner *owner);
+/* Runs wills and expiries that are due. */
+void session_life_tick(struct store *store);
+/* (Re)arms the timer of what comes first: will or expiry. */
+void session_life_arm(struct store *store, struct session *session);
+/* Tells a connection that it does not own the session. */
+void session_life_kick(struct store *store, const struct owner *owner, uint64_t conn,
+                       uint64_t session, uint64_t epoch, uint8_t reason);
+/* After a restart: sessions that no gateway claimed are closed. */
+void session_life_release_limbo(struct store *store);
+
+/* Publishes on the store's own account through the outbox: committed first, then routed until a core
+ * answers. session and packet_id name who waits for PUBREC (0: nobody). QoS 0 is sent once, without
+ * the outbox. */
+void session_life_publish(struct store *store, const struct publish_record *record,
+                          uint64_t session, uint16_t packet_id);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a message to queues and from queues to gateways: appending with limits, and pushing what is
+ * durable as far as windows and feeds allow. */
+#ifndef SERVICES_STORE_SESSION_PUSH_H
+#define SERVICES_STORE_SESSION_PUSH_H
+
+#include "services/store/store.h"
+
+/* Appends the record to the queues of hits (of the last subscriptions_match; session == NULL: skip)
+ * and marks the push. qos is that of the publish; its retain flag is passed on to those who asked. */
+void session_push_message(struct store *store, const struct publish_record *record,
+                          struct slice bytes, struct subscription_hit *hits, size_t count);
+/* One retained message for one session, by the options of its subscription. ERR_BUSY: QoS 0 and the
+ * feed is full: try again later. */
+ERR_MUST_USE enum err session_push_retained(struct store *store, struct session *session,
+                                            const struct publish_record *record,
+                                            struct slice bytes, uint8_t subscription_qos,
+                                            uint32_t identifier);
+/* Pushes what may be pushed now. */
+void session_push_pump(struct store *store, struct session *session);
+/* The feed of a gateway has room again. */
+void session_push_room(struct store *store, struct owner *owner);
+/* Removes a message from a queue, in memory and in the batch. */
+void session_push_remove(struct store *store, struct session *session,
+                         struct session_queue_entry *entry, uint64_t seq);
+
+#endif

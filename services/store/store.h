@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hall of sluice-store: what the parts are, and who holds them. One thread (the loop's) owns
+ * everything here; the committer and the password threads have their own.
+ *
+ * How a change becomes real: a desk (on_*.c) changes the rooms at once and adds the same change to
+ * the committer's open batch; whatever tells somebody else (a reply, a `done`, a push, an answer to
+ * an inbound publish) is a mark of that batch and happens only when it is durable.
+ *
+ * Memory of a session that was removed lives until the marks before its removal have run
+ * (session_life.c), so a mark may hold a pointer and look at session->state. */
+#ifndef SERVICES_STORE_STORE_H
+#define SERVICES_STORE_STORE_H
+
+#include "common/http.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/peer.h"
+#include "common/wheel.h"
+#include "proto/core_client.h"
+#include "proto/publish_record.h"
+#include "services/store/commit.h"
+#include "services/store/driver.h"
+#include "services/store/origins.h"
+#include "services/store/outbox.h"
+#include "services/store/sessions.h"
+#include "services/store/store_config.h"
+#include "services/store/store_metrics.h"
+#include "services/store/subscriptions.h"
+#include "services/store/users.h"
+#include "services/store/verify_pool.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct signin_job;
+struct retained_job;
+struct store_link;
+
+struct store {
+    const struct store_config *config;
+    struct loop *loop;
+    struct metrics *metrics;
+    struct store_metrics counters;
+    struct http *http;
+    struct driver *driver;
+    struct commit *commit;
+    struct peers *peers;
+    struct core_client *cores;
+    struct sessions *sessions;
+    struct subscriptions *subscriptions;
+    struct origins *origins;
+    struct outbox *outbox;
+    struct users *users;
+    struct verify_pool *pool;
+    struct signin_job *signins;
+    struct retained_job *retained_jobs;
+    struct store_link *links; /* every peer that has been up */
+    struct wheel deadlines;   /* sessions: wills and expiry */
+    struct loop_timer tick;
+    uint64_t boot;      /* starts of this data, this one included */
+    uint64_t origin;    /* of the outbox: lasting */
+    uint64_t next_body;
+    uint64_t stamp;     /* what is added now is durable when committed >= stamp */
+    uint64_t committed;
+    uint64_t stamped;   /* a mark for stamps up to this one is on its way */
+    uint64_t queue_count; /* of all sessions */
+    uint64_t queue_bytes;
+    uint64_t connected;
+    uint64_t started_ms;  /* monotonic, when we began to listen */
+    uint64_t last_sweep_ms;
+    uint32_t announce_rounds;
+    bool limbo_over;    /* sessions that nobody announced have been let go */
+    bool has_core;      /* a core has our routes */
+    bool serving;
+    bool stopping;
+    bool parked;        /* some link waits for room */
+};
+
+/* New: opens the driver, loads what lasts, listens. On failure says why in the log. */
+ERR_MUST_USE enum err store_new(const struct store_config *config, struct loop *loop,
+                                struct store **out);
+/* Writes what is pending (bounded wait), then takes everything down. */
+void store_free(struct store *store);
+
+/* Wall clock of now, milliseconds. */
+uint64_t store_wall_ms(const struct store *store);
+/* Something was added to the batch that a push waits for: it becomes pushable with the commit. */
+void store_stamp(struct store *store);
+/* Packs a protobuf message and replies. message is a ProtobufCMessage. */
+void store_reply(struct store *store, struct call_request request, enum err err,
+                 const void *message);
+/* Whether something new may be taken on: the batch has room. */
+bool store_has_room(const struct store *store);
+
+#endif

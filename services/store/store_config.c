@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings table of sluice-store; see store_config.h. */
+#include "services/store/store_config.h"
+
+#include <string.h>
+
+#define AT(member) offsetof(struct store_config, member)
+
+static const struct conf_row rows[] = {
+    CONF_COMMON_ROWS(struct store_config, common, "9301"),
+    {"call-listen", CONF_STR, "0.0.0.0:7301", 1, 255, NULL, NULL,
+     "address for calls of gateways and rest", AT(call_listen)},
+    {"feed-listen", CONF_STR, "0.0.0.0:7302", 1, 255, NULL, NULL, "address for feeds",
+     AT(feed_listen)},
+    {"advertise", CONF_STR, "", 0, 255, "host", NULL,
+     "host under which others reach feed-listen; empty: the address they see us come from",
+     AT(advertise)},
+    {"cores", CONF_LIST, "127.0.0.1:7201", 1, 32, NULL, NULL, "call addresses of the cores",
+     AT(cores)},
+    {"data-dir", CONF_STR, "data", 1, 4000, "path", NULL, "directory of the embedded database",
+     AT(data_dir)},
+    {"data-max", CONF_SIZE, "64GiB", 1048576, UINT64_C(1) << 46, NULL, NULL,
+     "most that the database may take on disk", AT(data_max)},
+    {"lease", CONF_DURATION_MS, "3s", 500, 60000, NULL, NULL,
+     "silence after which another program counts as gone", AT(lease_ms)},
+    {"sessions-max", CONF_U64, "1000000", 1, 100000000, NULL, NULL,
+     "sessions, connected or not; further clients are refused", AT(sessions_max)},
+    {"subscriptions-max", CONF_U64, "10000", 1, 1000000, NULL, NULL,
+     "subscriptions of one persistent session", AT(subscriptions_max)},
+    {"filters-max", CONF_U64, "10000000", 1, 100000000, NULL, NULL,
+     "different filters of all persistent sessions", AT(filters_max)},
+    {"queue-messages", CONF_U64, "100000", 1, 100000000, "messages", NULL,
+     "waiting for one session at most", AT(queue_messages)},
+    {"queue-bytes", CONF_SIZE, "64MiB", 1024, UINT64_C(1) << 40, NULL, NULL,
+     "waiting for one session at most", AT(queue_bytes)},
+    {"queue-drop", CONF_ENUM, "oldest", 0, 0, NULL, "oldest|newest",
+     "which message goes when a queue is full", AT(queue_drop)},
+    {"max-inflight", CONF_U64, "1000", 1, 65534, "messages", NULL,
+     "sent to one client and not acknowledged; the client may want fewer", AT(max_inflight)},
+    {"verify-threads", CONF_U64, "2", 1, 32, NULL, NULL, "threads that check passwords",
+     AT(verify_threads)},
+    {"max-record", CONF_SIZE, "4MiB", 65536, UINT64_C(256) << 20, NULL, NULL,
+     "largest message with its topic and properties", AT(max_record)},
+};
+
+enum conf_outcome
+store_config_load(int argc, char *const *argv, struct store_config *config, struct conf **conf)
+{
+    static const struct conf_program program = {
+        "sluice-store", "keeps users, persistent sessions and retained messages", SLUICE_VERSION};
+    struct conf_table table;
+    memset(config, 0, sizeof(*config));
+    table = CONF_TABLE(rows, config);
+    return conf_load(&program, &table, 1, argc, argv, NULL, NULL, conf);
+}

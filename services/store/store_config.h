@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings of sluice-store: one table. What a value means is said in its row. */
+#ifndef SERVICES_STORE_STORE_CONFIG_H
+#define SERVICES_STORE_STORE_CONFIG_H
+
+#include "common/conf.h"
+
+enum store_config_drop { STORE_CONFIG_DROP_OLDEST, STORE_CONFIG_DROP_NEWEST };
+
+struct store_config {
+    struct conf_common common;
+    char *call_listen;
+    char *feed_listen;
+    char *advertise;
+    struct conf_list cores;
+    char *data_dir;
+    uint64_t data_max;
+    uint64_t lease_ms;
+    uint64_t sessions_max;
+    uint64_t subscriptions_max; /* of one session */
+    uint64_t filters_max;       /* different ones */
+    uint64_t queue_messages;
+    uint64_t queue_bytes;
+    unsigned queue_drop; /* enum store_config_drop */
+    uint64_t max_inflight;
+    uint64_t verify_threads;
+    uint64_t max_record;
+};
+
+/* As conf_load. */
+enum conf_outcome store_config_load(int argc, char *const *argv, struct store_config *config,
+                                    struct conf **conf);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Series of sluice-store; see store_metrics.h. */
+#include "services/store/store_metrics.h"
+
+static struct metric_counter *
+counter(struct metrics *metrics, const char *name, const char *help)
+{
+    return metrics_counter(metrics, name, help, NULL, 0);
+}
+
+void
+store_metrics_init(struct store_metrics *c, struct metrics *m)
+{
+    static const char *const reasons[STORE_DROP_COUNT] = {"queue_full", "expired", "session_end",
+                                                          "qos0"};
+    static const uint64_t op_bounds[] = {1, 4, 16, 64, 256, 1024, 4096, 16384, 65536};
+    unsigned i;
+    c->publishes = counter(m, "sluice_store_publishes_total", "Publishes taken from cores");
+    c->repeats = counter(m, "sluice_store_repeats_total", "Publishes recognised as repeats");
+    c->queued = counter(m, "sluice_store_queued_total", "Messages put into queues of sessions");
+    c->delivered = counter(m, "sluice_store_delivered_total", "Deliveries pushed to gateways");
+    c->acked = counter(m, "sluice_store_acked_total", "Deliveries acknowledged by clients");
+    c->inbound =
+        counter(m, "sluice_store_inbound_total", "QoS 2 publishes of persistent publishers");
+    c->wills = counter(m, "sluice_store_wills_total", "Wills published");
+    c->opens = counter(m, "sluice_store_opens_total", "Sessions opened or resumed");
+    c->refused = counter(m, "sluice_store_refused_total", "Session opens refused");
+    c->takeovers = counter(m, "sluice_store_takeovers_total", "Sessions taken from a connection");
+    c->stale = counter(m, "sluice_store_stale_total", "Records and calls of a former epoch");
+    c->malformed = counter(m, "sluice_store_malformed_total", "Records and calls not understood");
+    c->parked = counter(m, "sluice_store_parked_total", "Records that waited for room");
+    c->verified = counter(m, "sluice_store_passwords_total", "Passwords hashed");
+    for (i = 0; i < STORE_DROP_COUNT; i++) {
+        struct metric_label label = {"reason", reasons[i]};
+        c->dropped[i] = metrics_counter(m, "sluice_store_dropped_total",
+                                        "Messages dropped for a session", &label, 1);
+    }
+    c->commits = counter(m, "sluice_store_commits_total", "Commits made durable");
+    c->commit_failures = counter(m, "sluice_store_commit_failures_total", "Commits that failed");
+    c->commit_us =
+        metrics_histogram(m, "sluice_store_commit_seconds", "Time of one commit", NULL, 0,
+                          metrics_bounds_us, metrics_bounds_us_count, METRICS_US);
+    c->commit_ops = metrics_histogram(m, "sluice_store_commit_changes", "Changes in one commit",
+                                      NULL, 0, op_bounds, sizeof(op_bounds) / sizeof(op_bounds[0]),
+                                      1);
+}
