@@ -105,11 +105,8 @@ context_received(struct call_context *context)
 static void
 context_sent(struct call_context *context)
 {
-    if (nng_aio_result(context->aio) != 0) {
-        nng_msg *msg = nng_aio_get_msg(context->aio);
-        if (msg != NULL)
-            nng_msg_free(msg);
-    }
+    if (nng_aio_result(context->aio) != 0)
+        nng_msg_free(nng_aio_get_msg(context->aio));
     nng_aio_set_msg(context->aio, NULL);
     context_receive(context);
 }
@@ -193,15 +190,14 @@ call_server_free(struct call_server *server)
         (void)nng_close(server->rep);
     for (uint32_t i = 0; i < server->count; i++) {
         struct call_context *context = &server->contexts[i];
-        nng_msg *msg;
+        int rv;
         if (context->aio == NULL)
             continue;
-        msg = context->state == CONTEXT_RECEIVING && nng_aio_result(context->aio) != 0
-                  ? NULL
-                  : nng_aio_get_msg(context->aio);
-        if (msg != NULL &&
-            !(context->state == CONTEXT_SENDING && nng_aio_result(context->aio) == 0))
-            nng_msg_free(msg);
+        rv = nng_aio_result(context->aio);
+        /* received and not yet looked at, or not sent: then the message is ours */
+        if ((context->state == CONTEXT_RECEIVING && rv == 0) ||
+            (context->state == CONTEXT_SENDING && rv != 0))
+            nng_msg_free(nng_aio_get_msg(context->aio));
         nng_aio_free(context->aio);
     }
     mailbox_free(server->mailbox);
@@ -472,12 +468,15 @@ call_client_send(struct call_client *client, struct slice head, struct slice bod
     return OK;
 }
 
-void
+void *
 call_client_cancel(struct call_client *client, uint32_t id)
 {
     uint32_t slot = id & 0xffff;
-    if (slot < client->count && client->slots[slot].on_done != NULL && client->slots[slot].id == id)
-        slot_free(client, slot);
+    if (slot >= client->count || client->slots[slot].on_done == NULL ||
+        client->slots[slot].id != id)
+        return NULL;
+    slot_free(client, slot);
+    return client->slots[slot].arg;
 }
 
 void
@@ -498,10 +497,4 @@ call_client_tick(struct call_client *client, uint64_t now_ms)
         else if (pending->deadline_ms < client->next_deadline_ms)
             client->next_deadline_ms = pending->deadline_ms;
     }
-}
-
-uint32_t
-call_client_in_flight(const struct call_client *client)
-{
-    return client->in_flight;
 }

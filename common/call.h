@@ -72,10 +72,9 @@ bool call_client_connected(const struct call_client *client);
 enum err call_client_send(struct call_client *client, struct slice head, struct slice body,
                           uint32_t deadline_ms, call_done_fn on_done, void *arg,
                           uint32_t *id) ERR_MUST_USE;
-/* Forgets the call; its on_done is not called any more. */
-void call_client_cancel(struct call_client *client, uint32_t id);
+/* Forgets the call; its on_done is not called any more. Returns its arg, NULL: no such call. */
+void *call_client_cancel(struct call_client *client, uint32_t id);
 /* Ends what is overdue; the owner calls it every tick. */
 void call_client_tick(struct call_client *client, uint64_t now_ms);
-uint32_t call_client_in_flight(const struct call_client *client);
 
 #endif

@@ -94,7 +94,8 @@ struct peers_events {
     void (*record)(void *arg, struct peer *peer, uint8_t type, struct slice body, uint64_t seq);
     /* All records of frame `seq` have been given; a good moment for peer_done. */
     void (*frame_end)(void *arg, struct peer *peer, uint64_t seq);
-    /* The far end has finished with every record up to `ticket`. */
+    /* The far end has finished with every record up to `ticket` (what a change of session dropped
+     * aside). Between `down` and `up`: what it had finished with in the former session. */
     void (*done)(void *arg, struct peer *peer, uint64_t ticket);
     /* After ERR_BUSY from peer_append: below three quarters again. */
     void (*room)(void *arg, struct peer *peer);
