@@ -8,11 +8,13 @@
  *     batch_queue_remove(batch, session, seq);
  *     commit_mark(commit, on_removed, store, session, seq, 0);
  *
- * The open batch leaves at the end of the loop's turn if the thread is free, else when it becomes
- * free. A batch that fails is kept and tried again (after 100 ms, doubling up to 2 s) until it
- * succeeds; meanwhile the state is degraded and the next batch gathers until it is full. No effect
- * runs before its batch is durable; effects run in the order of their marks, all on the owner's
- * loop thread.
+ * The open batch leaves at the end of the loop's turn if the thread is free, else at the end of the
+ * turn in which it becomes free: what one turn adds is never torn apart. Hooks that add the last
+ * changes of a turn are registered (loop_on_turn) before commit_new. Effects run at the end of a
+ * turn too, while the disk works on the next batch. A batch that fails is kept and tried again
+ * (after 100 ms, doubling up to 2 s) until it succeeds; meanwhile the state is degraded and the
+ * next batch gathers until it is full. No effect runs before its batch is durable; effects run in
+ * the order of their marks, all on the owner's loop thread.
  */
 #ifndef SERVICES_STORE_COMMIT_H
 #define SERVICES_STORE_COMMIT_H
