@@ -12,7 +12,6 @@
 struct barrier {
     struct barrier_change *ring; /* version v sits at v & (size - 1) */
     size_t size;                 /* a power of two */
-    size_t cap;
     uint64_t first; /* oldest version that may be open */
     uint64_t next;  /* next version to give out */
     size_t open;
@@ -23,13 +22,12 @@ struct barrier {
 };
 
 struct barrier *
-barrier_new(size_t cap, unsigned workers, barrier_fn fn, void *arg)
+barrier_new(unsigned workers, barrier_fn fn, void *arg)
 {
-    assert(workers <= WORKERS_MAX && cap > 0);
+    assert(workers <= WORKERS_MAX);
     struct barrier *barrier = mem_zalloc(sizeof(*barrier));
     barrier->size = RING_START;
     barrier->ring = mem_zalloc_array(barrier->size, sizeof(*barrier->ring));
-    barrier->cap = cap;
     barrier->first = 1;
     barrier->next = 1;
     barrier->workers = workers;
@@ -79,8 +77,6 @@ take_version(struct barrier *barrier, const struct barrier_change *change)
 {
     move_first(barrier);
     uint64_t used = barrier->next - barrier->first;
-    if (used >= barrier->cap)
-        return 0;
     if (used == barrier->size)
         resize(barrier, barrier->size * 2);
     uint64_t version = barrier->next++;
@@ -93,7 +89,7 @@ barrier_add(struct barrier *barrier, const struct barrier_change *change)
 {
     assert(change->kind != 0 && change->waits != 0);
     uint64_t version = take_version(barrier, change);
-    barrier->open += version != 0;
+    barrier->open++;
     return version;
 }
 
@@ -128,6 +124,13 @@ barrier_clear(struct barrier *barrier, uint64_t version, uint64_t bits)
 }
 
 void
+barrier_fail(struct barrier *barrier, uint64_t version, enum err why)
+{
+    if (version >= barrier->first && version < barrier->next && change_at(barrier, version)->waits != 0)
+        answer(barrier, change_at(barrier, version), why);
+}
+
+void
 barrier_ack(struct barrier *barrier, unsigned worker, uint64_t version)
 {
     if (worker >= barrier->workers || version <= barrier->acked[worker] || version >= barrier->next)
@@ -151,6 +154,12 @@ barrier_expire(struct barrier *barrier, uint64_t now_ms)
             answer(barrier, change, ERR_TIMEOUT);
     }
     move_first(barrier);
+}
+
+size_t
+barrier_span(const struct barrier *barrier)
+{
+    return (size_t)(barrier->next - barrier->first);
 }
 
 size_t

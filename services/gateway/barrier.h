@@ -7,8 +7,8 @@
  *
  * Changes live in a ring indexed by version, so an acknowledgement costs what it newly covers.
  */
-#ifndef SERVICES_GATEWAY_BARRIER_H
-#define SERVICES_GATEWAY_BARRIER_H
+#ifndef SLUICE_SERVICES_GATEWAY_BARRIER_H
+#define SLUICE_SERVICES_GATEWAY_BARRIER_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,18 +25,18 @@ struct barrier_change {
     uint8_t kind;   /* the owner's; 0: an unused version */
 };
 
-/* OK: everybody has it. ERR_TIMEOUT. The change is forgotten already; fn may add changes. */
+/* OK: everybody has it. ERR_TIMEOUT, or what barrier_fail was given. The change is forgotten already; fn may add changes. */
 typedef void (*barrier_fn)(void *arg, const struct barrier_change *change, enum err result);
 
 struct barrier;
 
-/* New; at most cap versions from the oldest unanswered one to the newest. */
-struct barrier *barrier_new(size_t cap, unsigned workers, barrier_fn fn, void *arg);
+/* New. It has no cap of its own: whoever adds on behalf of clients looks at barrier_span before. */
+struct barrier *barrier_new(unsigned workers, barrier_fn fn, void *arg);
 void barrier_free(struct barrier *barrier);
 
-/* Takes the next version for a change (copied; kind != 0, waits != 0) and returns it, 0 when full. */
+/* Takes the next version for a change (copied; kind != 0, waits != 0) and returns it. */
 uint64_t barrier_add(struct barrier *barrier, const struct barrier_change *change);
-/* Takes the next version for a change that nobody waits for; 0 when full. */
+/* Takes the next version for a change that nobody waits for. */
 uint64_t barrier_skip(struct barrier *barrier);
 /* Worker has applied every version up to this one. Versions not given out are ignored. */
 void barrier_ack(struct barrier *barrier, unsigned worker, uint64_t version);
@@ -44,6 +44,10 @@ void barrier_ack(struct barrier *barrier, unsigned worker, uint64_t version);
 void barrier_clear(struct barrier *barrier, uint64_t version, uint64_t bits);
 /* Answers what is overdue with ERR_TIMEOUT. Call it about every 100 ms. */
 void barrier_expire(struct barrier *barrier, uint64_t now_ms);
+/* It cannot be had: answers the change with this error. Unknown versions are ignored. */
+void barrier_fail(struct barrier *barrier, uint64_t version, enum err why);
+/* Versions from the oldest unanswered one to the newest: what the ring holds. */
+size_t barrier_span(const struct barrier *barrier);
 /* Changes not answered yet. */
 size_t barrier_open_count(const struct barrier *barrier);
 

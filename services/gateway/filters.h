@@ -4,8 +4,8 @@
  * this topic" for messages that come from a core or a store, and knows nothing of clients, QoS or
  * what others want (that is in the workers' route trees). Pure; one thread owns it.
  */
-#ifndef SERVICES_GATEWAY_FILTERS_H
-#define SERVICES_GATEWAY_FILTERS_H
+#ifndef SLUICE_SERVICES_GATEWAY_FILTERS_H
+#define SLUICE_SERVICES_GATEWAY_FILTERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

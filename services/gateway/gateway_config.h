@@ -3,8 +3,8 @@
  * The settings of sluice-gateway: one row each in gateway_config.c, read into this struct. It does not say
  * what a setting does to a running part: the parts read what they need.
  */
-#ifndef SERVICES_GATEWAY_GATEWAY_CONFIG_H
-#define SERVICES_GATEWAY_GATEWAY_CONFIG_H
+#ifndef SLUICE_SERVICES_GATEWAY_GATEWAY_CONFIG_H
+#define SLUICE_SERVICES_GATEWAY_GATEWAY_CONFIG_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * Records for a peer that cannot take them now (away, in its resync, or full): a queue in order,
  * bounded in bytes. It does not send.
  */
-#ifndef SERVICES_GATEWAY_HELD_H
-#define SERVICES_GATEWAY_HELD_H
+#ifndef SLUICE_SERVICES_GATEWAY_HELD_H
+#define SLUICE_SERVICES_GATEWAY_HELD_H
 
 #include <stdbool.h>
 #include <stddef.h>

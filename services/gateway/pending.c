@@ -82,7 +82,7 @@ pending_add(struct pending *pending, unsigned store, uint16_t method, uint64_t c
 {
     assert(store < pending->stores);
     if (pending->count >= pending->cap) {
-        mem_free(body);
+        mem_free_secret(body, body_len);
         return NULL;
     }
     struct pending_call *call = mem_zalloc(sizeof(*call));
@@ -138,7 +138,7 @@ pending_remove(struct pending_call *call)
     wheel_cancel(&pending->wheel, &call->timer);
     unlink_call(call);
     pending->count--;
-    mem_free(call->body);
+    mem_free_secret(call->body, call->body_len); /* a CONNECT holds a password */
     mem_free(call);
 }
 
@@ -158,6 +158,12 @@ void
 pending_expire(struct pending *pending, uint64_t now_ms)
 {
     (void)wheel_advance(&pending->wheel, now_ms, overdue, pending);
+}
+
+void *
+pending_arg(const struct pending *pending)
+{
+    return pending->arg;
 }
 
 size_t

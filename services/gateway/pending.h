@@ -5,8 +5,8 @@
  * the deadline is still seen, so that what it opened can be closed again. Pure: it sends nothing
  * and the clock is told; store_link.c does the rest.
  */
-#ifndef SERVICES_GATEWAY_PENDING_H
-#define SERVICES_GATEWAY_PENDING_H
+#ifndef SLUICE_SERVICES_GATEWAY_PENDING_H
+#define SLUICE_SERVICES_GATEWAY_PENDING_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,6 +57,8 @@ void pending_land(struct pending_call *call);
 void pending_remove(struct pending_call *call);
 /* Calls the expired function for what is overdue. */
 void pending_expire(struct pending *pending, uint64_t now_ms);
+/* What pending_new was given. */
+void *pending_arg(const struct pending *pending);
 size_t pending_count(const struct pending *pending);
 
 #endif

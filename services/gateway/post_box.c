@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See outbox.h. */
-#include "services/gateway/outbox.h"
+/* See post_box.h. */
+#include "services/gateway/post_box.h"
 
 #include <assert.h>
 #include <string.h>
@@ -17,49 +17,49 @@ struct box {
     size_t start, count, size; /* posts[start .. start + count) */
 };
 
-struct outbox {
+struct post_box {
     unsigned workers;
     size_t count;
-    outbox_drop_fn drop;
+    post_box_drop_fn drop;
     struct box boxes[WORKERS_MAX];
 };
 
-struct outbox *
-outbox_new(unsigned workers, outbox_drop_fn drop)
+struct post_box *
+post_box_new(unsigned workers, post_box_drop_fn drop)
 {
     assert(workers >= 1 && workers <= WORKERS_MAX);
-    struct outbox *outbox = mem_zalloc(sizeof(*outbox));
-    outbox->workers = workers;
-    outbox->drop = drop;
-    return outbox;
+    struct post_box *post_box = mem_zalloc(sizeof(*post_box));
+    post_box->workers = workers;
+    post_box->drop = drop;
+    return post_box;
 }
 
 void
-outbox_free(struct outbox *outbox)
+post_box_free(struct post_box *post_box)
 {
-    if (outbox == NULL)
+    if (post_box == NULL)
         return;
-    for (unsigned w = 0; w < outbox->workers; w++) {
-        struct box *box = &outbox->boxes[w];
+    for (unsigned w = 0; w < post_box->workers; w++) {
+        struct box *box = &post_box->boxes[w];
         for (size_t i = 0; i < box->count; i++)
-            outbox->drop(&box->posts[box->start + i]);
+            post_box->drop(&box->posts[box->start + i]);
         mem_free(box->posts);
     }
-    mem_free(outbox);
+    mem_free(post_box);
 }
 
 void
-outbox_set(struct outbox *outbox, unsigned worker, struct mailbox *mailbox)
+post_box_set(struct post_box *post_box, unsigned worker, struct mailbox *mailbox)
 {
-    assert(worker < outbox->workers);
-    outbox->boxes[worker].mailbox = mailbox;
+    assert(worker < post_box->workers);
+    post_box->boxes[worker].mailbox = mailbox;
 }
 
 void
-outbox_add(struct outbox *outbox, unsigned worker, const struct post *post)
+post_box_add(struct post_box *post_box, unsigned worker, const struct post *post)
 {
-    assert(worker < outbox->workers);
-    struct box *box = &outbox->boxes[worker];
+    assert(worker < post_box->workers);
+    struct box *box = &post_box->boxes[worker];
     if (box->start + box->count == box->size) {
         if (box->start >= box->count && box->start > 0) {
             memmove(box->posts, box->posts + box->start, box->count * sizeof(*box->posts));
@@ -74,11 +74,11 @@ outbox_add(struct outbox *outbox, unsigned worker, const struct post *post)
         box->start = 0;
     }
     box->posts[box->start + box->count++] = *post;
-    outbox->count++;
+    post_box->count++;
 }
 
 static void
-flush_box(struct outbox *outbox, struct box *box)
+flush_box(struct post_box *post_box, struct box *box)
 {
     size_t batch = BATCH;
     while (box->count > 0 && box->mailbox != NULL) {
@@ -93,7 +93,7 @@ flush_box(struct outbox *outbox, struct box *box)
         }
         box->start += n;
         box->count -= n;
-        outbox->count -= n;
+        post_box->count -= n;
     }
     if (box->count > 0)
         return;
@@ -106,21 +106,21 @@ flush_box(struct outbox *outbox, struct box *box)
 }
 
 bool
-outbox_flush(struct outbox *outbox)
+post_box_flush(struct post_box *post_box)
 {
-    for (unsigned w = 0; w < outbox->workers && outbox->count > 0; w++)
-        flush_box(outbox, &outbox->boxes[w]);
-    return outbox->count == 0;
+    for (unsigned w = 0; w < post_box->workers && post_box->count > 0; w++)
+        flush_box(post_box, &post_box->boxes[w]);
+    return post_box->count == 0;
 }
 
 bool
-outbox_is_empty(const struct outbox *outbox)
+post_box_is_empty(const struct post_box *post_box)
 {
-    return outbox->count == 0;
+    return post_box->count == 0;
 }
 
 size_t
-outbox_count(const struct outbox *outbox)
+post_box_count(const struct post_box *post_box)
 {
-    return outbox->count;
+    return post_box->count;
 }

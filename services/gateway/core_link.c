@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hub's side towards the cores: binds the events of common/peer and the posts of workers to
+ * proto/core_client, which holds the rules. What cores send for our clients is checked for repeats
+ * and goes to the workers that want it. */
+#include "services/gateway/hub_state.h"
+
+#include <string.h>
+
+#include "common/cursor.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "proto/core_client.h"
+#include "services/gateway/repeats.h"
+
+#define REPEATS_MAX       4096u
+#define TICKETS_MAX       (1u << 20)
+#define REPEATS_EXPIRE_MS 60000u
+#define NO_NUMBER         UINT64_MAX
+
+/* A QoS >= 1 publish that found no room. Few: POST_HOLD stops the clients long before. */
+struct waiting {
+    struct waiting *next;
+    struct message *message;
+    uint64_t conn;
+    uint64_t cookie;
+};
+
+struct core_link {
+    struct hub *hub;
+    struct core_client *client;
+    struct repeats *repeats;
+    struct hub_peer *cores[CORE_CLIENT_CORES_MAX]; /* by number of core_client */
+    bool known[CORE_CLIENT_CORES_MAX];
+    unsigned count;
+    struct waiting *head;
+    struct waiting **tail;
+    uint64_t digest_number;  /* of the last change told to the workers */
+    uint64_t digest_applied; /* all workers have this one */
+    uint64_t apply_number;   /* what the stamp waits for; NO_NUMBER: no stamp */
+    uint64_t apply_stamp;
+    uint64_t expire_at_ms;
+};
+
+/* ---- callbacks of core_client */
+
+static enum err
+io_append(void *arg, uint32_t core, uint8_t type, const struct slice *parts, size_t n, bool control,
+          uint64_t *seq)
+{
+    struct core_link *link = arg;
+    return peer_append(link->cores[core]->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n, seq);
+}
+
+struct routes {
+    core_client_route_fn fn;
+    void *arg;
+};
+
+static void
+one_route(void *arg, struct slice filter, uint32_t workers)
+{
+    const struct routes *routes = arg;
+    (void)workers;
+    routes->fn(routes->arg, filter, 0);
+}
+
+static void
+io_routes(void *arg, core_client_route_fn fn, void *fn_arg)
+{
+    struct core_link *link = arg;
+    struct routes routes = {fn, fn_arg};
+    filters_each(link->hub->filters, one_route, &routes);
+}
+
+static void
+io_route_done(void *arg, uint64_t version, enum err err)
+{
+    struct core_link *link = arg;
+    if (err == OK)
+        barrier_clear(link->hub->barrier, version, BARRIER_CORES);
+    else
+        barrier_fail(link->hub->barrier, version, err);
+}
+
+static void
+io_token_done(void *arg, uint64_t conn, uint64_t cookie, bool wanted)
+{
+    struct core_link *link = arg;
+    if (cookie == 0)
+        return;
+    struct post post = {.kind = POST_TOKEN_DONE, .conn = conn, .a = cookie, .flags = wanted};
+    hub_post_to_conn(link->hub, &post);
+}
+
+static void
+digest_change(struct core_link *link, uint8_t kind, struct slice filter)
+{
+    struct hub *hub = link->hub;
+    uint32_t all = hub_post_all_workers(hub);
+    struct barrier_change change = {.waits = all, .a = ++link->digest_number, .kind = HUB_CHANGE_DIGEST};
+    hub_post_place(hub, kind, PLACE_REMOTE, barrier_add(hub->barrier, &change), filter, all);
+}
+
+static void
+io_digest_add(void *arg, struct slice filter)
+{
+    digest_change(arg, POST_PLACE_ADD, filter);
+}
+
+static void
+io_digest_remove(void *arg, struct slice filter)
+{
+    digest_change(arg, POST_PLACE_REMOVE, filter);
+}
+
+static void
+io_digest_apply(void *arg, uint64_t stamp)
+{
+    struct core_link *link = arg;
+    if (link->digest_applied == link->digest_number) {
+        link->apply_number = NO_NUMBER;
+        core_client_digest_applied(link->client, stamp);
+        return;
+    }
+    link->apply_number = link->digest_number;
+    link->apply_stamp = stamp;
+}
+
+static void
+io_digest_valid(void *arg, bool valid)
+{
+    struct core_link *link = arg;
+    struct post post = {.kind = POST_DIGEST_VALID, .flags = valid};
+    hub_post_to_all(link->hub, &post);
+    log_info("digest_valid", LOG_BOOL("valid", valid), LOG_END);
+}
+
+static void
+io_hold(void *arg, bool on)
+{
+    struct core_link *link = arg;
+    hub_post_hold(link->hub, HUB_HOLD_CORE, on || link->head != NULL);
+}
+
+void
+core_link_digest_step(struct core_link *link, uint64_t number)
+{
+    link->digest_applied = number; /* all wait for all workers, so they come in order */
+    if (link->apply_number == NO_NUMBER || number < link->apply_number)
+        return;
+    link->apply_number = NO_NUMBER;
+    core_client_digest_applied(link->client, link->apply_stamp);
+}
+
+/* ---- life */
+
+struct core_link *
+core_link_new(struct hub *hub)
+{
+    static const struct core_client_io io = {.append = io_append,
+                                             .routes = io_routes,
+                                             .route_done = io_route_done,
+                                             .token_done = io_token_done,
+                                             .digest_add = io_digest_add,
+                                             .digest_remove = io_digest_remove,
+                                             .digest_apply = io_digest_apply,
+                                             .digest_valid = io_digest_valid,
+                                             .hold = io_hold};
+    struct core_link *link = mem_zalloc(sizeof(*link));
+    uint64_t incarnation = peers_incarnation(hub->peers);
+    const struct core_client_config config = {.origin = incarnation,
+                                              .ticket_base = incarnation & ~(uint64_t)UINT32_MAX,
+                                              .digests = true,
+                                              .tokens_max = (uint32_t)hub->config->tokens_max,
+                                              .bytes_max = hub->config->tokens_size,
+                                              .tickets_max = TICKETS_MAX};
+    link->hub = hub;
+    link->tail = &link->head;
+    link->apply_number = NO_NUMBER;
+    link->repeats = repeats_new(REPEATS_MAX);
+    link->client = core_client_new(&config, &io, link);
+    core_client_tick(link->client, loop_now_ms(hub->loop));
+    return link;
+}
+
+static void
+pop_waiting(struct core_link *link)
+{
+    struct waiting *first = link->head;
+    link->head = first->next;
+    if (link->head == NULL)
+        link->tail = &link->head;
+    message_unref(first->message);
+    mem_free(first);
+}
+
+void
+core_link_free(struct core_link *link)
+{
+    if (link == NULL)
+        return;
+    while (link->head != NULL)
+        pop_waiting(link);
+    core_client_free(link->client);
+    repeats_free(link->repeats);
+    mem_free(link);
+}
+
+/* ---- events of peers */
+
+enum peer_keep
+core_link_up(struct core_link *link, struct hub_peer *core, const struct peer_info *info)
+{
+    if (core->index >= CORE_CLIENT_CORES_MAX || !link->known[core->index]) {
+        /* Its first session: the name it gave decides which topics it gets, for good. */
+        if (link->count == CORE_CLIENT_CORES_MAX)
+            return PEER_DROP;
+        core->index = core_client_core_add(link->client, slice_cstr(info->name));
+        link->cores[core->index] = core;
+        link->known[core->index] = true;
+        link->count++;
+    }
+    if (info->lapsed) {
+        struct post post = {.kind = POST_LAPSED, .aux = 1};
+        hub_post_to_all(link->hub, &post);
+    }
+    core_client_up(link->client, core->index, info->state);
+    return PEER_DROP;
+}
+
+static bool
+is_known(const struct core_link *link, const struct hub_peer *core)
+{
+    return core->index < CORE_CLIENT_CORES_MAX && link->known[core->index];
+}
+
+void
+core_link_down(struct core_link *link, struct hub_peer *core)
+{
+    if (is_known(link, core))
+        core_client_down(link->client, core->index);
+}
+
+static void
+on_publish(struct core_link *link, struct slice body)
+{
+    struct hub *hub = link->hub;
+    struct message *message = NULL;
+    if (message_from_record(body, &message) != OK) {
+        metric_counter_add(hub->metric.malformed, 1);
+        return;
+    }
+    /* The fixed head of publish_record.h, which message_from_record has checked. */
+    uint64_t origin = cursor_load_u64(message->bytes);
+    uint64_t token = cursor_load_u64(message->bytes + 8);
+    uint64_t floor = cursor_load_u64(message->bytes + 16);
+    if (token != 0 && repeats_seen(link->repeats, origin, token, floor, loop_now_ms(hub->loop))) {
+        metric_counter_add(hub->metric.repeats, 1);
+    } else {
+        uint32_t mask = hub->workers == 1 ? 1 : filters_match(hub->filters, message_topic(message));
+        metric_counter_add(hub->metric.messages, 1);
+        hub_post_message(hub, message, mask);
+    }
+    message_unref(message);
+}
+
+void
+core_link_record(struct core_link *link, struct hub_peer *core, uint8_t type, struct slice body)
+{
+    if (!is_known(link, core))
+        return;
+    if (type == FEED_PUBLISH) {
+        on_publish(link, body);
+        return;
+    }
+    enum err err = core_client_record(link->client, core->index, type, body);
+    if (err == ERR_UNSUPPORTED)
+        metric_counter_add(link->hub->metric.unknown, 1);
+    else if (err != OK)
+        metric_counter_add(link->hub->metric.malformed, 1);
+}
+
+void
+core_link_done(struct core_link *link, struct hub_peer *core, uint64_t ticket)
+{
+    if (is_known(link, core))
+        core_client_done(link->client, core->index, ticket);
+}
+
+void
+core_link_room(struct core_link *link, struct hub_peer *core)
+{
+    if (is_known(link, core))
+        core_client_room(link->client, core->index);
+}
+
+void
+core_link_state(struct core_link *link, struct hub_peer *core, uint32_t flags)
+{
+    if (is_known(link, core))
+        core_client_state(link->client, core->index, flags);
+}
+
+/* ---- what workers want */
+
+static void
+keep_waiting(struct core_link *link, uint64_t conn, uint64_t cookie, struct message *message)
+{
+    struct waiting *waiting = mem_alloc(sizeof(*waiting));
+    *waiting = (struct waiting){.message = message, .conn = conn, .cookie = cookie};
+    *link->tail = waiting;
+    link->tail = &waiting->next;
+    hub_post_hold(link->hub, HUB_HOLD_CORE, true);
+}
+
+void
+core_link_publish(struct core_link *link, uint64_t conn, uint64_t cookie, struct message *message)
+{
+    struct hub *hub = link->hub;
+    metric_counter_add(hub->metric.publishes, 1);
+    if (message->qos > 0 && link->head != NULL) {
+        keep_waiting(link, conn, cookie, message);
+        return;
+    }
+    enum err err = core_client_publish(link->client, message_record(message), conn, cookie);
+    if (err == ERR_BUSY && message->qos > 0) {
+        keep_waiting(link, conn, cookie, message);
+        return;
+    }
+    if (err == ERR_MALFORMED) {
+        /* Our own worker made it: it can only be a record that no peer would take. */
+        metric_counter_add(hub->metric.malformed, 1);
+        io_token_done(link, conn, cookie, false);
+    } else if (err != OK) {
+        metric_counter_add(hub->metric.dropped_qos0, 1);
+    }
+    message_unref(message);
+}
+
+void
+core_link_turn(struct core_link *link)
+{
+    if (link->head == NULL)
+        return;
+    while (link->head != NULL) {
+        struct waiting *first = link->head;
+        enum err err =
+            core_client_publish(link->client, message_record(first->message), first->conn, first->cookie);
+        if (err == ERR_BUSY)
+            return;
+        if (err != OK)
+            io_token_done(link, first->conn, first->cookie, false);
+        pop_waiting(link);
+    }
+    hub_post_hold(link->hub, HUB_HOLD_CORE, core_client_is_holding(link->client));
+}
+
+void
+core_link_route_add(struct core_link *link, uint64_t version, struct slice filter, uint64_t deadline_ms)
+{
+    enum err err = core_client_route_add(link->client, filter, 0, version, deadline_ms);
+    if (err != OK)
+        barrier_fail(link->hub->barrier, version, err);
+}
+
+void
+core_link_route_remove(struct core_link *link, struct slice filter)
+{
+    core_client_route_remove(link->client, filter);
+}
+
+void
+core_link_tick(struct core_link *link, uint64_t now_ms)
+{
+    core_client_tick(link->client, now_ms);
+    if (now_ms >= link->expire_at_ms) {
+        repeats_expire(link->repeats, now_ms);
+        link->expire_at_ms = now_ms + REPEATS_EXPIRE_MS;
+    }
+}
+
+unsigned
+core_link_serving_count(const struct core_link *link)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < link->count; i++)
+        if (peer_is_up(link->cores[i]->peer) && (peer_state(link->cores[i]->peer) & STATE_SERVING) != 0)
+            count++;
+    return count;
+}
+
+size_t
+core_link_open_tokens(const struct core_link *link)
+{
+    return core_client_stats(link->client).tokens_open;
+}

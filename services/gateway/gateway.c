@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See gateway.h. */
+#include "services/gateway/gateway.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/http.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "services/gateway/drain.h"
+#include "services/gateway/hub.h"
+#include "services/gateway/worker.h"
+
+#define STEP_MS 50u
+
+struct gateway {
+    const struct gateway_config *config;
+    struct loop *loop; /* the hub's, on the main thread */
+    struct metrics *metrics;
+    struct hub *hub;
+    struct http *http;
+    struct worker *workers[WORKERS_MAX];
+    unsigned count;
+    unsigned started;
+    struct loop_timer step;
+    struct drain drain;
+};
+
+/* ---- probes */
+
+static bool
+is_ready(void *arg)
+{
+    const struct gateway *gateway = arg;
+    return !drain_is_begun(&gateway->drain) && hub_is_ready(gateway->hub);
+}
+
+static uint64_t
+connections(const struct gateway *gateway)
+{
+    uint64_t sum = 0;
+    for (unsigned w = 0; w < gateway->count; w++)
+        sum += worker_connection_count(gateway->workers[w]);
+    return sum;
+}
+
+static bool
+is_healthy(void *arg, struct buf *json)
+{
+    const struct gateway *gateway = arg;
+    buf_printf(json, ",\"connections\":%llu,\"workers\":%u,\"draining\":%s",
+               (unsigned long long)connections(gateway), gateway->count,
+               drain_is_begun(&gateway->drain) ? "true" : "false");
+    return hub_health(gateway->hub, json);
+}
+
+static enum err
+open_http(struct gateway *gateway)
+{
+    const struct conf_common *common = &gateway->config->common;
+    if (common->http_port == 0)
+        return OK;
+    const struct http_config config = {.bind = common->http_bind,
+                                       .port = (uint16_t)common->http_port,
+                                       .program = "sluice-gateway",
+                                       .version = SLUICE_VERSION,
+                                       .metrics = gateway->metrics,
+                                       .ready = is_ready,
+                                       .health = is_healthy,
+                                       .arg = gateway};
+    enum err err = http_open(gateway->loop, &config, &gateway->http);
+    if (err != OK)
+        log_error("http_not_opened", LOG_STR("bind", common->http_bind), LOG_U64("port", common->http_port),
+                  LOG_ERRNO(errno), LOG_END);
+    return err;
+}
+
+/* ---- workers */
+
+static unsigned
+worker_count(const struct gateway_config *config)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = config->workers != 0 ? (unsigned)config->workers : processors > 0 ? (unsigned)processors : 1;
+    return count > WORKERS_MAX ? WORKERS_MAX : count;
+}
+
+static void
+fill_options(const struct gateway_config *config, unsigned workers, struct worker_options *options)
+{
+    worker_options_init(options);
+    options->max_packet_size = (uint32_t)config->max_packet_size;
+    options->max_inflight = (uint32_t)config->max_inflight;
+    options->max_queued = (uint32_t)config->max_queued;
+    options->max_output = (uint32_t)config->max_output;
+    options->receive_maximum = (uint32_t)config->receive_maximum;
+    options->topic_alias_maximum = (uint32_t)config->topic_alias_maximum;
+    options->keep_alive_max_s = (uint32_t)config->keep_alive_max_s;
+    options->session_expiry_max_s = (uint32_t)config->session_expiry_max_s;
+    options->connect_timeout_ms = (uint32_t)config->connect_timeout_ms;
+    options->max_connections = (uint32_t)((config->connections_max + workers - 1) / workers);
+    options->max_filters = config->filters_max;
+    options->allow_anonymous = config->allow_anonymous;
+}
+
+static enum err
+listen_all(struct gateway *gateway)
+{
+    const struct gateway_config *config = gateway->config;
+    uint16_t bound = (uint16_t)config->mqtt_port;
+    if (bound == 0)
+        return OK;
+    for (unsigned w = 0; w < gateway->count; w++) {
+        enum err err = worker_listen(gateway->workers[w], config->mqtt_bind, bound, &bound);
+        if (err == OK)
+            continue;
+        log_error("listener_not_opened", LOG_STR("bind", config->mqtt_bind), LOG_U64("port", config->mqtt_port),
+                  LOG_ERR(err), LOG_ERRNO(errno), LOG_END);
+        return err;
+    }
+    log_info("listening", LOG_STR("protocol", "mqtt"), LOG_STR("bind", config->mqtt_bind), LOG_U64("port", bound),
+             LOG_END);
+    return OK;
+}
+
+static enum err
+build_workers(struct gateway *gateway)
+{
+    struct worker_options options;
+    struct mailbox *boxes[WORKERS_MAX];
+    fill_options(gateway->config, gateway->count, &options);
+    for (unsigned w = 0; w < gateway->count; w++) {
+        gateway->workers[w] = worker_new((uint8_t)w, &options, gateway->metrics);
+        boxes[w] = worker_mailbox(gateway->workers[w]);
+        hub_set_worker(gateway->hub, w, boxes[w]);
+    }
+    for (unsigned w = 0; w < gateway->count; w++)
+        worker_connect_to(gateway->workers[w], hub_mailbox(gateway->hub), boxes, (uint8_t)gateway->count);
+    return listen_all(gateway);
+}
+
+static enum err
+start_workers(struct gateway *gateway)
+{
+    for (; gateway->started < gateway->count; gateway->started++) {
+        enum err err = worker_start(gateway->workers[gateway->started]);
+        if (err == OK)
+            continue;
+        log_error("worker_not_started", LOG_ERR(err), LOG_END);
+        return err;
+    }
+    return OK;
+}
+
+/* ---- going down */
+
+static void
+on_step(void *arg)
+{
+    struct gateway *gateway = arg;
+    enum drain_step step = drain_next(&gateway->drain, loop_now_ms(gateway->loop), connections(gateway),
+                                      hub_is_drained(gateway->hub), hub_is_quiet(gateway->hub));
+    if (step == DRAIN_STEP_CLOSE) {
+        log_info("closing_connections", LOG_U64("connections", connections(gateway)),
+                 LOG_U64("spread_ms", gateway->drain.spread_ms), LOG_END);
+        hub_drain(gateway->hub, gateway->drain.spread_ms);
+    } else if (step == DRAIN_STEP_END) {
+        loop_timer_stop(&gateway->step);
+        loop_stop(gateway->loop);
+    }
+}
+
+static void
+on_stop_signal(void *arg)
+{
+    struct gateway *gateway = arg;
+    drain_begin(&gateway->drain, loop_now_ms(gateway->loop));
+    log_info("stopping", LOG_BOOL("at_once", gateway->drain.state == DRAIN_OVER),
+             LOG_U64("connections", connections(gateway)), LOG_END);
+    loop_timer_start(&gateway->step, STEP_MS, true);
+    on_step(gateway);
+}
+
+/* A descriptor per connection: take as many as we are allowed to have. */
+static void
+raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warn("descriptor_limit_not_raised", LOG_ERRNO(errno), LOG_END);
+}
+
+enum err
+gateway_new(const struct gateway_config *config, struct gateway **out)
+{
+    struct gateway *gateway = mem_zalloc(sizeof(*gateway));
+    raise_descriptors();
+    gateway->config = config;
+    gateway->loop = loop_new();
+    gateway->metrics = metrics_new();
+    metrics_add_process(gateway->metrics, "sluice-gateway", SLUICE_VERSION);
+    gateway->count = worker_count(config);
+    drain_init(&gateway->drain, config->drain_wait_ms, config->drain_rate);
+    loop_timer_init(&gateway->step, gateway->loop, on_step, gateway);
+    gateway->hub = hub_new(gateway->loop, config, gateway->count, gateway->metrics);
+    enum err err = build_workers(gateway);
+    if (err == OK) {
+        err = hub_open(gateway->hub);
+        if (err != OK)
+            log_error("feed_not_opened", LOG_STR("address", config->feed_listen), LOG_ERR(err), LOG_END);
+    }
+    if (err == OK)
+        err = open_http(gateway);
+    if (err == OK)
+        err = start_workers(gateway);
+    if (err != OK) {
+        gateway_free(gateway);
+        return err;
+    }
+    *out = gateway;
+    return OK;
+}
+
+void
+gateway_run(struct gateway *gateway)
+{
+    loop_on_signal(gateway->loop, SIGTERM, on_stop_signal, gateway);
+    loop_on_signal(gateway->loop, SIGINT, on_stop_signal, gateway);
+    (void)signal(SIGPIPE, SIG_IGN);
+    loop_run(gateway->loop);
+    log_info("stopped", LOG_END);
+}
+
+void
+gateway_free(struct gateway *gateway)
+{
+    if (gateway == NULL)
+        return;
+    if (gateway->started > 0)
+        hub_stop_workers(gateway->hub);
+    for (unsigned w = 0; w < gateway->started; w++)
+        worker_join(gateway->workers[w]);
+    http_close(gateway->http);
+    hub_close(gateway->hub);
+    for (unsigned w = 0; w < gateway->count; w++)
+        worker_free(gateway->workers[w]);
+    loop_timer_fini(&gateway->step);
+    hub_free(gateway->hub);
+    loop_free(gateway->loop);
+    metrics_free(gateway->metrics);
+    mem_free(gateway);
+}

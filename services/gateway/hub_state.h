@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the hub share: its state, and what each of them offers to the others. Included
+ * only by hub*.c, core_link.c and store_link*.c; everybody else uses hub.h.
+ */
+#ifndef SLUICE_SERVICES_GATEWAY_HUB_STATE_H
+#define SLUICE_SERVICES_GATEWAY_HUB_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/peer.h"
+#include "services/gateway/barrier.h"
+#include "services/gateway/filters.h"
+#include "services/gateway/gateway_config.h"
+#include "services/gateway/post_box.h"
+#include "services/gateway/post_body.h"
+
+#define HUB_CALL_BYTES          (8u * 1024 * 1024) /* longest answer of a store */
+#define HUB_TICK_MS             50u
+#define HUB_OPEN_DEADLINE_MS    5000u  /* CONNECT until the store's answer */
+#define HUB_CHANGES_MAX         (1u << 20) /* changes of filters that are not answered yet */
+#define HUB_REQUEST_DEADLINE_MS 10000u /* SUBSCRIBE, UNSUBSCRIBE, retained messages */
+
+/* Why publishing clients are stopped. */
+enum { HUB_HOLD_CORE = 1 << 0, HUB_HOLD_STORE = 1 << 1 };
+
+/* Kinds of barrier changes. */
+enum hub_change {
+    HUB_CHANGE_FILTER = 1, /* a: worker's ticket, b: worker */
+    HUB_CHANGE_DIGEST      /* a: rising number of the change of the digest */
+};
+
+struct hub_metrics {
+    struct metric_counter *publishes;      /* to cores */
+    struct metric_counter *messages;       /* from cores, posted to workers */
+    struct metric_counter *repeats;        /* recognised and dropped */
+    struct metric_counter *deliveries;     /* from stores */
+    struct metric_counter *malformed;      /* records that made no sense */
+    struct metric_counter *unknown;        /* records of an unknown type */
+    struct metric_counter *dropped_qos0;   /* nobody to send it to */
+    struct metric_counter *dropped_records; /* for a store, beyond the bound */
+    struct metric_counter *opens;
+    struct metric_counter *opens_refused; /* here: no store in time */
+    struct metric_counter *timeouts;      /* subscriptions and retained lookups without answer */
+    struct metric_counter *barrier_timeouts;
+    struct metric_gauge *filters;
+    struct metric_gauge *waiting_posts;
+    struct metric_gauge *pending_calls;
+    struct metric_gauge *held_bytes;
+    struct metric_gauge *tokens_open;
+    struct metric_gauge *cores_serving;
+    struct metric_gauge *stores_serving;
+    struct metric_gauge *holding;
+    struct metric_histogram *open_us;
+    struct metric_histogram *lag_us;
+};
+
+/* One end of a feed: which frames may be declared done. Its peer's user pointer. */
+struct hub_peer {
+    struct peer *peer;
+    bool is_core;
+    unsigned index;     /* among the cores or the stores */
+    uint64_t seen_seq;  /* last frame whose records are all in the outbox; 0: none */
+    struct hub_peer *next;
+};
+
+struct core_link;
+struct store_link;
+struct mailbox;
+
+struct hub {
+    struct loop *loop;
+    const struct gateway_config *config;
+    unsigned workers;
+    struct mailbox *mailbox;
+    struct post_box *box;
+    struct filters *filters;
+    struct barrier *barrier;
+    struct peers *peers;
+    struct hub_peer *links;
+    struct core_link *core;
+    struct store_link *store;
+    struct loop_timer tick;
+    unsigned hold;        /* HUB_HOLD_* */
+    uint32_t drained;     /* bit per worker */
+    char name[128];
+    struct hub_metrics metric;
+    struct metrics *metrics;
+};
+
+/* ---- hub_post.c: posts of workers */
+
+/* Mailbox function of the hub. */
+void hub_post_take(void *arg, void *item);
+/* To one worker; the body changes hands. */
+void hub_post_to(struct hub *hub, unsigned worker, const struct post *post);
+/* To the worker of a connection; a handle of no worker frees the body. */
+void hub_post_to_conn(struct hub *hub, const struct post *post);
+/* To all; without a body. */
+void hub_post_to_all(struct hub *hub, const struct post *post);
+/* A PLACE_ADD or PLACE_REMOVE with this version to the workers in mask. */
+void hub_post_place(struct hub *hub, uint8_t kind, uint8_t place, uint64_t version, struct slice filter,
+                    uint32_t mask);
+/* Raises or clears a HUB_HOLD_* bit and tells the workers when the sum has changed. */
+void hub_post_hold(struct hub *hub, unsigned reason, bool on);
+/* A message from a core to the workers in mask; borrows the caller's reference. */
+void hub_post_message(struct hub *hub, struct message *message, uint32_t mask);
+/* The function of the barrier. */
+void hub_post_change_done(void *arg, const struct barrier_change *change, enum err result);
+/* Bits of all workers. */
+uint32_t hub_post_all_workers(const struct hub *hub);
+
+/* ---- core_link.c */
+
+struct core_link *core_link_new(struct hub *hub);
+void core_link_free(struct core_link *link);
+enum peer_keep core_link_up(struct core_link *link, struct hub_peer *core, const struct peer_info *info);
+void core_link_down(struct core_link *link, struct hub_peer *core);
+void core_link_record(struct core_link *link, struct hub_peer *core, uint8_t type, struct slice body);
+void core_link_done(struct core_link *link, struct hub_peer *core, uint64_t ticket);
+void core_link_room(struct core_link *link, struct hub_peer *core);
+void core_link_state(struct core_link *link, struct hub_peer *core, uint32_t flags);
+void core_link_tick(struct core_link *link, uint64_t now_ms);
+/* POST_PUBLISH; takes the reference. */
+void core_link_publish(struct core_link *link, uint64_t conn, uint64_t cookie, struct message *message);
+/* A filter that hub->filters has. The barrier's version is cleared of BARRIER_CORES, or failed. */
+void core_link_route_add(struct core_link *link, uint64_t version, struct slice filter, uint64_t deadline_ms);
+void core_link_route_remove(struct core_link *link, struct slice filter);
+/* All workers have applied the changes of the digest up to this number. */
+void core_link_digest_step(struct core_link *link, uint64_t number);
+/* Sends what could not be sent; at the end of a turn. */
+void core_link_turn(struct core_link *link);
+unsigned core_link_serving_count(const struct core_link *link);
+size_t core_link_open_tokens(const struct core_link *link);
+
+/* ---- store_link.c */
+
+struct store_link *store_link_new(struct hub *hub);
+void store_link_free(struct store_link *link);
+enum peer_keep store_link_up(struct store_link *link, struct hub_peer *store, const struct peer_info *info);
+void store_link_down(struct store_link *link, struct hub_peer *store);
+void store_link_room(struct store_link *link, struct hub_peer *store);
+void store_link_state(struct store_link *link, struct hub_peer *store, uint32_t flags);
+void store_link_tick(struct store_link *link, uint64_t now_ms);
+/* Sends what can be sent; at the end of a turn. */
+void store_link_turn(struct store_link *link);
+/* Posts of workers that are meant for a store; takes the body. */
+void store_link_ask(struct store_link *link, struct post *post);
+void store_link_tell(struct store_link *link, struct post *post);
+void store_link_announcement(struct store_link *link, struct post *post);
+unsigned store_link_serving_count(const struct store_link *link);
+size_t store_link_pending_count(const struct store_link *link);
+size_t store_link_held_bytes(const struct store_link *link);
+/* Nothing waits to be sent or to be declared done by a store. */
+bool store_link_is_quiet(const struct store_link *link);
+
+/* ---- store_record.c */
+
+/* A record from a store. */
+void store_record_take(struct hub *hub, uint8_t type, struct slice body);
+
+#endif

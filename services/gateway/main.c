@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sluice-gateway: reads the settings, runs, and says with its exit status how that went: 0 told to stop, 2
+ * could not start. */
+#include "common/log.h"
+#include "services/gateway/gateway.h"
+
+int
+main(int argc, char **argv)
+{
+    static struct gateway_config config;
+    struct conf *conf = NULL;
+    struct gateway *gateway = NULL;
+    enum conf_outcome outcome = gateway_config_load(&config, argc, argv, &conf);
+    int status = outcome == CONF_DONE ? 0 : 2;
+    if (outcome == CONF_RUN) {
+        log_open("sluice-gateway", (enum log_level)config.common.log_level,
+                 (enum log_format)config.common.log_format);
+        if (gateway_new(&config, &gateway) == OK) {
+            gateway_run(gateway);
+            gateway_free(gateway);
+            status = 0;
+        }
+    }
+    conf_free(conf);
+    return status;
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hub's side towards the stores: sessions with them, records both ways.
+ *
+ * A session with a store begins with the announcements of all sessions that the workers hold, asked
+ * for with POST_ANNOUNCE, then RESYNC_END, then what the feed kept from the session before (nothing that
+ * was not declared done is lost), then what was held here. Until then, and while the feed is full,
+ * records are held in order and bounded; publishing clients are stopped when much is held. */
+#include "services/gateway/store_link.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "proto/records.h"
+#include "services/gateway/store_codec.h"
+
+#define PENDING_MAX  262144u
+#define HELD_BYTES   (32u * 1024 * 1024)
+#define PREAMBLE_MAX (SIZE_MAX / 4) /* bounded by the number of connections */
+
+struct store_link *
+store_link_new(struct hub *hub)
+{
+    struct store_link *link = mem_zalloc(sizeof(*link));
+    link->hub = hub;
+    link->count = (unsigned)hub->config->stores.count;
+    link->stores = mem_zalloc_array(link->count, sizeof(*link->stores));
+    for (unsigned i = 0; i < link->count; i++) {
+        link->stores[i].link = link;
+        link->stores[i].index = i;
+        held_init(&link->stores[i].preamble, PREAMBLE_MAX);
+        held_init(&link->stores[i].held, HELD_BYTES);
+    }
+    link->pending =
+        pending_new(PENDING_MAX, link->count, loop_now_ms(hub->loop), store_ask_expired, link);
+    return link;
+}
+
+void
+store_link_free(struct store_link *link)
+{
+    if (link == NULL)
+        return;
+    for (unsigned i = 0; i < link->count; i++) {
+        held_fini(&link->stores[i].preamble);
+        held_fini(&link->stores[i].held);
+    }
+    pending_free(link->pending);
+    mem_free(link->stores);
+    mem_free(link);
+}
+
+/* ---- towards the store */
+
+struct store *
+store_link_of_session(struct store_link *link, uint64_t session)
+{
+    (void)session; /* one store so far: the settings admit no second one */
+    return &link->stores[0];
+}
+
+bool
+store_link_takes_calls(const struct store *store)
+{
+    return store->state == STORE_UP && (peer_state(store->peer->peer) & STATE_SERVING) != 0;
+}
+
+static void
+check_hold(struct store_link *link)
+{
+    bool heavy = false;
+    for (unsigned i = 0; i < link->count; i++)
+        heavy = heavy || held_is_heavy(&link->stores[i].held);
+    hub_post_hold(link->hub, HUB_HOLD_STORE, heavy);
+}
+
+void
+store_link_send(struct store *store, uint8_t type, bool control, const struct slice *parts, size_t n)
+{
+    struct hub *hub = store->link->hub;
+    enum err err = ERR_BUSY;
+    if (store->state == STORE_UP && held_first(&store->held) == NULL)
+        err = peer_append(store->peer->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n, NULL);
+    if (err == OK)
+        return;
+    if (err == ERR_TOO_LARGE || held_add(&store->held, type, control, parts, n) != OK) {
+        static struct log_limit limit;
+        uint64_t suppressed = 0;
+        metric_counter_add(hub->metric.dropped_records, 1);
+        if (log_every(&limit, 1000, &suppressed))
+            log_error("record_for_store_dropped", LOG_U64("type", type), LOG_ERR(err),
+                      LOG_U64("suppressed", suppressed), LOG_END);
+        return;
+    }
+    check_hold(store->link);
+}
+
+/* False when the feed takes no more now. */
+static bool
+send_held(struct store *store, struct held *held, bool all_control)
+{
+    const struct held_record *record;
+    while ((record = held_first(held)) != NULL) {
+        struct slice part = slice_of(record->body, record->len);
+        enum feed_class class = all_control || record->control ? FEED_CONTROL : FEED_DATA;
+        enum err err = peer_append(store->peer->peer, class, record->type, &part, 1, NULL);
+        if (err == ERR_BUSY || err == ERR_PEER_LOST)
+            return false;
+        held_pop(held);
+    }
+    return true;
+}
+
+static void
+pump(struct store *store)
+{
+    if (store->state == STORE_RESYNC && send_held(store, &store->preamble, true) && store->announced) {
+        store->state = STORE_UP;
+        peer_preamble_end(store->peer->peer);
+        log_info("store_resynced", LOG_STR("name", peer_name(store->peer->peer)), LOG_END);
+    }
+    if (store->state == STORE_UP && held_first(&store->held) != NULL) {
+        (void)send_held(store, &store->held, false);
+        check_hold(store->link);
+    }
+    store_ask_pump(store);
+}
+
+void
+store_link_turn(struct store_link *link)
+{
+    for (unsigned i = 0; i < link->count; i++)
+        pump(&link->stores[i]);
+}
+
+static void
+tell_close(struct store_link *link, const struct post *post)
+{
+    const struct records_session_close record = {
+        .session = post->a, .epoch = post->b, .flags = post->flags, .expiry_s = post->aux};
+    uint8_t bytes[RECORDS_SESSION_CLOSE_BYTES];
+    struct slice part = slice_of(bytes, records_session_close_encode(&record, bytes));
+    store_link_send(store_link_of_session(link, post->a), FEED_SESSION_CLOSE, true, &part, 1);
+}
+
+static void
+tell_ready(struct store_link *link, const struct post *post)
+{
+    const struct records_session_ready record = {
+        .session = post->a, .epoch = post->b, .conn = post->conn, .after = post->c};
+    uint8_t bytes[RECORDS_SESSION_READY_BYTES];
+    struct slice part = slice_of(bytes, records_session_ready_encode(&record, bytes));
+    store_link_send(store_link_of_session(link, post->a), FEED_SESSION_READY, true, &part, 1);
+}
+
+static void
+tell_queue(struct store_link *link, const struct post *post, uint8_t type)
+{
+    const struct records_queue record = {.session = post->a, .epoch = post->b, .seq = post->c};
+    uint8_t bytes[RECORDS_QUEUE_BYTES];
+    struct slice part = slice_of(bytes, records_queue_encode(&record, bytes));
+    store_link_send(store_link_of_session(link, post->a), type, true, &part, 1);
+}
+
+static void
+tell_inbound(struct store_link *link, const struct post *post, uint8_t type)
+{
+    const struct message *message = type == FEED_INBOUND_PUBLISH ? post->body : NULL;
+    const struct records_inbound record = {
+        .session = post->a, .epoch = post->b, .packet_id = (uint16_t)post->aux};
+    uint8_t bytes[RECORDS_INBOUND_BYTES];
+    struct slice parts[2] = {{bytes, records_inbound_encode(&record, bytes)}, {NULL, 0}};
+    if (message != NULL)
+        parts[1] = message_record(message);
+    store_link_send(store_link_of_session(link, post->a), type, message == NULL, parts, 2);
+}
+
+void
+store_link_tell(struct store_link *link, struct post *post)
+{
+    switch (post->kind) {
+    case POST_READY: tell_ready(link, post); break;
+    case POST_CLOSE: tell_close(link, post); break;
+    case POST_QUEUE_ACK: tell_queue(link, post, FEED_QUEUE_ACK); break;
+    case POST_QUEUE_REC: tell_queue(link, post, FEED_QUEUE_REC); break;
+    case POST_INBOUND_PUBLISH: tell_inbound(link, post, FEED_INBOUND_PUBLISH); break;
+    default: tell_inbound(link, post, FEED_INBOUND_RELEASE); break;
+    }
+}
+
+/* ---- sessions with a store */
+
+enum peer_keep
+store_link_up(struct store_link *link, struct hub_peer *peer, const struct peer_info *info)
+{
+    struct store *store = &link->stores[0];
+    if (peer->index == UINT32_MAX) {
+        unsigned next = 0;
+        while (next < link->count && link->stores[next].peer != NULL)
+            next++;
+        if (next == link->count)
+            return PEER_DROP;
+        peer->index = next;
+    }
+    store = &link->stores[peer->index];
+    store->peer = peer;
+    store->state = STORE_RESYNC;
+    store->announced = false;
+    store->ends_due += link->hub->workers;
+    if (info->lapsed) {
+        struct post post = {.kind = POST_LAPSED, .aux = 2};
+        hub_post_to_all(link->hub, &post);
+    }
+    struct post post = {.kind = POST_ANNOUNCE, .a = store->index};
+    hub_post_to_all(link->hub, &post);
+    return PEER_KEEP_LATER;
+}
+
+void
+store_link_down(struct store_link *link, struct hub_peer *peer)
+{
+    if (peer->index >= link->count)
+        return;
+    struct store *store = &link->stores[peer->index];
+    store->state = STORE_AWAY;
+    held_fini(&store->preamble);
+    held_init(&store->preamble, PREAMBLE_MAX);
+}
+
+void
+store_link_announcement(struct store_link *link, struct post *post)
+{
+    if (post->a >= link->count)
+        return;
+    struct store *store = &link->stores[post->a];
+    enum err err = OK;
+    if (post->body == NULL) {
+        if (store->ends_due > 0 && --store->ends_due == 0 && store->state == STORE_RESYNC) {
+            store->announced = true;
+            err = held_add(&store->preamble, FEED_RESYNC_END, true, NULL, 0);
+        }
+    } else if (store->state == STORE_RESYNC) {
+        struct session_announcement *announcement = post->body;
+        size_t len = 0;
+        uint8_t *bytes = store_codec_announce(announcement, &len);
+        struct slice part = slice_of(bytes, len);
+        err = held_add(&store->preamble, FEED_SESSION_ANNOUNCE, true, &part, 1);
+        mem_free(bytes);
+    }
+    if (err != OK)
+        log_error("announcement_dropped", LOG_ERR(err), LOG_END);
+}
+
+void
+store_link_room(struct store_link *link, struct hub_peer *peer)
+{
+    if (peer->index < link->count)
+        pump(&link->stores[peer->index]);
+}
+
+void
+store_link_state(struct store_link *link, struct hub_peer *peer, uint32_t flags)
+{
+    if (peer->index < link->count && (flags & STATE_SERVING) != 0)
+        pump(&link->stores[peer->index]);
+}
+
+void
+store_link_tick(struct store_link *link, uint64_t now_ms)
+{
+    pending_expire(link->pending, now_ms);
+}
+
+/* ---- for the probes */
+
+unsigned
+store_link_serving_count(const struct store_link *link)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < link->count; i++)
+        if (link->stores[i].peer != NULL && store_link_takes_calls(&link->stores[i]))
+            count++;
+    return count;
+}
+
+size_t
+store_link_pending_count(const struct store_link *link)
+{
+    return pending_count(link->pending);
+}
+
+size_t
+store_link_held_bytes(const struct store_link *link)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < link->count; i++)
+        bytes += link->stores[i].held.bytes + link->stores[i].preamble.bytes;
+    return bytes;
+}
+
+bool
+store_link_is_quiet(const struct store_link *link)
+{
+    for (unsigned i = 0; i < link->count; i++) {
+        const struct store *store = &link->stores[i];
+        if (store->state == STORE_AWAY)
+            continue; /* nobody to wait for */
+        if (store->held.count > 0 || peer_feed_stats(store->peer->peer)->used_bytes > 0)
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The desk for records that come from a store: each becomes a post to the worker that has the
+ * connection. Handles that make no sense are dropped; the store learns from its own epochs. */
+#include "services/gateway/hub_state.h"
+
+#include "common/log.h"
+#include "proto/records.h"
+
+/* Identifiers of one delivery: RECORDS_TARGET_IDS at most, so they fit the stack. */
+static void
+post_delivery(struct hub *hub, struct message *message, const struct records_target *target)
+{
+    uint32_t ids[RECORDS_TARGET_IDS];
+    for (uint8_t i = 0; i < target->id_count; i++)
+        ids[i] = records_target_id(target, i);
+    struct message *counted = message != NULL ? message_ref(message) : NULL;
+    struct post post = {.kind = POST_DELIVER,
+                        .conn = target->conn,
+                        .a = target->seq,
+                        .flags = target->flags,
+                        .body = delivery_new(counted, ids, target->id_count)};
+    hub_post_to_conn(hub, &post);
+}
+
+static enum err
+on_deliver(struct hub *hub, struct slice body)
+{
+    struct records_deliver deliver;
+    struct records_target target;
+    struct message *message = NULL;
+    enum err err = records_deliver_decode(body, &deliver);
+    if (err != OK)
+        return err;
+    if (deliver.record.len > 0 && (err = message_from_record(deliver.record, &message)) != OK)
+        return err;
+    while (records_target_next(&deliver.targets, &target)) {
+        /* Without a message there can only be a PUBREL to send. */
+        if (message == NULL && (target.flags & DELIVER_REL) == 0) {
+            err = ERR_MALFORMED;
+            continue;
+        }
+        post_delivery(hub, message, &target);
+    }
+    metric_counter_add(hub->metric.deliveries, deliver.count);
+    message_unref(message);
+    return err;
+}
+
+static enum err
+on_queue_recorded(struct hub *hub, struct slice body)
+{
+    struct post post = {.kind = POST_QUEUE_RECORDED};
+    enum err err = records_queue_recorded_decode(body, &post.conn, &post.a);
+    if (err == OK)
+        hub_post_to_conn(hub, &post);
+    return err;
+}
+
+static enum err
+on_inbound_done(struct hub *hub, struct slice body)
+{
+    struct post post = {.kind = POST_INBOUND_DONE};
+    uint16_t packet_id = 0;
+    enum err err = records_inbound_done_decode(body, &post.conn, &packet_id, &post.flags);
+    post.aux = packet_id;
+    if (err == OK)
+        hub_post_to_conn(hub, &post);
+    return err;
+}
+
+static enum err
+on_inbound_released(struct hub *hub, struct slice body)
+{
+    struct post post = {.kind = POST_INBOUND_RELEASED};
+    uint16_t packet_id = 0;
+    enum err err = records_inbound_released_decode(body, &post.conn, &packet_id);
+    post.aux = packet_id;
+    if (err == OK)
+        hub_post_to_conn(hub, &post);
+    return err;
+}
+
+static enum err
+on_kick(struct hub *hub, struct slice body)
+{
+    struct records_session_kick kick;
+    enum err err = records_session_kick_decode(body, &kick);
+    if (err != OK)
+        return err;
+    struct post post = {
+        .kind = POST_KICK, .conn = kick.conn, .a = kick.session, .b = kick.epoch, .flags = kick.reason};
+    if (kick.conn == 0)
+        hub_post_to_all(hub, &post);
+    else
+        hub_post_to_conn(hub, &post);
+    return OK;
+}
+
+static enum err
+on_user_changed(struct hub *hub, struct slice body)
+{
+    if (body.len == 0 || body.len > UINT16_MAX)
+        return ERR_MALFORMED;
+    for (unsigned w = 0; w < hub->workers; w++) {
+        struct post post = {.kind = POST_USER_CHANGED, .body = post_filter_new(body)};
+        hub_post_to(hub, w, &post);
+    }
+    return OK;
+}
+
+static enum err
+on_resync_end(struct hub *hub, struct slice body)
+{
+    (void)hub;
+    return body.len == 0 ? OK : ERR_MALFORMED; /* nothing of a store is replaced here */
+}
+
+typedef enum err (*desk_fn)(struct hub *hub, struct slice body);
+
+static const desk_fn desks[] = {
+    [FEED_RESYNC_END] = on_resync_end,
+    [FEED_DELIVER] = on_deliver,
+    [FEED_QUEUE_RECORDED] = on_queue_recorded,
+    [FEED_INBOUND_DONE] = on_inbound_done,
+    [FEED_INBOUND_RELEASED] = on_inbound_released,
+    [FEED_SESSION_KICK] = on_kick,
+    [FEED_USER_CHANGED] = on_user_changed,
+};
+
+void
+store_record_take(struct hub *hub, uint8_t type, struct slice body)
+{
+    if (type >= sizeof(desks) / sizeof(desks[0]) || desks[type] == NULL) {
+        metric_counter_add(hub->metric.unknown, 1);
+        return;
+    }
+    enum err err = desks[type](hub, body);
+    if (err == OK)
+        return;
+    static struct log_limit limit;
+    uint64_t suppressed = 0;
+    metric_counter_add(hub->metric.malformed, 1);
+    if (log_every(&limit, 1000, &suppressed))
+        log_warn("store_record_refused", LOG_U64("type", type), LOG_ERR(err), LOG_U64("suppressed", suppressed),
+                 LOG_END);
+}
