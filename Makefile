@@ -3,6 +3,7 @@
 
 SHELL   := /bin/bash
 FLAVOUR ?= release
+Q       := $(if $(V),,@)
 CC      ?= gcc
 B       := build/$(FLAVOUR)
 GEN     := build/gen
@@ -45,7 +46,7 @@ FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
 .DEFAULT_GOAL := all
 .SECONDARY:
 .PHONY: help all up down deps test lint bench format asan tsan fuzz fuzzers clean programs unit \
-        test-fast test-unit test-integration test-cluster test-soak
+        test-unit test-integration test-cluster test-fresh
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
@@ -56,13 +57,13 @@ unit: $(TESTS)
 
 $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto
 	@mkdir -p $(GEN)/proto
-	protoc-c --c_out=$(GEN) $<
+	$(Q)protoc-c --c_out=$(GEN) $<
 $(B)/gen/%.o: $(GEN)/%.c
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -Wconversion -Wcast-qual -Wpedantic,$(CFLAGS)) -c -o $@ $<
+	$(Q)$(CC) $(filter-out -Wconversion -Wcast-qual -Wpedantic,$(CFLAGS)) -c -o $@ $<
 $(B)/%.o: %.c | $(PB_H)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 $(B)/libcommon.a: $(COMMON_O)
 	@rm -f $@; ar rcs $@ $^
 $(B)/libproto.a: $(PROTO_O)
@@ -71,20 +72,63 @@ define service_rules
 $(B)/lib$(1).a: $(call objects,$(1))
 	@rm -f $$@; ar rcs $$@ $$^
 $(B)/sluice-$(1): $(B)/services/$(1)/main.o $(B)/lib$(1).a $(B)/libproto.a $(B)/libcommon.a
-	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1))
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1))
 $(B)/tests/unit/$(1)/%_test: $(B)/tests/unit/$(1)/%_test.o $(B)/lib$(1).a $(B)/libproto.a $(B)/libcommon.a
-	$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcunit $$(LIBS_$(1))
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcunit $$(LIBS_$(1))
 endef
 $(foreach s,$(SERVICES),$(eval $(call service_rules,$(s))))
 $(B)/tests/unit/common/%_test: $(B)/tests/unit/common/%_test.o $(B)/libcommon.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS_base)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS_base)
 $(B)/tests/unit/proto/%_test: $(B)/tests/unit/proto/%_test.o $(B)/libproto.a $(B)/libcommon.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS_base)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS_base)
 build/fuzz/tests/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libproto.a build/fuzz/libcommon.a
-	clang $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_base)
+	$(Q)clang $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_base)
 $(B)/mqload: tests/bench/mqload.c
 	@mkdir -p $(@D)
-	gcc -O2 -o $@ $<
+	$(Q)$(CC) -O2 -o $@ $<
+
+up: ## install what is missing, build, run all four programs, say where to connect (GATEWAYS=2 CORES=2)
+	@services/install.sh run
+	@$(MAKE) --no-print-directory -s -j$$(nproc) WERROR= programs
+	@services/up.sh
+down: ## stop what `make up` started; its data stays
+	@services/down.sh
+deps: ## install the Debian packages that tests need too
+	@services/install.sh test
+
+test: ## everything that must pass: unit, integration, cluster; ends with `N passed, N failed`
+	@services/install.sh test
+	@tests/all.sh
+test-unit: ## unit tests of one flavour (FLAVOUR=asan|tsan|release)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=$(FLAVOUR) unit
+	@tests/run.py $(TESTS)
+test-integration: ## tests/integration against the programs of one flavour
+	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=$(FLAVOUR) programs
+	@FLAVOUR=$(FLAVOUR) tests/run.py tests/integration/*_test.py
+test-cluster: ## tests/cluster: programs are killed while an oracle counts
+	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=$(FLAVOUR) programs
+	@FLAVOUR=$(FLAVOUR) tests/run.py tests/cluster/*_test.py
+test-fresh: ## `make test` and `make up` in a bare Debian container (needs docker)
+	@tests/deploy/fresh.sh
+asan: ## unit and integration tests under ASan and UBSan
+	@$(MAKE) --no-print-directory FLAVOUR=asan test-unit
+	@$(MAKE) --no-print-directory FLAVOUR=asan test-integration
+tsan: ## unit tests under TSan
+	@$(MAKE) --no-print-directory FLAVOUR=tsan test-unit
+FUZZ_SECONDS ?= 600
+fuzz: ## run every fuzz target for FUZZ_SECONDS (600) each
+	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=fuzz WERROR= fuzzers
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+fuzzers: $(FUZZERS)
+lint: ## layers, doors, format, static checks
+	@services/install.sh test
+	@tests/lint/lint.sh
+format: ## clang-format everything
+	clang-format -i $$(git ls-files '*.c' '*.h')
+bench: ## measure beside Mosquitto, write docs/benchmarks.md
+	@services/install.sh test
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@tests/bench/bench.py
 
 clean: ## remove build/ (state of make up stays in .sluice/)
 	rm -rf build

@@ -24,10 +24,12 @@ mqtt_hex_digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* "10 02 'MQTT'": pairs of digits; text in single quotes stands for its bytes. */
+/* "10 ?? 'MQTT'": pairs of digits; text in single quotes stands for its bytes; ?? for the number of
+ * bytes that follow (less than 128). */
 static inline struct slice
 mqtt_hex_parse(struct mqtt_hex *out, const char *text)
 {
+    size_t length_at = 0;
     out->len = 0;
     while (*text != '\0' && out->len < MQTT_HEX_MAX) {
         if (*text == '\'') {
@@ -38,10 +40,15 @@ mqtt_hex_parse(struct mqtt_hex *out, const char *text)
             out->data[out->len++] =
                 (uint8_t)(mqtt_hex_digit(text[0]) * 16 + mqtt_hex_digit(text[1]));
             text += 2;
+        } else if (text[0] == '?' && text[1] == '?') {
+            length_at = out->len++;
+            text += 2;
         } else {
             text++;
         }
     }
+    if (length_at > 0)
+        out->data[length_at] = (uint8_t)(out->len - length_at - 1);
     return slice_of(out->data, out->len);
 }
 

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# `make test`: every unit test under ASan+UBSan, those with threads under TSan as well, the
+# integration tests against ASan programs, the cluster tests against release programs, and
+# short runs of the fuzzers. Ends with one line `N passed, N failed`.
+set -u
+cd "$(dirname "$0")/.."
+tally=$(mktemp)
+trap 'rm -f "$tally"' EXIT
+export TEST_TALLY=$tally
+jobs=$(nproc)
+broken=0
+build() { make --no-print-directory -s -j"$jobs" "$@" || { echo "building failed: make $*"; broken=1; }; }
+suite() { # flavour, files...
+	local flavour=$1
+	shift
+	FLAVOUR=$flavour tests/run.py "$@"
+}
+
+build FLAVOUR=asan unit programs
+suite asan build/asan/tests/unit/*/*_test
+threads=(common/feed common/mailbox common/loop common/peer common/call common/log common/metrics gateway/worker gateway/message store/commit store/verify_pool)
+tsan=()
+for t in "${threads[@]}"; do
+	[ ! -f "tests/unit/${t}_test.c" ] || tsan+=("build/tsan/tests/unit/${t}_test")
+done
+build FLAVOUR=tsan "${tsan[@]}"
+suite tsan "${tsan[@]}"
+suite asan tests/integration/*_test.py
+build FLAVOUR=release programs build/release/mqload
+suite release tests/cluster/*_test.py
+build FLAVOUR=fuzz WERROR= fuzzers
+suite fuzz tests/fuzz/fuzz_test.py
+
+awk -v broken=$broken '{ p += $1; f += $2 } END { f += broken; printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0 }' "$tally"
