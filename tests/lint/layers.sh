@@ -13,7 +13,7 @@ complain "an include path that does not start at the root" \
 	"$(grep -rnE '#include "' common proto services --include='*.[ch]' | grep -vE '"(common|proto|services)/')"
 complain "file names must be unique" \
 	"$(find common proto services -name '*.[ch]' -printf '%f\n' | grep -vE '^main\.c$|_link\.[ch]$' | sort | uniq -d)"
-for d in common proto services/gateway services/core services/store services/rest k8s tests; do
+for d in common proto services/gateway services/core services/store services/rest tests; do
 	[ ! -d "$d" ] || [ -f "$d/README.md" ] || complain "no README.md in" "$d"
 done
 complain "no SPDX line in" "$(git ls-files '*.c' '*.h' '*.sh' '*.py' '*.proto' Makefile | xargs -r grep -L 'SPDX-License-Identifier: Apache-2.0')"
