@@ -18,7 +18,7 @@ struct cunit_case {
 
 #define CUNIT_CASE(fn)                                                                             \
     {                                                                                              \
-        #fn, fn                                                                                    \
+#fn, fn                                                                                    \
     }
 
 static inline int

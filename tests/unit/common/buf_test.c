@@ -29,8 +29,8 @@ varints_take_one_to_four_bytes(void)
     static const struct {
         uint32_t value;
         size_t len;
-    } rows[] = {{0, 1}, {127, 1}, {128, 2}, {16383, 2}, {16384, 3}, {2097151, 3}, {2097152, 4},
-                {268435455, 4}};
+    } rows[] = {{0, 1},     {127, 1},     {128, 2},     {16383, 2},
+                {16384, 3}, {2097151, 3}, {2097152, 4}, {268435455, 4}};
     struct buf buf;
     size_t i;
     buf_init(&buf, 8);

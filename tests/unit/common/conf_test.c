@@ -44,7 +44,8 @@ static char said[65536];
 static enum conf_outcome
 load_checked(char *const *argv, conf_check_fn check)
 {
-    const struct conf_table tables[] = {CONF_TABLE(rows, &settings), CONF_TABLE(more_rows, &settings)};
+    const struct conf_table tables[] = {CONF_TABLE(rows, &settings),
+                                        CONF_TABLE(more_rows, &settings)};
     char path[] = "/tmp/conf_test_XXXXXX";
     int fd = mkstemp(path);
     int out = dup(STDOUT_FILENO);
@@ -181,12 +182,12 @@ all_mistakes_are_told_at_once(void)
 {
     char path[] = "/tmp/conf_test_XXXXXX";
     file_write(path, "nonsense\nno-such = 1\ndelay = 2s\ndelay = 3s\n");
-    CU_ASSERT_EQUAL(load_checked(ARGS(arg("--cluster-secret=short"), arg("--mqtt-port=70000"),
-                                      arg("--wrong"), arg("value"), arg("--memory=lots"),
-                                      arg("stray"), arg("--mode=fine"), arg("--mode=safe"),
-                                      arg("--peers=a,b,c,d"), arg("--config"), arg(path)),
-                                 NULL),
-                    CONF_BAD);
+    CU_ASSERT_EQUAL(
+        load_checked(ARGS(arg("--cluster-secret=short"), arg("--mqtt-port=70000"), arg("--wrong"),
+                          arg("value"), arg("--memory=lots"), arg("stray"), arg("--mode=fine"),
+                          arg("--mode=safe"), arg("--peers=a,b,c,d"), arg("--config"), arg(path)),
+                     NULL),
+        CONF_BAD);
     CU_ASSERT_STRING_EQUAL(said, conf_mistakes(conf));
     CU_ASSERT_PTR_NOT_NULL(
         strstr(said, "setting mqtt-port: \"70000\" (from flag) is not a number, 0..65535\n"));
@@ -241,7 +242,8 @@ help_version_and_check_end_the_program_well(void)
     conf_free(conf);
     CU_ASSERT_EQUAL(load_checked(ARGS(secret, arg("--check")), NULL), CONF_DONE);
     conf_free(conf);
-    CU_ASSERT_EQUAL(load_checked(ARGS(secret, arg("--check"), arg("--fast=maybe")), NULL), CONF_BAD);
+    CU_ASSERT_EQUAL(load_checked(ARGS(secret, arg("--check"), arg("--fast=maybe")), NULL),
+                    CONF_BAD);
     conf_free(conf);
 }
 
@@ -294,16 +296,34 @@ values_at_their_bounds(void)
         const char *text;
         bool good;
     } table[] = {
-        {"mqtt-port", "0", true},      {"mqtt-port", "65535", true}, {"mqtt-port", "65536", false},
-        {"mqtt-port", "-1", false},    {"mqtt-port", "", false},     {"mqtt-port", "1k", false},
-        {"delay", "1", true},          {"delay", "0", false},        {"delay", "1m", true},
-        {"delay", "60001", false},     {"delay", "1 m", true},       {"delay", "1w", false},
-        {"delay", "18446744073709551615d", false},                   {"delay", "s", false},
-        {"memory", "1k", true},        {"memory", "1023", false},    {"memory", "99999999999GiB", false},
-        {"memory", "18446744073709551615", true},                    {"fast", "TRUE", true},
-        {"fast", "0", true},           {"fast", "", false},          {"fast", "2", false},
-        {"peers", ",,,", true},        {"peers", "a,b,c", true},     {"peers", "a,b,c,d", false},
-        {"log-level", "info", true},   {"log-level", "Info", false}, {"log-level", "", false},
+        {"mqtt-port", "0", true},
+        {"mqtt-port", "65535", true},
+        {"mqtt-port", "65536", false},
+        {"mqtt-port", "-1", false},
+        {"mqtt-port", "", false},
+        {"mqtt-port", "1k", false},
+        {"delay", "1", true},
+        {"delay", "0", false},
+        {"delay", "1m", true},
+        {"delay", "60001", false},
+        {"delay", "1 m", true},
+        {"delay", "1w", false},
+        {"delay", "18446744073709551615d", false},
+        {"delay", "s", false},
+        {"memory", "1k", true},
+        {"memory", "1023", false},
+        {"memory", "99999999999GiB", false},
+        {"memory", "18446744073709551615", true},
+        {"fast", "TRUE", true},
+        {"fast", "0", true},
+        {"fast", "", false},
+        {"fast", "2", false},
+        {"peers", ",,,", true},
+        {"peers", "a,b,c", true},
+        {"peers", "a,b,c,d", false},
+        {"log-level", "info", true},
+        {"log-level", "Info", false},
+        {"log-level", "", false},
     };
     size_t i;
     size_t r;

@@ -52,8 +52,16 @@ static void
 costs_are_bounded(void)
 {
     static const struct crypt_cost bad[] = {
-        {0, 8, 1}, {1, 8, 1}, {1000, 8, 1}, {(uint64_t)1 << 21, 1, 1}, {16384, 0, 1}, {16384, 33, 1},
-        {16384, 8, 0}, {16384, 8, 17}, {(uint64_t)1 << 20, 8, 1}, {UINT64_MAX, 8, 1},
+        {0, 8, 1},
+        {1, 8, 1},
+        {1000, 8, 1},
+        {(uint64_t)1 << 21, 1, 1},
+        {16384, 0, 1},
+        {16384, 33, 1},
+        {16384, 8, 0},
+        {16384, 8, 17},
+        {(uint64_t)1 << 20, 8, 1},
+        {UINT64_MAX, 8, 1},
     };
     uint8_t out[32];
     size_t i;
@@ -88,9 +96,9 @@ a_stored_md5_keeps_its_password(void)
     CU_ASSERT_EQUAL(strncmp(text, "scrypt-md5$", 11), 0);
     CU_ASSERT_EQUAL(crypt_password_verify(slice_cstr("abc"), slice_cstr(text)), OK);
     CU_ASSERT_EQUAL(crypt_password_verify(slice_cstr("abd"), slice_cstr(text)), ERR_DENIED);
-    CU_ASSERT_EQUAL(crypt_password_verify(slice_cstr("900150983cd24fb0d6963f7d28e17f72"),
-                                          slice_cstr(text)),
-                    ERR_DENIED);
+    CU_ASSERT_EQUAL(
+        crypt_password_verify(slice_cstr("900150983cd24fb0d6963f7d28e17f72"), slice_cstr(text)),
+        ERR_DENIED);
     CU_ASSERT_EQUAL(crypt_password_hash_md5(slice_cstr("900150983cd24f"), cheap, text),
                     ERR_INVALID);
     CU_ASSERT_EQUAL(
@@ -135,11 +143,15 @@ hex_comes_back_and_is_strict(void)
 static void
 base64_comes_back_and_is_strict(void)
 {
-    static const char *const pairs[][2] = {{"", ""},         {"f", "Zg=="},     {"fo", "Zm8="},
-                                           {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},
-                                           {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
-    static const char *const bad[] = {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==",
-                                      "Zm 9", "Zm9v\n", "Zm9-"};
+    static const char *const pairs[][2] = {{"", ""},
+                                           {"f", "Zg=="},
+                                           {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},
+                                           {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="},
+                                           {"foobar", "Zm9vYmFy"}};
+    static const char *const bad[] = {
+        "Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm 9", "Zm9v\n", "Zm9-"};
     uint8_t out[16];
     char text[32];
     size_t len = 77;
@@ -172,10 +184,14 @@ random_differs_and_equal_compares(void)
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(digests_give_the_published_values), CUNIT_CASE(scrypt_gives_the_published_values),
-    CUNIT_CASE(costs_are_bounded),                 CUNIT_CASE(a_password_fits_its_own_text_only),
-    CUNIT_CASE(a_stored_md5_keeps_its_password),   CUNIT_CASE(hostile_password_texts_are_malformed),
-    CUNIT_CASE(hex_comes_back_and_is_strict),      CUNIT_CASE(base64_comes_back_and_is_strict),
+    CUNIT_CASE(digests_give_the_published_values),
+    CUNIT_CASE(scrypt_gives_the_published_values),
+    CUNIT_CASE(costs_are_bounded),
+    CUNIT_CASE(a_password_fits_its_own_text_only),
+    CUNIT_CASE(a_stored_md5_keeps_its_password),
+    CUNIT_CASE(hostile_password_texts_are_malformed),
+    CUNIT_CASE(hex_comes_back_and_is_strict),
+    CUNIT_CASE(base64_comes_back_and_is_strict),
     CUNIT_CASE(random_differs_and_equal_compares),
 };
 CUNIT_MAIN("crypt", cases)

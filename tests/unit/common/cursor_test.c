@@ -49,7 +49,9 @@ an_error_sticks_and_reads_give_nothing(void)
 static void
 a_length_beyond_the_end_is_refused(void)
 {
-    struct cursor c = cursor_of(slice_of("\xff\xff\xff\xff" "abc", 7));
+    struct cursor c = cursor_of(slice_of("\xff\xff\xff\xff"
+                                         "abc",
+                                         7));
     CU_ASSERT(slice_is_empty(cursor_bytes32(&c)));
     CU_ASSERT_EQUAL(cursor_end(&c), ERR_MALFORMED);
     c = cursor_of(slice_of("abc", 3));
@@ -64,8 +66,12 @@ bad_varints_are_malformed(void)
         const char *bytes;
         size_t len;
     } rows[] = {
-        {"\x80\x80\x80\x80\x01", 5}, {"\xff\xff\xff\xff", 4}, {"\x80", 1}, {"\x80\x00", 2},
-        {"\xff\x80\x00", 3},         {"", 0},
+        {"\x80\x80\x80\x80\x01", 5},
+        {"\xff\xff\xff\xff", 4},
+        {"\x80", 1},
+        {"\x80\x00", 2},
+        {"\xff\x80\x00", 3},
+        {"", 0},
     };
     size_t i;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

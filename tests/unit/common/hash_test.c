@@ -107,8 +107,10 @@ tables_find_by_number_and_by_bytes(void)
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(sip24_gives_the_published_values), CUNIT_CASE(sip13_gives_the_known_values),
-    CUNIT_CASE(the_stable_hash_is_pinned),        CUNIT_CASE(rendezvous_moves_only_what_must_move),
+    CUNIT_CASE(sip24_gives_the_published_values),
+    CUNIT_CASE(sip13_gives_the_known_values),
+    CUNIT_CASE(the_stable_hash_is_pinned),
+    CUNIT_CASE(rendezvous_moves_only_what_must_move),
     CUNIT_CASE(tables_find_by_number_and_by_bytes),
 };
 CUNIT_MAIN("hash", cases)

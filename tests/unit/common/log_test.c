@@ -14,7 +14,8 @@ static char line[LOG_LINE_MAX];
 static const char *
 render(enum log_format format, const struct log_field *fields)
 {
-    size_t n = log_render(line, sizeof(line), format, WALL, "test", LOG_LEVEL_INFO, "happened", fields);
+    size_t n =
+        log_render(line, sizeof(line), format, WALL, "test", LOG_LEVEL_INFO, "happened", fields);
     CU_ASSERT_EQUAL(n, strlen(line));
     return line;
 }
@@ -23,10 +24,14 @@ static void
 json_has_all_types(void)
 {
     char text[] = "v";
-    const struct log_field fields[] = {LOG_STR("a", "x y"),    LOG_STR("b", slice_of("sl", 2)),
-                                       LOG_STR("c", text),     LOG_U64("d", UINT64_MAX),
-                                       LOG_I64("e", -5),       LOG_HEX("f", 0xabc),
-                                       LOG_BOOL("g", 1),       LOG_ERR(ERR_BUSY),
+    const struct log_field fields[] = {LOG_STR("a", "x y"),
+                                       LOG_STR("b", slice_of("sl", 2)),
+                                       LOG_STR("c", text),
+                                       LOG_U64("d", UINT64_MAX),
+                                       LOG_I64("e", -5),
+                                       LOG_HEX("f", 0xabc),
+                                       LOG_BOOL("g", 1),
+                                       LOG_ERR(ERR_BUSY),
                                        LOG_END};
     CU_ASSERT_STRING_EQUAL(
         render(LOG_FORMAT_JSON, fields),
@@ -50,8 +55,10 @@ static void
 hostile_bytes_cannot_break_a_line(void)
 {
     static const char hostile[] = "q\" b\\ n\n z\0 e\x1b[31m \xff \xc2\x9b \xc3\xbc";
-    const struct log_field fields[] = {LOG_STR("a", slice_of(hostile, sizeof(hostile) - 1)), LOG_END};
-    const char *expected = "\"q\\\" b\\\\ n\\u000a z\\u0000 e\\u001b[31m \xef\xbf\xbd \\u009b \xc3\xbc\"";
+    const struct log_field fields[] = {LOG_STR("a", slice_of(hostile, sizeof(hostile) - 1)),
+                                       LOG_END};
+    const char *expected =
+        "\"q\\\" b\\\\ n\\u000a z\\u0000 e\\u001b[31m \xef\xbf\xbd \\u009b \xc3\xbc\"";
     CU_ASSERT_PTR_NOT_NULL(strstr(render(LOG_FORMAT_JSON, fields), expected));
     CU_ASSERT_PTR_NOT_NULL(strstr(render(LOG_FORMAT_KV, fields), expected));
     CU_ASSERT_PTR_EQUAL(strchr(line, '\n'), line + strlen(line) - 1);
@@ -61,7 +68,8 @@ static void
 a_long_line_is_cut_between_fields(void)
 {
     static uint8_t big[LOG_LINE_MAX];
-    const struct log_field fields[] = {LOG_U64("first", 1), LOG_STR("big", slice_of(big, sizeof(big))),
+    const struct log_field fields[] = {LOG_U64("first", 1),
+                                       LOG_STR("big", slice_of(big, sizeof(big))),
                                        LOG_U64("last", 2), LOG_END};
     memset(big, 'x', sizeof(big));
     render(LOG_FORMAT_JSON, fields);
@@ -79,8 +87,8 @@ a_line_of_any_length_fits_its_buffer(void)
     for (n = 0; n < sizeof(big); n++) {
         const struct log_field fields[] = {LOG_STR("k", slice_of(big, n)), LOG_END};
         char small[300];
-        size_t len = log_render(small, sizeof(small), LOG_FORMAT_JSON, WALL, "t", LOG_LEVEL_WARN, "e",
-                                fields);
+        size_t len = log_render(small, sizeof(small), LOG_FORMAT_JSON, WALL, "t", LOG_LEVEL_WARN,
+                                "e", fields);
         CU_ASSERT(len < sizeof(small) && small[len] == '\0');
         CU_ASSERT(len > 2 && strcmp(small + len - 2, "}\n") == 0);
     }

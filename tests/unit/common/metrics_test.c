@@ -46,8 +46,8 @@ histogram_buckets_are_cumulative(void)
     static const uint64_t bounds[] = {100, 1000, 50000};
     const struct metric_label label = {"qos", "1"};
     struct metrics *metrics = metrics_new();
-    struct metric_histogram *h = metrics_histogram(metrics, "lag_seconds", "Lag.", &label, 1, bounds, 3,
-                                                   METRICS_US);
+    struct metric_histogram *h =
+        metrics_histogram(metrics, "lag_seconds", "Lag.", &label, 1, bounds, 3, METRICS_US);
     metric_histogram_observe(h, 0);
     metric_histogram_observe(h, 100);
     metric_histogram_observe(h, 101);
@@ -102,16 +102,17 @@ scrape_hooks_run_before_rendering(void)
     metrics_on_scrape(metrics, hook, &hooked);
     render(metrics);
     CU_ASSERT_PTR_NOT_NULL(strstr(render(metrics), "\nruns 2\n"));
-    CU_ASSERT_PTR_NOT_NULL(strstr((const char *)buf_slice(&out).data, "# TYPE own gauge\nown 0.5\n"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr((const char *)buf_slice(&out).data, "# TYPE own gauge\nown 0.5\n"));
     metrics_free(metrics);
 }
 
 static void
 the_process_describes_itself(void)
 {
-    static const char *const names[] = {"\nprocess_resident_memory_bytes ", "\nprocess_open_fds ",
-                                        "\nprocess_cpu_seconds_total ", "\nprocess_start_time_seconds ",
-                                        "\nsluice_build_info{program=\"t\",version=\"9\"} 1\n"};
+    static const char *const names[] = {
+        "\nprocess_resident_memory_bytes ", "\nprocess_open_fds ", "\nprocess_cpu_seconds_total ",
+        "\nprocess_start_time_seconds ", "\nsluice_build_info{program=\"t\",version=\"9\"} 1\n"};
     struct metrics *metrics = metrics_new();
     const char *text;
     size_t i;
@@ -160,8 +161,8 @@ threads_add_while_another_scrapes(void)
     struct shared shared = {metrics_new(), NULL};
     pthread_t threads[4];
     unsigned i;
-    shared.histogram = metrics_histogram(shared.metrics, "h_seconds", "H.", NULL, 0, metrics_bounds_us,
-                                         metrics_bounds_us_count, METRICS_US);
+    shared.histogram = metrics_histogram(shared.metrics, "h_seconds", "H.", NULL, 0,
+                                         metrics_bounds_us, metrics_bounds_us_count, METRICS_US);
     for (i = 0; i < 4; i++)
         pthread_create(&threads[i], NULL, add_many, &shared);
     for (i = 0; i < 20; i++)

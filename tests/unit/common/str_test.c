@@ -132,9 +132,13 @@ find_dup_and_case(void)
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(slices_compare_bytes_then_length), CUNIT_CASE(sub_cuts_off_what_lies_outside),
-    CUNIT_CASE(numbers_are_digits_only),          CUNIT_CASE(signed_numbers_reach_both_ends),
-    CUNIT_CASE(split_trims_and_skips_empty_items), CUNIT_CASE(format_says_when_it_was_cut),
-    CUNIT_CASE(utf8_is_strict),                   CUNIT_CASE(find_dup_and_case),
+    CUNIT_CASE(slices_compare_bytes_then_length),
+    CUNIT_CASE(sub_cuts_off_what_lies_outside),
+    CUNIT_CASE(numbers_are_digits_only),
+    CUNIT_CASE(signed_numbers_reach_both_ends),
+    CUNIT_CASE(split_trims_and_skips_empty_items),
+    CUNIT_CASE(format_says_when_it_was_cut),
+    CUNIT_CASE(utf8_is_strict),
+    CUNIT_CASE(find_dup_and_case),
 };
 CUNIT_MAIN("str", cases)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A full disk under the store: it says so, stops acknowledging, loses nothing that it
+acknowledged, and goes on when there is room. The disk is a small tmpfs of our own,
+so this needs root, as a container has."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import mqtt  # noqa: E402
+from cluster import Cluster, await_true  # noqa: E402
+
+SIZE = 24 << 20
+
+
+class DiskFull(unittest.TestCase):
+    def setUp(self):
+        self.disk = tempfile.mkdtemp(prefix="sluice-disk-")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "sluice-test", self.disk], check=True)
+
+    def tearDown(self):
+        subprocess.run(["umount", "-l", self.disk], check=True)
+        os.rmdir(self.disk)
+
+    def test_a_full_disk_pauses_acknowledgements_and_loses_nothing(self):
+        data = os.path.join(self.disk, "data")
+        ballast = os.path.join(self.disk, "ballast")
+        with Cluster(per={"store": {"SLUICE_DATA_DIR": data}}) as c:
+            sub = mqtt.Client(c.port())
+            sub.connect("keeper", clean=False, props={"session_expiry": 3600})
+            sub.subscribe(("full/#", 1))
+            sub.close()
+            clean = mqtt.Client(c.port())
+            clean.connect("clean")
+            clean.subscribe(("clean", 1))
+            with open(ballast, "wb") as f:  # leaves little room
+                free = os.statvfs(self.disk)
+                f.write(b"x" * (free.f_bavail * free.f_bsize - (2 << 20)))
+            pub = mqtt.Client(c.port())
+            pub.connect("filler")
+            acked = 0
+            payload = b"p" * 60000
+            for i in range(200):
+                pub.send(mqtt.publish(f"full/{i}", payload, 1, i + 1))
+                try:
+                    got = pub.recv(timeout=3)
+                except TimeoutError:
+                    break
+                self.assertEqual((got.kind, got.pid, got.reason), (mqtt.PUBACK, i + 1, 0))
+                acked += 1
+            sent = i + 1
+            self.assertGreater(sent, acked, "the disk never filled")
+            store = c["store"]
+            await_true("the store to say that it is degraded", lambda: store.probe("/readyz")[0] == 503)
+            self.assertIn("space", store.probe("/healthz")[1])
+            # Others do not notice.
+            other = mqtt.Client(c.port())
+            other.send(mqtt.connect("other"))
+            clean.publish("clean", "still", 1)
+            os.unlink(ballast)
+            self.assertEqual(clean.receive().payload, b"still")
+            while acked < sent:
+                got = pub.recv(timeout=20)
+                self.assertEqual(got.kind, mqtt.PUBACK)
+                acked += 1
+            await_true("the store to be ready again", lambda: store.probe("/readyz")[0] == 200)
+            store.kill()
+            store.restart().await_ready()
+            c["gateway0"].await_ready()
+            back = mqtt.Client(c.port())
+            self.assertEqual(back.connect("keeper", clean=False, props={"session_expiry": 3600}).session_present, 1)
+            got = [back.receive(timeout=20).topic for _ in range(sent)]
+            self.assertEqual(got, [f"full/{i}" for i in range(sent)])
+            for client in (back, clean, pub, other):
+                client.close()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make up` and `make down` as a user types them, in a folder of state of their own. They use the
+default ports, so nothing else of Sluice may run on this machine meanwhile."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import mqtt  # noqa: E402
+from cluster import TOP, http  # noqa: E402
+
+
+class UpDown(unittest.TestCase):
+    def setUp(self):
+        self.home = tempfile.mkdtemp(prefix="sluice-home-")
+
+    def tearDown(self):
+        self.make("down.sh")
+        shutil.rmtree(self.home)
+
+    def make(self, script, **env):
+        out = subprocess.run([os.path.join(TOP, "services", script)], capture_output=True, text=True, timeout=120,
+                             env={**os.environ, "SLUICE_HOME": self.home, **env})
+        return out.returncode, out.stdout + out.stderr
+
+    def client(self, port, version=5, user="guest", password="guest", **options):
+        client = mqtt.Client(port, version)
+        self.addCleanup(client.close)
+        client.connect(user=user, password=password, **options)
+        return client
+
+    def test_two_gateways_two_cores_and_state_survives(self):
+        code, text = self.make("up.sh", GATEWAYS="2", CORES="2")
+        self.assertEqual(code, 0, text)
+        for word in ("18883", "28883", "guest", "key:", "log/"):
+            self.assertIn(word, text)
+        sub = self.client(28883, client_id="keeper", clean=False, props={"session_expiry": 3600})
+        sub.subscribe(("a", 1))
+        sub.close()
+        self.client(18883).publish("a", "kept", 1)
+        self.client(18883).publish("r", "retained", 1, retain=True)
+        code, text = self.make("up.sh", GATEWAYS="2", CORES="2")
+        self.assertEqual(code, 0, "a second make up is harmless: " + text)
+        code, text = self.make("up.sh")
+        self.assertNotEqual(code, 0)
+        self.assertIn("make down", text)
+        with open(os.path.join(self.home, "api-key")) as f:
+            key = f.read()
+        self.assertEqual(http("http://127.0.0.1:8080/rest/user/guest", headers={"X-API-Key": key})[0], 200)
+        self.assertEqual(self.make("down.sh")[0], 0)
+        with self.assertRaises(OSError):
+            socket.create_connection(("127.0.0.1", 18883), 1)
+        code, text = self.make("up.sh", SLUICE_ALLOW_ANONYMOUS="true")
+        self.assertEqual(code, 0, text)
+        back = self.client(18883, user=None, password=None, client_id="keeper", clean=False,
+                           props={"session_expiry": 3600})
+        self.assertEqual(back.receive().payload, b"kept")
+        back.subscribe(("r", 1))
+        self.assertEqual(back.receive().payload, b"retained")
+
+    def test_a_port_in_use_is_one_clear_line_and_nothing_stays(self):
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", 18883))
+            taken.listen()
+            code, text = self.make("up.sh")
+        self.assertNotEqual(code, 0)
+        self.assertIn("18883", text)
+        self.assertEqual(len(text.strip().splitlines()), 1, text)
+        self.assertEqual([f for f in os.listdir(os.path.join(self.home, "run")) if f.endswith(".pid")], [])
+
+    def test_no_permission_is_one_clear_line(self):
+        code, text = self.make("up.sh", SLUICE_HOME="/proc/nowhere")
+        self.assertNotEqual(code, 0)
+        self.assertIn("cannot write", text)
+
+    def test_a_wrong_setting_is_named(self):
+        code, text = self.make("up.sh", SLUICE_MAX_INFLIGHT="many")
+        self.assertNotEqual(code, 0)
+        self.assertIn("max-inflight", text)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
