@@ -63,7 +63,9 @@ static void
 a_packet_split_anywhere_is_asked_for_again(void)
 {
     static const char *const packets[] = {
-        "C0 00", "30 05 00 01 'a' 00 'x'", "10 ?? 00 04 'MQTT' 04 02 00 3C 00 06 'sensor'",
+        "C0 00",
+        "30 05 00 01 'a' 00 'x'",
+        "10 ?? 00 04 'MQTT' 04 02 00 3C 00 06 'sensor'",
     };
     for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
         struct mqtt_hex hex;
@@ -118,18 +120,46 @@ too_large_is_said_at_the_header(void)
 {
     struct mqtt_frame frame;
     size_t need;
-    CU_ASSERT_EQUAL(mqtt_decode_frame((const uint8_t *)"\x30\x08", 2, 9, &need, &frame), ERR_TOO_LARGE);
-    CU_ASSERT_EQUAL(mqtt_decode_frame((const uint8_t *)"\x30\x08", 2, 10, &need, &frame), ERR_AGAIN);
-    CU_ASSERT_EQUAL(mqtt_decode_frame((const uint8_t *)"\x30\xff\xff\xff\x7f", 5, 1048576, &need, &frame),
+    CU_ASSERT_EQUAL(mqtt_decode_frame((const uint8_t *)"\x30\x08", 2, 9, &need, &frame),
                     ERR_TOO_LARGE);
+    CU_ASSERT_EQUAL(mqtt_decode_frame((const uint8_t *)"\x30\x08", 2, 10, &need, &frame),
+                    ERR_AGAIN);
+    CU_ASSERT_EQUAL(
+        mqtt_decode_frame((const uint8_t *)"\x30\xff\xff\xff\x7f", 5, 1048576, &need, &frame),
+        ERR_TOO_LARGE);
 }
 
 static void
 impossible_headers_are_malformed_at_once(void)
 {
-    static const char *const bad[] = {"00", "01", "11", "1F", "21", "41", "52", "60", "61", "63", "64", "66", "6E", "71",
-                                      "80", "81", "8B", "91", "A0", "A3", "B2", "C1", "D8", "E1", "F1",
-                                      "30 80 00", "30 FF FF FF FF", "30 80 80 80 80"};
+    static const char *const bad[] = {"00",
+                                      "01",
+                                      "11",
+                                      "1F",
+                                      "21",
+                                      "41",
+                                      "52",
+                                      "60",
+                                      "61",
+                                      "63",
+                                      "64",
+                                      "66",
+                                      "6E",
+                                      "71",
+                                      "80",
+                                      "81",
+                                      "8B",
+                                      "91",
+                                      "A0",
+                                      "A3",
+                                      "B2",
+                                      "C1",
+                                      "D8",
+                                      "E1",
+                                      "F1",
+                                      "30 80 00",
+                                      "30 FF FF FF FF",
+                                      "30 80 80 80 80"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct mqtt_hex hex;
         struct mqtt_frame frame;
@@ -164,7 +194,9 @@ connect_of_3_1_1_is_read(void)
     CU_ASSERT_EQUAL(c.keep_alive_s, 60);
     CU_ASSERT(slice_equal_cstr(c.client_id, "sensor"));
     CU_ASSERT_EQUAL(c.properties.present, 0);
-    c = connect_of(&hex, "10 ?? 00 04 'MQTT' 04 F4 00 00 00 01 'i' 00 03 'a/b' 00 02 'by' 00 02 'me' 00 02 'pw'");
+    c = connect_of(
+        &hex,
+        "10 ?? 00 04 'MQTT' 04 F4 00 00 00 01 'i' 00 03 'a/b' 00 02 'by' 00 02 'me' 00 02 'pw'");
     CU_ASSERT(!c.clean_start && c.has_will && c.will.retain && c.has_username && c.has_password);
     CU_ASSERT_EQUAL(c.will.qos, 2);
     CU_ASSERT(slice_equal_cstr(c.will.topic, "a/b") && slice_equal_cstr(c.will.payload, "by"));
@@ -196,9 +228,10 @@ static void
 connect_of_5_0_is_read(void)
 {
     struct mqtt_hex hex;
-    struct mqtt_connect c = connect_of(&hex, "10 ?? 00 04 'MQTT' 05 CE 00 3C 05 11 00 00 00 0A 00 01 'i' "
-                                             "0C 18 00 00 00 05 26 00 01 'k' 00 01 'v' 00 03 'w/t' 00 01 'p' "
-                                             "00 01 'u' 00 01 FF");
+    struct mqtt_connect c =
+        connect_of(&hex, "10 ?? 00 04 'MQTT' 05 CE 00 3C 05 11 00 00 00 0A 00 01 'i' "
+                         "0C 18 00 00 00 05 26 00 01 'k' 00 01 'v' 00 03 'w/t' 00 01 'p' "
+                         "00 01 'u' 00 01 FF");
     CU_ASSERT_EQUAL(c.version, MQTT_5_0);
     CU_ASSERT_EQUAL(c.properties.session_expiry_s, 10);
     CU_ASSERT(c.clean_start && c.has_will && !c.will.retain && c.has_username && c.has_password);
@@ -466,84 +499,91 @@ static const struct bad_row bad_rows[] = {
     {"10 ?? 00 04 'MQ'", 4, MALFORMED},
     {"10 ?? 00 04 'MQTT'", 4, MALFORMED},
     {"10 ?? 00 04 'MQTT' 04", 4, MALFORMED},
-    {"10 ?? 00 04 'MQTT' 04 02 00 3C", 4, MALFORMED},                                      /* no client id */
-    {"10 ?? 00 04 'MQTT' 04 03 00 3C 00 01 'i'", 4, MALFORMED},                            /* reserved flag */
-    {"10 ?? 00 04 'MQTT' 04 0A 00 3C 00 01 'i'", 4, MALFORMED},                            /* will QoS, no will */
-    {"10 ?? 00 04 'MQTT' 04 22 00 3C 00 01 'i'", 4, MALFORMED},                            /* will retain, no will */
-    {"10 ?? 00 04 'MQTT' 04 1E 00 3C 00 01 'i' 00 01 't' 00 01 'p'", 4, MALFORMED},        /* will QoS 3 */
-    {"10 ?? 00 04 'MQTT' 04 06 00 3C 00 01 'i' 00 00 00 01 'p'", 4, MALFORMED},            /* empty will topic */
-    {"10 ?? 00 04 'MQTT' 04 06 00 3C 00 01 'i' 00 01 '#' 00 01 'p'", 4, MALFORMED},        /* wildcard */
-    {"10 ?? 00 04 'MQTT' 04 06 00 3C 00 01 'i' 00 01 't'", 4, MALFORMED},                  /* no will payload */
-    {"10 ?? 00 04 'MQTT' 04 42 00 3C 00 01 'i' 00 01 'p'", 4, MALFORMED},                  /* password alone */
-    {"10 ?? 00 04 'MQTT' 04 82 00 3C 00 01 'i'", 4, MALFORMED},                            /* no user name */
-    {"10 ?? 00 04 'MQTT' 04 C2 00 3C 00 01 'i' 00 01 'u'", 4, MALFORMED},                  /* no password */
-    {"10 ?? 00 04 'MQTT' 04 82 00 3C 00 01 'i' 00 01 FF", 4, MALFORMED},                   /* user name not UTF-8 */
-    {"10 ?? 00 04 'MQTT' 04 02 00 3C 00 01 00", 4, MALFORMED},                             /* client id not UTF-8 */
-    {"10 ?? 00 04 'MQTT' 04 02 00 3C 00 01 'i' 00", 4, MALFORMED},                         /* more behind the end */
-    {"10 ?? 00 04 'MQTT' 04 00 00 3C 00 00", 4, ERR_INVALID, MQTT_CLIENT_ID_NOT_VALID},    /* empty, not clean */
-    {"10 ?? 00 06 'MQIsdp' 03 02 00 3C 00 00", 3, ERR_INVALID, MQTT_CLIENT_ID_NOT_VALID},  /* empty in 3.1 */
-    {"10 ?? 00 06 'MQIsdp' 03 1E 00 3C 00 00 00 00", 3, MALFORMED},                        /* will QoS 3 */
+    {"10 ?? 00 04 'MQTT' 04 02 00 3C", 4, MALFORMED},           /* no client id */
+    {"10 ?? 00 04 'MQTT' 04 03 00 3C 00 01 'i'", 4, MALFORMED}, /* reserved flag */
+    {"10 ?? 00 04 'MQTT' 04 0A 00 3C 00 01 'i'", 4, MALFORMED}, /* will QoS, no will */
+    {"10 ?? 00 04 'MQTT' 04 22 00 3C 00 01 'i'", 4, MALFORMED}, /* will retain, no will */
+    {"10 ?? 00 04 'MQTT' 04 1E 00 3C 00 01 'i' 00 01 't' 00 01 'p'", 4, MALFORMED}, /* will QoS 3 */
+    {"10 ?? 00 04 'MQTT' 04 06 00 3C 00 01 'i' 00 00 00 01 'p'", 4,
+     MALFORMED}, /* empty will topic */
+    {"10 ?? 00 04 'MQTT' 04 06 00 3C 00 01 'i' 00 01 '#' 00 01 'p'", 4, MALFORMED}, /* wildcard */
+    {"10 ?? 00 04 'MQTT' 04 06 00 3C 00 01 'i' 00 01 't'", 4, MALFORMED}, /* no will payload */
+    {"10 ?? 00 04 'MQTT' 04 42 00 3C 00 01 'i' 00 01 'p'", 4, MALFORMED}, /* password alone */
+    {"10 ?? 00 04 'MQTT' 04 82 00 3C 00 01 'i'", 4, MALFORMED},           /* no user name */
+    {"10 ?? 00 04 'MQTT' 04 C2 00 3C 00 01 'i' 00 01 'u'", 4, MALFORMED}, /* no password */
+    {"10 ?? 00 04 'MQTT' 04 82 00 3C 00 01 'i' 00 01 FF", 4, MALFORMED},  /* user name not UTF-8 */
+    {"10 ?? 00 04 'MQTT' 04 02 00 3C 00 01 00", 4, MALFORMED},            /* client id not UTF-8 */
+    {"10 ?? 00 04 'MQTT' 04 02 00 3C 00 01 'i' 00", 4, MALFORMED},        /* more behind the end */
+    {"10 ?? 00 04 'MQTT' 04 00 00 3C 00 00", 4, ERR_INVALID,
+     MQTT_CLIENT_ID_NOT_VALID}, /* empty, not clean */
+    {"10 ?? 00 06 'MQIsdp' 03 02 00 3C 00 00", 3, ERR_INVALID,
+     MQTT_CLIENT_ID_NOT_VALID},                                     /* empty in 3.1 */
+    {"10 ?? 00 06 'MQIsdp' 03 1E 00 3C 00 00 00 00", 3, MALFORMED}, /* will QoS 3 */
     {"10 ?? 00 04 'MQTT' 05 03 00 3C 00 00 01 'i'", 5, MALFORMED},
-    {"10 ?? 00 04 'MQTT' 05 02 00 3C 00 01 'i'", 5, MALFORMED},                            /* no property length */
-    {"10 ?? 00 04 'MQTT' 05 02 00 3C 04 16 00 01 'd' 00 01 'i'", 5, PROTOCOL},             /* data, no method */
-    {"10 ?? 00 04 'MQTT' 05 02 00 3C 05 01 00 00 00 00 00 01 'i'", 5, MALFORMED},          /* property not allowed */
-    {"10 ?? 00 04 'MQTT' 05 02 00 3C 03 21 00 00 00 01 'i'", 5, PROTOCOL},                 /* receive maximum 0 */
-    {"10 ?? 00 04 'MQTT' 05 06 00 3C 00 00 01 'i' 00 00 01 '+' 00 01 'p'", 5, ERR_INVALID, MQTT_TOPIC_NAME_INVALID},
-    {"10 ?? 00 04 'MQTT' 05 06 00 3C 00 00 01 'i' 00 00 00 00 01 'p'", 5, ERR_INVALID, MQTT_TOPIC_NAME_INVALID},
-    {"10 ?? 00 04 'MQTT' 05 06 00 3C 00 00 01 'i' 02 01 02 00 01 't' 00 01 'p'", 5, PROTOCOL}, /* format 2 */
+    {"10 ?? 00 04 'MQTT' 05 02 00 3C 00 01 'i'", 5, MALFORMED}, /* no property length */
+    {"10 ?? 00 04 'MQTT' 05 02 00 3C 04 16 00 01 'd' 00 01 'i'", 5, PROTOCOL}, /* data, no method */
+    {"10 ?? 00 04 'MQTT' 05 02 00 3C 05 01 00 00 00 00 00 01 'i'", 5,
+     MALFORMED}, /* property not allowed */
+    {"10 ?? 00 04 'MQTT' 05 02 00 3C 03 21 00 00 00 01 'i'", 5, PROTOCOL}, /* receive maximum 0 */
+    {"10 ?? 00 04 'MQTT' 05 06 00 3C 00 00 01 'i' 00 00 01 '+' 00 01 'p'", 5, ERR_INVALID,
+     MQTT_TOPIC_NAME_INVALID},
+    {"10 ?? 00 04 'MQTT' 05 06 00 3C 00 00 01 'i' 00 00 00 00 01 'p'", 5, ERR_INVALID,
+     MQTT_TOPIC_NAME_INVALID},
+    {"10 ?? 00 04 'MQTT' 05 06 00 3C 00 00 01 'i' 02 01 02 00 01 't' 00 01 'p'", 5,
+     PROTOCOL}, /* format 2 */
     /* PUBLISH */
-    {"36 05 00 01 'a' 00 01", 0, MALFORMED},          /* QoS 3 */
-    {"38 04 00 01 'a' 00", 0, MALFORMED},             /* DUP with QoS 0 */
+    {"36 05 00 01 'a' 00 01", 0, MALFORMED}, /* QoS 3 */
+    {"38 04 00 01 'a' 00", 0, MALFORMED},    /* DUP with QoS 0 */
     {"30 00", 0, MALFORMED},
     {"30 01 00", 0, MALFORMED},
-    {"30 03 00 02 'a'", 0, MALFORMED},                /* topic too short */
-    {"32 04 00 01 'a' 00", 0, MALFORMED},             /* half a packet id */
+    {"30 03 00 02 'a'", 0, MALFORMED},    /* topic too short */
+    {"32 04 00 01 'a' 00", 0, MALFORMED}, /* half a packet id */
     {"32 03 00 01 'a'", 0, MALFORMED},
-    {"32 06 00 01 'a' 00 00 00", 0, PROTOCOL},        /* packet id 0 */
+    {"32 06 00 01 'a' 00 00 00", 0, PROTOCOL}, /* packet id 0 */
     {"30 04 00 01 '#' 00", 4, MALFORMED},
     {"30 04 00 01 '+' 00", 5, ERR_INVALID, MQTT_TOPIC_NAME_INVALID},
     {"30 04 00 01 FF 00", 0, MALFORMED},
     {"30 04 00 01 00 00", 0, MALFORMED},
-    {"30 03 00 00 'x'", 4, MALFORMED},                /* empty topic */
-    {"30 03 00 00 00", 5, PROTOCOL},                  /* empty topic, no alias */
+    {"30 03 00 00 'x'", 4, MALFORMED}, /* empty topic */
+    {"30 03 00 00 00", 5, PROTOCOL},   /* empty topic, no alias */
     {"30 06 00 00 03 23 00 00", 5, ERR_PROTOCOL, MQTT_TOPIC_ALIAS_INVALID},
-    {"30 03 00 01 'a'", 5, MALFORMED},                /* no property length */
-    {"30 04 00 01 'a' 05", 5, MALFORMED},             /* properties too short */
-    {"30 05 00 01 'a' 80 00", 5, MALFORMED},          /* length not minimal */
-    {"30 06 00 01 'a' 02 0B 01", 5, PROTOCOL},        /* subscription id from a client */
-    {"30 08 00 01 'a' 04 01 00 01 00", 5, PROTOCOL},  /* twice */
-    {"30 06 00 01 'a' 02 17 00", 5, MALFORMED},       /* property of another packet */
+    {"30 03 00 01 'a'", 5, MALFORMED},               /* no property length */
+    {"30 04 00 01 'a' 05", 5, MALFORMED},            /* properties too short */
+    {"30 05 00 01 'a' 80 00", 5, MALFORMED},         /* length not minimal */
+    {"30 06 00 01 'a' 02 0B 01", 5, PROTOCOL},       /* subscription id from a client */
+    {"30 08 00 01 'a' 04 01 00 01 00", 5, PROTOCOL}, /* twice */
+    {"30 06 00 01 'a' 02 17 00", 5, MALFORMED},      /* property of another packet */
     /* acknowledgements */
     {"40 02 00 00", 0, PROTOCOL},
     {"40 01 00", 0, MALFORMED},
     {"40 00", 0, MALFORMED},
     {"40 03 00 01 00", 4, MALFORMED},
-    {"40 03 00 01 02", 5, PROTOCOL},                  /* not a reason code of PUBACK */
+    {"40 03 00 01 02", 5, PROTOCOL}, /* not a reason code of PUBACK */
     {"62 03 00 01 80", 5, PROTOCOL},
     {"50 05 00 01 00 00 00", 5, MALFORMED},
     {"70 06 00 01 00 02 01 00", 5, MALFORMED},
-    {"6A 02 00 01", 0, MALFORMED},                    /* DUP beyond 3.1 */
+    {"6A 02 00 01", 0, MALFORMED}, /* DUP beyond 3.1 */
     /* SUBSCRIBE */
-    {"82 02 00 01", 4, PROTOCOL},                     /* no filter */
+    {"82 02 00 01", 4, PROTOCOL}, /* no filter */
     {"82 03 00 01 00", 5, PROTOCOL},
     {"82 00", 0, MALFORMED},
     {"82 01 00", 0, MALFORMED},
-    {"82 06 00 00 00 01 'a' 00", 4, PROTOCOL},        /* packet id 0 */
-    {"82 06 00 01 00 01 'a' 03", 4, MALFORMED},       /* QoS 3 */
-    {"82 06 00 01 00 01 'a' 04", 4, MALFORMED},       /* options of 5.0 */
-    {"82 05 00 01 00 01 'a'", 4, MALFORMED},          /* no options */
-    {"82 07 00 01 00 01 'a' 00 00", 4, MALFORMED},    /* half a filter behind */
+    {"82 06 00 00 00 01 'a' 00", 4, PROTOCOL},     /* packet id 0 */
+    {"82 06 00 01 00 01 'a' 03", 4, MALFORMED},    /* QoS 3 */
+    {"82 06 00 01 00 01 'a' 04", 4, MALFORMED},    /* options of 5.0 */
+    {"82 05 00 01 00 01 'a'", 4, MALFORMED},       /* no options */
+    {"82 07 00 01 00 01 'a' 00 00", 4, MALFORMED}, /* half a filter behind */
     {"82 05 00 01 00 00 00", 4, ERR_INVALID, MQTT_TOPIC_FILTER_INVALID},
     {"82 07 00 01 00 02 'a#' 00", 4, ERR_INVALID, MQTT_TOPIC_FILTER_INVALID},
     {"82 06 00 01 00 01 FF 00", 4, MALFORMED},
     {"82 ?? 00 01 00 08 '$share/g' 00", 4, ERR_INVALID, MQTT_TOPIC_FILTER_INVALID},
     {"82 07 00 01 00 00 01 'a' 03", 5, MALFORMED},
-    {"82 07 00 01 00 00 01 'a' 40", 5, MALFORMED},    /* reserved option bits */
+    {"82 07 00 01 00 00 01 'a' 40", 5, MALFORMED}, /* reserved option bits */
     {"82 07 00 01 00 00 01 'a' 80", 5, MALFORMED},
-    {"82 07 00 01 00 00 01 'a' 30", 5, PROTOCOL},     /* retain handling 3 */
+    {"82 07 00 01 00 00 01 'a' 30", 5, PROTOCOL},          /* retain handling 3 */
     {"82 ?? 00 01 00 00 0A '$share/g/a' 04", 5, PROTOCOL}, /* no local on shared */
     {"82 09 00 01 02 0B 00 00 01 'a' 00", 5, PROTOCOL},    /* subscription id 0 */
-    {"8A 06 00 01 00 01 'a' 00", 4, MALFORMED},       /* DUP beyond 3.1 */
+    {"8A 06 00 01 00 01 'a' 00", 4, MALFORMED},            /* DUP beyond 3.1 */
     /* UNSUBSCRIBE */
     {"A2 02 00 01", 4, PROTOCOL},
     {"A2 03 00 01 00", 5, PROTOCOL},
@@ -554,19 +594,19 @@ static const struct bad_row bad_rows[] = {
     /* PINGREQ, DISCONNECT, AUTH */
     {"C0 01 00", 0, MALFORMED},
     {"E0 01 00", 4, MALFORMED},
-    {"E0 01 8E", 5, PROTOCOL},                        /* a server's reason */
+    {"E0 01 8E", 5, PROTOCOL}, /* a server's reason */
     {"E0 01 05", 5, PROTOCOL},
     {"E0 03 00 00 00", 5, MALFORMED},
-    {"E0 06 00 04 1C 00 01 's'", 5, PROTOCOL},        /* a server's property */
+    {"E0 06 00 04 1C 00 01 's'", 5, PROTOCOL}, /* a server's property */
     {"F0 08 18 06 15 00 03 'abc'", 4, PROTOCOL},
-    {"F0 00", 5, PROTOCOL},                           /* a client never succeeds */
-    {"F0 02 18 00", 5, PROTOCOL},                     /* no method */
+    {"F0 00", 5, PROTOCOL},       /* a client never succeeds */
+    {"F0 02 18 00", 5, PROTOCOL}, /* no method */
     {"F0 08 00 06 15 00 03 'abc'", 5, PROTOCOL},
     /* of a server, seen by a client */
     {"20 02 02 00", 4, MALFORMED},
     {"20 01 00", 0, MALFORMED},
     {"20 02 00 06", 4, PROTOCOL},
-    {"20 02 01 05", 4, PROTOCOL},                     /* session present with an error */
+    {"20 02 01 05", 4, PROTOCOL}, /* session present with an error */
     {"20 03 00 01 00", 5, PROTOCOL},
     {"20 02 00 00", 5, MALFORMED},
     {"90 02 00 01", 4, MALFORMED},
@@ -584,13 +624,15 @@ each_broken_rule_has_its_error_and_reason(void)
         for (unsigned version = MQTT_3_1_1; version <= MQTT_5_0; version++) {
             struct mqtt_hex hex;
             enum mqtt_reason reason = MQTT_SUCCESS;
-            if (row->version == MQTT_3_1 ? version != MQTT_5_0 : row->version != 0 && row->version != (int)version)
+            if (row->version == MQTT_3_1 ? version != MQTT_5_0
+                                         : row->version != 0 && row->version != (int)version)
                 continue;
             struct mqtt_frame frame = mqtt_hex_frame(&hex, row->bytes);
-            enum err err =
-                decode_any(row->version == MQTT_3_1 ? MQTT_3_1 : (enum mqtt_version)version, &frame, &reason);
+            enum err err = decode_any(
+                row->version == MQTT_3_1 ? MQTT_3_1 : (enum mqtt_version)version, &frame, &reason);
             if (err != row->err || reason != row->reason)
-                printf("\n    got %d %02X in version %u: %s\n", (int)err, (unsigned)reason, version, row->bytes);
+                printf("\n    got %d %02X in version %u: %s\n", (int)err, (unsigned)reason, version,
+                       row->bytes);
             CU_ASSERT_EQUAL(err, row->err);
             CU_ASSERT_EQUAL(reason, row->reason);
         }
@@ -624,7 +666,8 @@ static void
 no_shortened_body_is_read_past_its_end(void)
 {
     static const char *const packets[] = {
-        "10 ?? 00 04 'MQTT' 05 CE 00 3C 05 11 00 00 00 0A 00 01 'i' 0C 18 00 00 00 05 26 00 01 'k' 00 01 'v' "
+        "10 ?? 00 04 'MQTT' 05 CE 00 3C 05 11 00 00 00 0A 00 01 'i' 0C 18 00 00 00 05 26 00 01 'k' "
+        "00 01 'v' "
         "00 03 'w/t' 00 01 'p' 00 01 'u' 00 01 FF",
         "32 ?? 00 01 'a' 00 01 08 02 00 00 00 1E 23 00 05 'x'",
         "40 09 12 34 00 05 1F 00 02 'ok'",

@@ -29,15 +29,16 @@ static const struct {
     {"19 01", C(MQTT_CONNECT)},
     {"1A 00 01 'r'", C(MQTT_CONNACK)},
     {"1C 00 01 's'", C(MQTT_CONNACK) | C(MQTT_DISCONNECT)},
-    {"1F 00 02 'no'", C(MQTT_CONNACK) | ACKS | C(MQTT_SUBACK) | C(MQTT_UNSUBACK) | C(MQTT_DISCONNECT) | C(MQTT_AUTH)},
+    {"1F 00 02 'no'", C(MQTT_CONNACK) | ACKS | C(MQTT_SUBACK) | C(MQTT_UNSUBACK) |
+                          C(MQTT_DISCONNECT) | C(MQTT_AUTH)},
     {"21 00 0A", C(MQTT_CONNECT) | C(MQTT_CONNACK)},
     {"22 00 0B", C(MQTT_CONNECT) | C(MQTT_CONNACK)},
     {"23 00 01", C(MQTT_PUBLISH)},
     {"24 01", C(MQTT_CONNACK)},
     {"25 00", C(MQTT_CONNACK)},
-    {"26 00 01 'k' 00 01 'v'",
-     C(MQTT_CONNECT) | C(MQTT_CONNACK) | C(MQTT_PUBLISH) | C(MQTT_WILL) | ACKS | C(MQTT_SUBSCRIBE) | C(MQTT_SUBACK) |
-         C(MQTT_UNSUBSCRIBE) | C(MQTT_UNSUBACK) | C(MQTT_DISCONNECT) | C(MQTT_AUTH)},
+    {"26 00 01 'k' 00 01 'v'", C(MQTT_CONNECT) | C(MQTT_CONNACK) | C(MQTT_PUBLISH) | C(MQTT_WILL) |
+                                   ACKS | C(MQTT_SUBSCRIBE) | C(MQTT_SUBACK) | C(MQTT_UNSUBSCRIBE) |
+                                   C(MQTT_UNSUBACK) | C(MQTT_DISCONNECT) | C(MQTT_AUTH)},
     {"27 00 00 10 00", C(MQTT_CONNECT) | C(MQTT_CONNACK)},
     {"28 00", C(MQTT_CONNACK)},
     {"29 00", C(MQTT_CONNACK)},
@@ -106,8 +107,8 @@ each_cut_short_is_malformed(void)
         for (size_t len = 1; len < block.len; len++) {
             struct mqtt_properties p;
             enum mqtt_reason reason;
-            CU_ASSERT_EQUAL(decode((enum mqtt_type)lowest_type(each[i].packets), true, slice_of(block.data, len),
-                                   &reason, &p),
+            CU_ASSERT_EQUAL(decode((enum mqtt_type)lowest_type(each[i].packets), true,
+                                   slice_of(block.data, len), &reason, &p),
                             ERR_MALFORMED);
         }
     }
@@ -123,7 +124,8 @@ each_may_come_once_but_user_properties_often(void)
         enum mqtt_reason reason;
         (void)snprintf(twice, sizeof(twice), "%s %s", each[i].bytes, each[i].bytes);
         struct slice block = mqtt_hex_parse(&hex, twice);
-        /* Of those types that may carry it, the last: a subscription id may repeat in PUBLISH only. */
+        /* Of those types that may carry it, the last: a subscription id may repeat in PUBLISH only.
+         */
         unsigned type = block.data[0] == 0x0B ? MQTT_SUBSCRIBE : lowest_type(each[i].packets);
         enum err err = decode((enum mqtt_type)type, type == MQTT_CONNACK, block, &reason, &p);
         CU_ASSERT_EQUAL(err, block.data[0] == 0x26 ? OK : ERR_PROTOCOL);
@@ -171,7 +173,8 @@ bad_values_are_refused_with_their_reason(void)
         struct mqtt_hex hex;
         struct mqtt_properties p = {.present = 77};
         enum mqtt_reason reason;
-        enum err err = decode(rows[i].type, rows[i].from_server, mqtt_hex_parse(&hex, rows[i].bytes), &reason, &p);
+        enum err err = decode(rows[i].type, rows[i].from_server,
+                              mqtt_hex_parse(&hex, rows[i].bytes), &reason, &p);
         if (err != rows[i].err || reason != rows[i].reason)
             printf("\n    got %d %02X: %s\n", (int)err, (unsigned)reason, rows[i].bytes);
         CU_ASSERT_EQUAL(err, rows[i].err);
@@ -202,8 +205,9 @@ a_connect_block_is_read_into_its_fields(void)
     struct mqtt_hex hex;
     struct mqtt_properties p;
     enum mqtt_reason reason;
-    struct slice block = mqtt_hex_parse(&hex, "11 00 00 0E 10 21 00 14 27 00 01 00 00 22 00 0A 19 01 17 00 "
-                                              "15 00 03 'abc' 16 00 02 01 02");
+    struct slice block =
+        mqtt_hex_parse(&hex, "11 00 00 0E 10 21 00 14 27 00 01 00 00 22 00 0A 19 01 17 00 "
+                             "15 00 03 'abc' 16 00 02 01 02");
     CU_ASSERT_EQUAL_FATAL(decode(MQTT_CONNECT, false, block, &reason, &p), OK);
     CU_ASSERT_EQUAL(p.session_expiry_s, 3600);
     CU_ASSERT_EQUAL(p.receive_maximum, 20);
@@ -276,7 +280,8 @@ forwarding_leaves_out_what_is_per_delivery(void)
         {MQTT_PUBLISH, "02 00 00 00 01", "", false},
         {MQTT_PUBLISH, "23 00 01 09 00 01 00", "09 00 01 00", false},
         {MQTT_PUBLISH, "09 00 01 00 23 00 01", "09 00 01 00", false},
-        {MQTT_PUBLISH, "26 00 01 'b' 00 01 '2' 02 00 00 00 09 23 00 07 08 00 01 'r' 26 00 01 'a' 00 01 '1'",
+        {MQTT_PUBLISH,
+         "26 00 01 'b' 00 01 '2' 02 00 00 00 09 23 00 07 08 00 01 'r' 26 00 01 'a' 00 01 '1'",
          "26 00 01 'b' 00 01 '2' 08 00 01 'r' 26 00 01 'a' 00 01 '1'", false},
         {MQTT_WILL, "18 00 00 00 05 01 00", "01 00", false},
     };
@@ -286,7 +291,8 @@ forwarding_leaves_out_what_is_per_delivery(void)
         enum mqtt_reason reason;
         struct buf buf;
         buf_init(&buf, 1000);
-        CU_ASSERT_EQUAL_FATAL(decode(rows[i].type, false, mqtt_hex_parse(&hex, rows[i].in), &reason, &p), OK);
+        CU_ASSERT_EQUAL_FATAL(
+            decode(rows[i].type, false, mqtt_hex_parse(&hex, rows[i].in), &reason, &p), OK);
         CU_ASSERT_EQUAL(mqtt_properties_is_forwardable(&p), rows[i].as_is);
         CU_ASSERT_EQUAL(mqtt_properties_filter_publish(&p, &buf), OK);
         CU_ASSERT(mqtt_hex_is(buf_slice(&buf), rows[i].out));
@@ -302,8 +308,10 @@ a_full_buffer_is_said_when_forwarding(void)
     enum mqtt_reason reason;
     struct buf buf;
     buf_init(&buf, 3);
-    CU_ASSERT_EQUAL_FATAL(
-        decode(MQTT_PUBLISH, false, mqtt_hex_parse(&hex, "02 00 00 00 01 09 00 02 00 00"), &reason, &p), OK);
+    CU_ASSERT_EQUAL_FATAL(decode(MQTT_PUBLISH, false,
+                                 mqtt_hex_parse(&hex, "02 00 00 00 01 09 00 02 00 00"), &reason,
+                                 &p),
+                          OK);
     CU_ASSERT_EQUAL(mqtt_properties_filter_publish(&p, &buf), ERR_TOO_LARGE);
     buf_fini(&buf);
 }
@@ -344,8 +352,9 @@ single_properties_are_appended(void)
     mqtt_properties_put_string(&buf, MQTT_PROPERTY_REASON_STRING, slice_cstr("no"));
     mqtt_properties_put_string(&buf, MQTT_PROPERTY_CORRELATION_DATA, slice_of("\0", 1));
     mqtt_properties_put_user(&buf, slice_cstr("k"), slice_cstr("v"));
-    CU_ASSERT(mqtt_hex_is(buf_slice(&buf), "11 00 00 00 0A 0B C1 02 23 01 02 01 01 1F 00 02 'no' 09 00 01 00 "
-                                           "26 00 01 'k' 00 01 'v'"));
+    CU_ASSERT(mqtt_hex_is(buf_slice(&buf),
+                          "11 00 00 00 0A 0B C1 02 23 01 02 01 01 1F 00 02 'no' 09 00 01 00 "
+                          "26 00 01 'k' 00 01 'v'"));
     buf_fini(&buf);
 }
 

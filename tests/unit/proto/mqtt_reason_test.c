@@ -22,11 +22,13 @@ static void
 codes_have_names(void)
 {
     CU_ASSERT_STRING_EQUAL(mqtt_reason_name(MQTT_MALFORMED_PACKET), "malformed packet");
-    CU_ASSERT_STRING_EQUAL(mqtt_reason_name(MQTT_WILDCARDS_NOT_SUPPORTED), "wildcard subscriptions not supported");
+    CU_ASSERT_STRING_EQUAL(mqtt_reason_name(MQTT_WILDCARDS_NOT_SUPPORTED),
+                           "wildcard subscriptions not supported");
     CU_ASSERT_STRING_EQUAL(mqtt_reason_name((enum mqtt_reason)0x7F), "unknown reason");
     unsigned named = 0;
     for (unsigned code = 0; code < 256; code++)
-        named += mqtt_reason_name((enum mqtt_reason)code) != mqtt_reason_name((enum mqtt_reason)0x7F);
+        named +=
+            mqtt_reason_name((enum mqtt_reason)code) != mqtt_reason_name((enum mqtt_reason)0x7F);
     CU_ASSERT_EQUAL(named, 43);
 }
 
@@ -68,10 +70,8 @@ codes_belong_to_packets_and_sides(void)
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(every_error_has_an_answer),
-    CUNIT_CASE(codes_have_names),
-    CUNIT_CASE(three_x_return_codes_are_0_to_5),
-    CUNIT_CASE(three_x_subscriptions_fail_with_0x80),
+    CUNIT_CASE(every_error_has_an_answer),         CUNIT_CASE(codes_have_names),
+    CUNIT_CASE(three_x_return_codes_are_0_to_5),   CUNIT_CASE(three_x_subscriptions_fail_with_0x80),
     CUNIT_CASE(codes_belong_to_packets_and_sides),
 };
 

@@ -9,9 +9,16 @@ static const struct {
     uint32_t value;
     const char *bytes;
 } rows[] = {
-    {0, "00"},           {1, "01"},           {127, "7F"},           {128, "80 01"},
-    {321, "C1 02"},      {16383, "FF 7F"},    {16384, "80 80 01"},   {2097151, "FF FF 7F"},
-    {2097152, "80 80 80 01"}, {268435455, "FF FF FF 7F"},
+    {0, "00"},
+    {1, "01"},
+    {127, "7F"},
+    {128, "80 01"},
+    {321, "C1 02"},
+    {16383, "FF 7F"},
+    {16384, "80 80 01"},
+    {2097151, "FF FF 7F"},
+    {2097152, "80 80 80 01"},
+    {268435455, "FF FF FF 7F"},
 };
 
 static void
@@ -33,7 +40,8 @@ the_bounds_of_each_length_are_right(void)
 static void
 long_and_endless_forms_are_bad(void)
 {
-    static const char *const bad[] = {"80 00", "81 00", "FF 80 00", "80 80 80 00", "FF FF FF FF", "80 80 80 80 01"};
+    static const char *const bad[] = {"80 00",       "81 00",       "FF 80 00",
+                                      "80 80 80 00", "FF FF FF FF", "80 80 80 80 01"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct mqtt_hex hex;
         uint32_t value = 7;
