@@ -71,14 +71,15 @@ conf_print_help(const struct conf *conf)
     struct buf out;
     size_t i;
     buf_init(&out, 1024 * 1024);
-    buf_printf(&out,
-               "%s %s - %s\n\n"
-               "A setting is read from its flag, then from its name in the environment, then from\n"
-               "the file given by --config FILE or SLUICE_CONFIG (lines of `name = value`), then it\n"
-               "has its default. Secrets are also read from the file that SLUICE_<NAME>_FILE names.\n\n"
-               "  --help     this text\n  --version  the version\n"
-               "  --check    check all settings and exit: 0 good, 2 not\n  --config FILE\n",
-               conf->program->name, conf->program->version, conf->program->about);
+    buf_printf(
+        &out,
+        "%s %s - %s\n\n"
+        "A setting is read from its flag, then from its name in the environment, then from\n"
+        "the file given by --config FILE or SLUICE_CONFIG (lines of `name = value`), then it\n"
+        "has its default. Secrets are also read from the file that SLUICE_<NAME>_FILE names.\n\n"
+        "  --help     this text\n  --version  the version\n"
+        "  --check    check all settings and exit: 0 good, 2 not\n  --config FILE\n",
+        conf->program->name, conf->program->version, conf->program->about);
     for (i = 0; i < conf->row_count; i++) {
         const struct conf_row *row = conf_source_row(conf, i, &table);
         char env[CONF_ENV_NAME_MAX];

@@ -38,7 +38,7 @@ struct conf_row {
     enum conf_type type;
     const char *fallback; /* the default, as text; NULL = must be given */
     uint64_t min;
-    uint64_t max; /* 0: no bound but that of the type */
+    uint64_t max;        /* 0: no bound but that of the type */
     const char *unit;    /* for --help, may be NULL */
     const char *choices; /* CONF_ENUM: "auto|kv|json" */
     const char *help;

@@ -232,7 +232,8 @@ conf_source_warn_env(const struct conf *conf)
     for (entry = environ; entry != NULL && *entry != NULL; entry++) {
         struct slice name = slice_cstr(*entry);
         name.len = slice_find(name, '=');
-        if (slice_has_prefix(name, slice_cstr(CONF_ENV_PREFIX)) && !conf_source_env_is_known(conf, name))
+        if (slice_has_prefix(name, slice_cstr(CONF_ENV_PREFIX)) &&
+            !conf_source_env_is_known(conf, name))
             log_warn("setting_unknown", LOG_STR("environment", name), LOG_END);
     }
 }

@@ -15,8 +15,8 @@ static const struct conf_unit conf_time_units[] = {
     {"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000},
 };
 static const struct conf_unit conf_size_units[] = {
-    {"", 1},          {"B", 1},         {"k", 1u << 10}, {"KiB", 1u << 10}, {"m", 1u << 20},
-    {"MiB", 1u << 20}, {"g", 1u << 30}, {"GiB", 1u << 30},
+    {"", 1},         {"B", 1},          {"k", 1u << 10}, {"KiB", 1u << 10},
+    {"m", 1u << 20}, {"MiB", 1u << 20}, {"g", 1u << 30}, {"GiB", 1u << 30},
 };
 
 static void *

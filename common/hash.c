@@ -78,8 +78,7 @@ hash_sip13(const void *data, size_t len, struct hash_key key)
 
 /* Before main, so that no lookup ever pays for asking. Should the system have no randomness that
  * early, the addresses that the loader chose still differ from run to run. */
-static void __attribute__((constructor))
-hash_draw_key(void)
+static void __attribute__((constructor)) hash_draw_key(void)
 {
     if (getrandom(&hash_process_key, sizeof(hash_process_key), GRND_NONBLOCK) !=
         (ssize_t)sizeof(hash_process_key)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The probes' server. One request per connection: read a head, write an answer, wait for the far end
- * to close. That leaves no state between requests and bounds every connection by one deadline, which
- * libevent's evhttp cannot promise (it has no limit on connections). */
+/* The probes' server. One request per connection: read a head, write an answer, wait for the far
+ * end to close. That leaves no state between requests and bounds every connection by one deadline,
+ * which libevent's evhttp cannot promise (it has no limit on connections). */
 #include "common/http.h"
 
 #include "common/clock.h"
@@ -234,8 +234,8 @@ http_read(struct http_connection *connection)
     return true;
 }
 
-/* Our side is shut down after the answer, and the far end's close awaited: closing with unread bytes
- * would reset the connection and could take the answer with it. */
+/* Our side is shut down after the answer, and the far end's close awaited: closing with unread
+ * bytes would reset the connection and could take the answer with it. */
 static bool
 http_write(struct http_connection *connection)
 {
@@ -338,8 +338,9 @@ static int
 http_listen(const char *bind_address, uint16_t port)
 {
     static const int one = 1;
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                   .ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     const struct addrinfo *address;
     char service[8];
@@ -349,10 +350,9 @@ http_listen(const char *bind_address, uint16_t port)
     if (getaddrinfo(bind_address, service, &hints, &found) == 0) {
         for (address = found; address != NULL && fd < 0; address = address->ai_next) {
             fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-            if (fd >= 0 &&
-                (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-                 bind(fd, address->ai_addr, address->ai_addrlen) != 0 ||
-                 listen(fd, HTTP_BACKLOG) != 0)) {
+            if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+                            bind(fd, address->ai_addr, address->ai_addrlen) != 0 ||
+                            listen(fd, HTTP_BACKLOG) != 0)) {
                 failure = errno;
                 close(fd);
                 fd = -1;

@@ -8,7 +8,8 @@
 static bool
 http_request_is_complete(struct slice in)
 {
-    return memmem(in.data, in.len, "\r\n\r\n", 4) != NULL || memmem(in.data, in.len, "\n\n", 2) != NULL;
+    return memmem(in.data, in.len, "\r\n\r\n", 4) != NULL ||
+           memmem(in.data, in.len, "\n\n", 2) != NULL;
 }
 
 static bool

@@ -20,8 +20,8 @@ static const char *_Atomic log_program = "sluice";
 static _Atomic uint64_t log_dropped_count;
 
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool log_is_stuck;        /* under log_lock: the last write found no room */
-static uint64_t log_unreported;  /* under log_lock: drops not yet told in a line */
+static bool log_is_stuck;       /* under log_lock: the last write found no room */
+static uint64_t log_unreported; /* under log_lock: drops not yet told in a line */
 
 /* A line under construction. A field that does not fit is taken back whole. */
 struct log_out {

@@ -15,11 +15,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOG_LINE_MAX 4096 /* longer lines are cut between fields: PIPE_BUF, so a line stays whole */
+#define LOG_LINE_MAX 4096 /* longer lines are cut between fields: PIPE_BUF, so a line stays whole  \
+                           */
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_KV, LOG_FORMAT_JSON };
-enum log_type { LOG_TYPE_END, LOG_TYPE_STR, LOG_TYPE_U64, LOG_TYPE_I64, LOG_TYPE_HEX, LOG_TYPE_BOOL };
+enum log_type {
+    LOG_TYPE_END,
+    LOG_TYPE_STR,
+    LOG_TYPE_U64,
+    LOG_TYPE_I64,
+    LOG_TYPE_HEX,
+    LOG_TYPE_BOOL
+};
 
 struct log_field {
     const char *key;

@@ -255,8 +255,8 @@ loop_timer_start(struct loop_timer *timer, uint64_t delay_ms, bool periodic)
     assert(!periodic || delay_ms > 0);
     if (was_periodic != periodic) {
         event_free(timer->event);
-        timer->event = loop_event_new(timer->loop, -1, periodic ? EV_PERSIST : 0, loop_timer_fired,
-                                      timer);
+        timer->event =
+            loop_event_new(timer->loop, -1, periodic ? EV_PERSIST : 0, loop_timer_fired, timer);
     }
     timer->period_ms = periodic ? delay_ms : 0;
     if (event_add(timer->event, &delay) != 0)

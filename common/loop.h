@@ -20,8 +20,8 @@ typedef void (*loop_lag_fn)(void *arg, uint64_t lag_us);
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
-/* New; ends the program when the kernel gives no descriptors (a start-up failure). Sets SIGPIPE to be
- * ignored in the whole program: a write to a closed socket is an ordinary error here. */
+/* New; ends the program when the kernel gives no descriptors (a start-up failure). Sets SIGPIPE to
+ * be ignored in the whole program: a write to a closed socket is an ordinary error here. */
 struct loop *loop_new(void);
 /* Timers, watches and mailboxes on the loop must be gone before. NULL is nothing. */
 void loop_free(struct loop *loop);

@@ -55,8 +55,9 @@ struct metrics {
 _Thread_local unsigned metrics_shard_plus1;
 static _Atomic unsigned metrics_shard_next;
 
-const uint64_t metrics_bounds_us[] = {50,    100,   250,    500,    1000,   2500,    5000,    10000,
-                                      25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 10000000};
+const uint64_t metrics_bounds_us[] = {50,     100,     250,     500,     1000,   2500,
+                                      5000,   10000,   25000,   50000,   100000, 250000,
+                                      500000, 1000000, 2500000, 10000000};
 const size_t metrics_bounds_us_count = sizeof(metrics_bounds_us) / sizeof(metrics_bounds_us[0]);
 
 unsigned
@@ -118,7 +119,8 @@ metrics_name_is_valid(const char *name)
 {
     const char *c;
     for (c = name; *c != '\0'; c++) {
-        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '_' || *c == ':';
+        bool letter =
+            (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '_' || *c == ':';
         if (!letter && (c == name || *c < '0' || *c > '9'))
             return false;
     }
@@ -337,8 +339,7 @@ metrics_put_histogram(struct buf *out, const struct metrics_family *family,
     size_t i;
     for (shard = 0; shard < METRICS_SHARDS; shard++) {
         for (i = 0; i < h->bound_count + 2; i++)
-            sums[i] +=
-                atomic_load_explicit(&h->cells[shard * h->stride + i], memory_order_relaxed);
+            sums[i] += atomic_load_explicit(&h->cells[shard * h->stride + i], memory_order_relaxed);
     }
     for (i = 0; i <= h->bound_count; i++) {
         below += sums[i];

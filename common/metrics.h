@@ -45,8 +45,8 @@ struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);
 
 /* Finds or creates a series, borrowed until metrics_free. Any thread. name must be a valid metric
- * name and of one kind only (asserted); counters are named ..._total. labels may be NULL; values are
- * escaped. Texts are copied. */
+ * name and of one kind only (asserted); counters are named ..._total. labels may be NULL; values
+ * are escaped. Texts are copied. */
 struct metric_counter *metrics_counter(struct metrics *metrics, const char *name, const char *help,
                                        const struct metric_label *labels, size_t label_count);
 struct metric_gauge *metrics_gauge(struct metrics *metrics, const char *name, const char *help,
@@ -63,8 +63,8 @@ struct metric_histogram *metrics_histogram(struct metrics *metrics, const char *
 extern const uint64_t metrics_bounds_us[];
 extern const size_t metrics_bounds_us_count;
 
-/* fn runs at every scrape, before rendering, on the scraping thread: set gauges there. It may append
- * own families to out with metrics_put. At most 16. */
+/* fn runs at every scrape, before rendering, on the scraping thread: set gauges there. It may
+ * append own families to out with metrics_put. At most 16. */
 typedef void (*metrics_scrape_fn)(void *arg, struct buf *out);
 void metrics_on_scrape(struct metrics *metrics, metrics_scrape_fn fn, void *arg);
 /* One family of one unlabelled series; type "gauge" or "counter". */

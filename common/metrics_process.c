@@ -61,9 +61,9 @@ void
 metrics_add_process(struct metrics *metrics, const char *program, const char *version)
 {
     const struct metric_label labels[] = {{"program", program}, {"version", version}};
-    metric_gauge_set(metrics_gauge(metrics, "sluice_build_info", "Which program this is; always 1.",
-                                   labels, 2),
-                     1);
+    metric_gauge_set(
+        metrics_gauge(metrics, "sluice_build_info", "Which program this is; always 1.", labels, 2),
+        1);
     metric_gauge_set(metrics_gauge(metrics, "process_start_time_seconds",
                                    "When the program started, in seconds since 1970.", NULL, 0),
                      (int64_t)(clock_wall_ms() / 1000));

@@ -119,7 +119,7 @@ wheel_advance(struct wheel *wheel, uint64_t now_ms, wheel_fn fn, void *arg)
         steps = wheel->slot_count;
     wheel->done_tick = target;
     for (i = 0; i < steps && wheel->count != 0; i++)
-        fired += wheel_run_slot(wheel, (size_t)(first + i) & (wheel->slot_count - 1), target, fn,
-                                arg);
+        fired +=
+            wheel_run_slot(wheel, (size_t)(first + i) & (wheel->slot_count - 1), target, fn, arg);
     return fired;
 }

@@ -46,7 +46,6 @@ wheel_is_armed(const struct wheel_node *node)
     return node->link != NULL;
 }
 
-#define WHEEL_OWNER(node, type, member)                                                            \
-    ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define WHEEL_OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 #endif

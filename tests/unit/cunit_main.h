@@ -16,9 +16,9 @@ struct cunit_case {
     void (*fn)(void);
 };
 
-#define CUNIT_CASE(fn)                                                                             \
+#define CUNIT_CASE(test_)                                                                          \
     {                                                                                              \
-#fn, fn                                                                                    \
+        .name = #test_, .fn = test_                                                                \
     }
 
 static inline int
