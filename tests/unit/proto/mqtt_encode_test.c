@@ -307,7 +307,7 @@ a_forwarded_publish_reads_as_it_was(void)
     struct mqtt_publish back;
     enum mqtt_reason reason;
     struct mqtt_frame frame = mqtt_hex_frame(
-        &hex, "3D ?? 00 03 'a/b' 00 07 15 02 00 00 00 1E 26 00 01 'b' 00 01 '1' 23 00 05 "
+        &hex, "3D ?? 00 03 'a/b' 00 07 16 02 00 00 00 1E 26 00 01 'b' 00 01 '1' 23 00 05 "
               "09 00 02 00 FF 01 01 'payload'");
     CU_ASSERT_EQUAL_FATAL(mqtt_decode_publish(MQTT_5_0, &frame, &in, &reason), OK);
     struct buf forwarded;
