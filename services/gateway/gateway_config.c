@@ -53,7 +53,7 @@ static const struct conf_row rows[] = {
         "silence after which a peer counts as gone"),
     ROW("filters-max", CONF_U64, "4000000", 1000, 100000000, NULL, filters_max,
         "different topic filters at most"),
-    ROW("tokens-max", CONF_U64, "262144", 16, 16777216, "messages", tokens_max,
+    ROW("tokens-max", CONF_U64, "262144", 16, 1048576, "messages", tokens_max,
         "QoS 1 and 2 publishes on their way through the cores"),
     ROW("tokens-size", CONF_SIZE, "128MiB", 1048576, UINT64_C(1) << 40, "bytes", tokens_size,
         "bytes of publishes on their way through the cores"),

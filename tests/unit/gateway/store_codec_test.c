@@ -125,7 +125,9 @@ reasons_become_bytes(void)
     a.n_reasons = 3;
     a.reasons = reasons;
     CU_ASSERT_FATAL(store_codec_subscribed(pack(&a.base, room), &out) == OK);
-    CU_ASSERT(out->count == 3 && out->reasons[1] == 2 && out->reasons[2] == 0x87);
+    CU_ASSERT_EQUAL(out->count, 3);
+    CU_ASSERT_EQUAL(out->reasons[1], 2);
+    CU_ASSERT_EQUAL(out->reasons[2], 0x87);
     subscribe_answer_free(out);
     reasons[2] = 300;
     out = NULL;
