@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See listener.h. */
+#include "services/gateway/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "services/gateway/worker_state.h"
+
+#define BACKLOG          4096
+#define ACCEPTS_PER_TURN 128
+#define PAUSE_MS         100u
+
+struct listener {
+    struct worker *worker;
+    const struct transport *transport;
+    struct loop_watch watch;
+    struct loop_timer pause;
+    struct log_limit limit;
+    int fd;
+    uint16_t port;
+};
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static bool
+parse_address(const char *bind_to, uint16_t port, union address *out, socklen_t *len)
+{
+    memset(out, 0, sizeof(*out));
+    if (inet_pton(AF_INET, bind_to, &out->v4.sin_addr) == 1) {
+        out->v4.sin_family = AF_INET;
+        out->v4.sin_port = htons(port);
+        *len = sizeof(out->v4);
+        return true;
+    }
+    if (inet_pton(AF_INET6, bind_to, &out->v6.sin6_addr) == 1) {
+        out->v6.sin6_family = AF_INET6;
+        out->v6.sin6_port = htons(port);
+        *len = sizeof(out->v6);
+        return true;
+    }
+    return false;
+}
+
+static void
+on_pause_end(void *arg)
+{
+    struct listener *listener = arg;
+    loop_watch_set(&listener->watch, LOOP_READ);
+}
+
+/* No descriptor or memory for it: the client stays in the kernel's queue and the watch, which would
+ * fire again at once, rests. */
+static void
+rest(struct listener *listener, int number)
+{
+    uint64_t suppressed;
+    if (log_every(&listener->limit, 5000, &suppressed))
+        log_warn("accept_failed", LOG_U64("port", listener->port), LOG_ERRNO(number),
+                 LOG_U64("suppressed", suppressed), LOG_END);
+    loop_watch_set(&listener->watch, 0);
+    loop_timer_start(&listener->pause, PAUSE_MS, false);
+}
+
+static void
+on_ready(void *arg, unsigned ready)
+{
+    struct listener *listener = arg;
+    (void)ready;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            if (errno != EAGAIN && errno != EWOULDBLOCK)
+                rest(listener, errno);
+            return;
+        }
+        int one = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        if (connection_open(listener->worker, fd, listener->transport, NULL) == NULL) {
+            listener->worker->counts.turned_away++;
+            close(fd);
+        }
+    }
+}
+
+enum err
+listener_open(struct worker *worker, const char *bind_to, uint16_t port, const struct transport *transport,
+              struct listener **out)
+{
+    union address address;
+    socklen_t len;
+    int one = 1, zero = 0;
+    if (!parse_address(bind_to, port, &address, &len))
+        return ERR_INVALID;
+    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return ERR_IO;
+    if (address.any.sa_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) != 0 ||
+        bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0 ||
+        getsockname(fd, &address.any, &len) != 0) {
+        int number = errno;
+        close(fd);
+        errno = number;
+        return ERR_IO;
+    }
+    struct listener *listener = mem_zalloc(sizeof(*listener));
+    listener->worker = worker;
+    listener->transport = transport;
+    listener->fd = fd;
+    listener->port = ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+    loop_watch_init(&listener->watch, worker->loop, fd, on_ready, listener);
+    loop_timer_init(&listener->pause, worker->loop, on_pause_end, listener);
+    loop_watch_set(&listener->watch, LOOP_READ);
+    *out = listener;
+    return OK;
+}
+
+uint16_t
+listener_port(const struct listener *listener)
+{
+    return listener->port;
+}
+
+void
+listener_close(struct listener *listener)
+{
+    if (listener == NULL)
+        return;
+    loop_timer_fini(&listener->pause);
+    loop_watch_fini(&listener->watch);
+    close(listener->fd);
+    mem_free(listener);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A listening socket of one worker. Every worker opens its own on the same port (SO_REUSEPORT), so the
+ * kernel spreads clients and nobody hands descriptors over. When descriptors run out it stops asking for
+ * a moment instead of spinning.
+ */
+#ifndef SERVICES_GATEWAY_LISTENER_H
+#define SERVICES_GATEWAY_LISTENER_H
+
+#include "common/err.h"
+#include "services/gateway/transport.h"
+
+#include <stdint.h>
+
+struct listener;
+struct worker;
+
+/* Opens bind (an IPv4 or IPv6 address) and port (0: a free one, see listener_port). ERR_INVALID: no
+ * such address; ERR_IO: errno says why. */
+ERR_MUST_USE enum err listener_open(struct worker *worker, const char *bind, uint16_t port,
+                                    const struct transport *transport, struct listener **out);
+uint16_t listener_port(const struct listener *listener);
+/* NULL is nothing. */
+void listener_close(struct listener *listener);
+
+#endif

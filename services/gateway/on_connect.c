@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CONNECT and the store's answer to it. The gateway checks what one packet can show; who may come in,
+ * and what session there is, the store says. Until then the connection is not read.
+ */
+#include <string.h>
+
+#include "common/crypt.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "proto/feed.h"
+#include "proto/mqtt_decode.h"
+#include "proto/mqtt_encode.h"
+#include "proto/mqtt_properties.h"
+#include "proto/mqtt_reason.h"
+#include "services/gateway/desk.h"
+#include "services/gateway/identity.h"
+
+static void
+send_connack(struct connection *connection, bool session_present, enum mqtt_reason reason,
+             const struct mqtt_properties *properties)
+{
+    struct worker *worker = connection->worker;
+    buf_reset(&worker->scratch);
+    if (mqtt_encode_connack((enum mqtt_version)connection->version, session_present, reason, properties,
+                            connection->max_packet, &worker->scratch) == 0)
+        connection_close(connection); /* a client whose packet limit is below a CONNACK */
+    else
+        connection_send(connection, buf_slice(&worker->scratch));
+}
+
+void
+desk_refuse(struct connection *connection, enum mqtt_reason reason, struct slice text)
+{
+    struct mqtt_properties properties;
+    mqtt_properties_init(&properties);
+    if (text.len > 0) {
+        mqtt_properties_set(&properties, MQTT_PROPERTY_REASON_STRING);
+        properties.reason_string = text;
+    }
+    connection->worker->counts.refused++;
+    send_connack(connection, false, reason, &properties);
+    connection->flags |= CONNECTION_SAID_WHY;
+    connection_close(connection);
+}
+
+static void
+refuse_connect(struct connection *connection, enum mqtt_reason reason)
+{
+    /* 3.x has return codes for these only; anything else is answered by closing. [MQTT-3.1.4-1] */
+    bool has_code = reason == MQTT_UNSUPPORTED_VERSION || reason == MQTT_CLIENT_ID_NOT_VALID ||
+                    reason == MQTT_BAD_USER_NAME_OR_PASSWORD || reason == MQTT_NOT_AUTHORIZED ||
+                    reason == MQTT_SERVER_UNAVAILABLE;
+    if (connection->version != MQTT_5_0 && !has_code) {
+        connection->worker->counts.refused++;
+        connection_close(connection);
+        return;
+    }
+    desk_refuse(connection, reason, slice_cstr(mqtt_reason_name(reason)));
+}
+
+static enum err
+read_will(struct worker *worker, const struct mqtt_will *will, struct will_request *out)
+{
+    buf_reset(&worker->properties);
+    enum err err = mqtt_properties_filter_publish(&will->properties, &worker->properties);
+    if (err != OK)
+        return err;
+    *out = (struct will_request){
+        .topic = will->topic,
+        .payload = will->payload,
+        .properties = buf_slice(&worker->properties),
+        .delay_s = will->properties.will_delay_s,
+        .expiry_s = will->properties.message_expiry_s,
+        .qos = will->qos,
+        .retain = will->retain,
+        .has_expiry = mqtt_properties_has(&will->properties, MQTT_PROPERTY_MESSAGE_EXPIRY),
+    };
+    return OK;
+}
+
+static uint32_t
+session_expiry(struct connection *connection, const struct mqtt_connect *connect)
+{
+    uint32_t max = connection->worker->options.session_expiry_max_s;
+    uint32_t expiry = connect->version == MQTT_5_0 ? connect->properties.session_expiry_s
+                      : connect->clean_start       ? 0
+                                                   : 0xFFFFFFFFu;
+    if (expiry <= max)
+        return expiry;
+    connection->flags |= CONNECTION_CAPPED_EXPIRY;
+    return max;
+}
+
+static void
+read_limits(struct connection *connection, const struct mqtt_connect *connect)
+{
+    const struct worker_options *options = &connection->worker->options;
+    connection->keep_alive_s = connect->keep_alive_s;
+    uint32_t keep_alive_max = options->keep_alive_max_s;
+    if (connect->version == MQTT_5_0 && keep_alive_max != 0 &&
+        (connect->keep_alive_s == 0 || connect->keep_alive_s > keep_alive_max)) {
+        connection->keep_alive_s = (uint16_t)keep_alive_max;
+        connection->flags |= CONNECTION_CAPPED_KEEP_ALIVE;
+    }
+    connection->max_packet = connect->version == MQTT_5_0 ? connect->properties.maximum_packet_size : 0;
+    uint16_t receive = connect->version == MQTT_5_0 ? connect->properties.receive_maximum : 65535;
+    connection->receive_maximum = receive < options->max_inflight ? receive : (uint16_t)options->max_inflight;
+    if (connection->receive_maximum == 0)
+        connection->receive_maximum = 1;
+    if (connect->version == MQTT_5_0 && connect->properties.request_problem_info == 0)
+        connection->flags |= CONNECTION_NO_PROBLEM;
+}
+
+void
+desk_connect(struct connection *connection, const struct mqtt_frame *frame)
+{
+    struct worker *worker = connection->worker;
+    struct mqtt_connect connect;
+    enum mqtt_reason reason;
+    enum err err = mqtt_decode_connect(frame, &connect, &reason);
+    connection->version = (uint8_t)connect.version;
+    if (err != OK) {
+        refuse_connect(connection, reason);
+        return;
+    }
+    read_limits(connection, &connect);
+    if (connect.version == MQTT_5_0 && mqtt_properties_has(&connect.properties, MQTT_PROPERTY_AUTH_METHOD)) {
+        refuse_connect(connection, MQTT_BAD_AUTHENTICATION_METHOD);
+        return;
+    }
+    if (worker->is_draining) {
+        refuse_connect(connection, MQTT_SERVER_UNAVAILABLE);
+        return;
+    }
+    if (connect.has_will && connect.will.retain && !worker->options.retain_available) {
+        refuse_connect(connection, MQTT_RETAIN_NOT_SUPPORTED);
+        return;
+    }
+    struct session_open_request request = {.conn = connection->handle,
+                                           .request = crypt_random_u64(),
+                                           .client_id = connect.client_id,
+                                           .user = connect.username,
+                                           .password = connect.password,
+                                           .expiry_s = session_expiry(connection, &connect),
+                                           .keep_alive_s = connection->keep_alive_s,
+                                           .receive_maximum = connection->receive_maximum,
+                                           .version = (uint8_t)connect.version,
+                                           .has_user = connect.has_username,
+                                           .has_password = connect.has_password,
+                                           .anonymous_ok = worker->options.allow_anonymous,
+                                           .clean_start = connect.clean_start,
+                                           .has_will = connect.has_will};
+    if (connect.has_will && read_will(worker, &connect.will, &request.will) != OK) {
+        refuse_connect(connection, MQTT_PACKET_TOO_LARGE);
+        return;
+    }
+    connection_address(connection, request.address, sizeof(request.address));
+    connection->identity = identity_new(&request, request.client_id);
+    connection->state = CONNECTION_OPENING;
+    connection_arm(connection);
+    connection_pause(connection, PAUSE_OPENING, true);
+    worker_to_hub(worker, &(struct post){.kind = POST_OPEN,
+                                         .conn = connection->handle,
+                                         .body = session_open_request_new(&request)});
+}
+
+static void
+welcome(struct connection *connection, const struct session_opened *opened, bool is_assigned)
+{
+    const struct worker_options *options = &connection->worker->options;
+    struct mqtt_properties properties;
+    mqtt_properties_init(&properties);
+    mqtt_properties_set(&properties, MQTT_PROPERTY_RECEIVE_MAXIMUM);
+    properties.receive_maximum = (uint16_t)options->receive_maximum;
+    mqtt_properties_set(&properties, MQTT_PROPERTY_MAXIMUM_PACKET_SIZE);
+    properties.maximum_packet_size = options->max_packet_size;
+    if (options->topic_alias_maximum > 0) {
+        mqtt_properties_set(&properties, MQTT_PROPERTY_TOPIC_ALIAS_MAXIMUM);
+        properties.topic_alias_maximum = (uint16_t)options->topic_alias_maximum;
+    }
+    if (!options->retain_available) {
+        mqtt_properties_set(&properties, MQTT_PROPERTY_RETAIN_AVAILABLE);
+        properties.retain_available = 0;
+    }
+    mqtt_properties_set(&properties, MQTT_PROPERTY_SHARED_AVAILABLE);
+    properties.shared_available = 0;
+    if (is_assigned) {
+        mqtt_properties_set(&properties, MQTT_PROPERTY_ASSIGNED_CLIENT_ID);
+        properties.assigned_client_id = opened->client_id;
+    }
+    if (connection->flags & CONNECTION_CAPPED_KEEP_ALIVE) {
+        mqtt_properties_set(&properties, MQTT_PROPERTY_SERVER_KEEP_ALIVE);
+        properties.server_keep_alive_s = connection->keep_alive_s;
+    }
+    if (connection->flags & CONNECTION_CAPPED_EXPIRY) {
+        mqtt_properties_set(&properties, MQTT_PROPERTY_SESSION_EXPIRY);
+        properties.session_expiry_s = options->session_expiry_max_s;
+    }
+    send_connack(connection, opened->session_present, MQTT_SUCCESS, &properties);
+}
+
+/* The client gave no id: its identity now has the one that the store chose. */
+static void
+adopt_client_id(struct connection *connection, struct slice client_id)
+{
+    struct session_open_request request;
+    identity_to_request(connection->identity, &request);
+    struct identity *identity = identity_new(&request, client_id);
+    identity_free(connection->identity);
+    connection->identity = identity;
+}
+
+static void
+open_session(struct connection *connection, const struct session_opened *opened)
+{
+    struct worker *worker = connection->worker;
+    bool is_assigned = connection->identity->client_id_len == 0 && opened->client_id.len > 0;
+    if (is_assigned)
+        adopt_client_id(connection, opened->client_id);
+    connection->session_number = opened->session;
+    connection->epoch = opened->epoch;
+    connection->state = CONNECTION_OPEN;
+    if (connection->identity->expiry_s > 0)
+        connection->flags |= CONNECTION_IS_PERSISTENT;
+    connection->active_ms = loop_now_ms(worker->loop);
+    connection_arm(connection);
+    worker->counts.opened++;
+    welcome(connection, opened, is_assigned);
+    for (uint32_t i = 0; i < opened->subscription_count; i++)
+        desk_restore_subscription(connection, &opened->subscriptions[i]);
+    for (uint32_t i = 0; i < opened->inbound_count; i++) {
+        if (opened->inbound[i] != 0)
+            idmap_add(&connection_session(connection)->in, opened->inbound[i])->state = SESSION_IN_RECEIVED;
+    }
+    if (connection->flags & CONNECTION_IS_PERSISTENT)
+        worker_to_hub(worker, &(struct post){.kind = POST_READY,
+                                             .conn = connection->handle,
+                                             .a = opened->session,
+                                             .b = opened->epoch});
+    log_debug("client_connected", LOG_HEX("conn", connection->handle),
+              LOG_STR("client", identity_client_id(connection->identity)),
+              LOG_U64("version", connection->version), LOG_END);
+    connection_resume(connection);
+}
+
+void
+desk_opened(struct worker *worker, struct connection *connection, const struct post *post)
+{
+    struct session_opened *opened = post->body;
+    uint8_t reason = opened != NULL ? opened->reason : MQTT_SERVER_UNAVAILABLE;
+    if (connection == NULL || connection->state != CONNECTION_OPENING) {
+        /* Nobody waits any more: the session has no connection. */
+        if (reason == MQTT_SUCCESS)
+            worker_to_hub(worker, &(struct post){.kind = POST_CLOSE,
+                                                 .conn = post->conn,
+                                                 .a = opened->session,
+                                                 .b = opened->epoch,
+                                                 .flags = CLOSE_WILL});
+    } else if (reason != MQTT_SUCCESS) {
+        struct slice text = opened != NULL ? opened->reason_string : slice_of(NULL, 0);
+        desk_refuse(connection, (enum mqtt_reason)reason,
+                    text.len > 0 ? text : slice_cstr(mqtt_reason_name((enum mqtt_reason)reason)));
+    } else if ((connection->flags & CONNECTION_KICKED) && opened->epoch <= connection->epoch) {
+        connection_close(connection); /* somebody else took the session before we could say welcome */
+    } else {
+        connection->flags &= (uint16_t)~CONNECTION_KICKED;
+        open_session(connection, opened);
+    }
+    session_opened_free(opened);
+}

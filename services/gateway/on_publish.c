@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PUBLISH from a client. Clients of this worker get it at once; other workers and the hub only
+ * if somebody there may want it. Its acknowledgement leaves when the contract (docs/design.md) is kept, in
+ * the order of the PUBLISHes: at once for a message that went nowhere else, else when the hub has
+ * the answer. A QoS 2 publish of a persistent session is not matched here at all: the store commits
+ * it and routes it.
+ */
+#include <string.h>
+
+#include "common/mem.h"
+#include "proto/mqtt_decode.h"
+#include "proto/mqtt_properties.h"
+#include "services/gateway/desk.h"
+
+static void
+send_acks(struct connection *connection)
+{
+    struct session *session = connection->session;
+    struct session_ack ack;
+    while (session_ack_pop(session, &ack)) {
+        if (ack.type == MQTT_PUBREC) {
+            struct idmap_entry *entry = idmap_get(&session->in, ack.packet_id);
+            if (entry != NULL && ack.reason < MQTT_UNSPECIFIED_ERROR)
+                entry->state = SESSION_IN_RECEIVED;
+            else
+                idmap_remove(&session->in, ack.packet_id);
+        }
+        connection_send_ack(connection, (enum mqtt_type)ack.type, ack.packet_id, ack.reason);
+    }
+}
+
+/* The answer to a publish that waits for nobody; it still waits for its turn. */
+static void
+acknowledge(struct connection *connection, const struct mqtt_publish *publish, enum mqtt_reason reason)
+{
+    if (publish->qos == 0)
+        return;
+    uint8_t type = publish->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC;
+    if (connection->version != MQTT_5_0)
+        reason = MQTT_SUCCESS;
+    if (type == MQTT_PUBACK && (connection->session == NULL || session_ack_is_idle(connection->session))) {
+        connection_send_ack(connection, MQTT_PUBACK, publish->packet_id, (uint8_t)reason);
+        return;
+    }
+    struct session *session = connection_session(connection);
+    if (type == MQTT_PUBREC)
+        idmap_add(&session->in, publish->packet_id)->state = SESSION_IN_PENDING;
+    uint64_t cookie = session_ack_push(session, type, publish->packet_id);
+    if (cookie == 0) {
+        connection_fail(connection, MQTT_RECEIVE_MAXIMUM_EXCEEDED);
+        return;
+    }
+    session_ack_done(session, cookie, (uint8_t)reason);
+    send_acks(connection);
+}
+
+/* Puts the topic of an alias in place, or remembers it. False: the connection has failed. */
+static bool
+resolve_alias(struct connection *connection, struct mqtt_publish *publish)
+{
+    uint16_t alias = publish->properties.topic_alias;
+    uint16_t max = (uint16_t)connection->worker->options.topic_alias_maximum;
+    if (alias > max) {
+        connection_fail(connection, MQTT_TOPIC_ALIAS_INVALID);
+        return false;
+    }
+    struct session *session = connection_session(connection);
+    if (publish->topic.len > 0) {
+        if (session_alias_set(session, max, alias, publish->topic) == OK)
+            return true;
+        connection_fail(connection, MQTT_TOPIC_ALIAS_INVALID);
+        return false;
+    }
+    publish->topic = session_alias_get(session, alias);
+    if (publish->topic.len > 0)
+        return true;
+    connection_fail(connection, MQTT_PROTOCOL_ERROR); /* [MQTT-3.3.2-8] and on: an alias never set */
+    return false;
+}
+
+/* Checks a QoS 1 or 2 publish against what is open. False: it has been dealt with. */
+static bool
+check_packet_id(struct connection *connection, const struct mqtt_publish *publish)
+{
+    struct session *session = connection->session;
+    if (session == NULL)
+        return true;
+    if (publish->qos == 2) {
+        const struct idmap_entry *entry = idmap_get(&session->in, publish->packet_id);
+        if (entry != NULL) {
+            /* Sent again: routed already. [MQTT-4.3.3-2] */
+            if (entry->state == SESSION_IN_RECEIVED)
+                connection_send_ack(connection, MQTT_PUBREC, publish->packet_id, MQTT_SUCCESS);
+            return false;
+        }
+    }
+    if (connection->version == MQTT_5_0 &&
+        session_inbound_count(session) >= connection->worker->options.receive_maximum) {
+        connection_fail(connection, MQTT_RECEIVE_MAXIMUM_EXCEEDED); /* [MQTT-3.3.4-9] */
+        return false;
+    }
+    return true;
+}
+
+/* Hands the message to other workers and, if need be, to the hub. True: the hub will answer. */
+static bool
+send_elsewhere(struct connection *connection, struct publication *publication, uint64_t places,
+               const struct mqtt_publish *publish)
+{
+    struct worker *worker = connection->worker;
+    for (uint64_t others = places & ~(UINT64_C(1) << PLACE_REMOTE); others != 0; others &= others - 1) {
+        unsigned to = (unsigned)__builtin_ctzll(others);
+        if (to < worker->count && to != worker->index)
+            worker_to_worker(worker, to, &(struct post){.kind = POST_MESSAGE,
+                                                        .b = publication->publisher,
+                                                        .body = message_ref(publication_message(publication))});
+    }
+    bool is_wanted = (places >> PLACE_REMOTE & 1) != 0 || publication->retain ||
+                     (publication->qos > 0 && !worker->digest_valid);
+    if (!is_wanted)
+        return false;
+    uint64_t cookie = 0;
+    if (publish->qos > 0) {
+        struct session *session = connection_session(connection);
+        if (publish->qos == 2)
+            idmap_add(&session->in, publish->packet_id)->state = SESSION_IN_PENDING;
+        cookie = session_ack_push(session, publish->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, publish->packet_id);
+        if (cookie == 0) {
+            connection_fail(connection, MQTT_RECEIVE_MAXIMUM_EXCEEDED);
+            return true;
+        }
+    }
+    worker_to_hub(worker, &(struct post){.kind = POST_PUBLISH,
+                                         .conn = connection->handle,
+                                         .a = cookie,
+                                         .body = message_ref(publication_message(publication))});
+    return cookie != 0;
+}
+
+static void
+send_inbound(struct connection *connection, struct publication *publication, uint16_t packet_id)
+{
+    idmap_add(&connection_session(connection)->in, packet_id)->state = SESSION_IN_PENDING;
+    worker_to_hub(connection->worker, &(struct post){.kind = POST_INBOUND_PUBLISH,
+                                                     .conn = connection->handle,
+                                                     .a = connection->session_number,
+                                                     .b = connection->epoch,
+                                                     .aux = packet_id,
+                                                     .body = message_ref(publication_message(publication))});
+}
+
+/* What is forwarded of the properties. False: the connection has failed. */
+static bool
+read_properties(struct connection *connection, const struct mqtt_publish *publish, struct publication *publication)
+{
+    struct worker *worker = connection->worker;
+    const struct mqtt_properties *properties = &publish->properties;
+    if (mqtt_properties_has(properties, MQTT_PROPERTY_MESSAGE_EXPIRY))
+        publication->expiry_ms = worker_wall_ms(worker) + properties->message_expiry_s * UINT64_C(1000);
+    if (mqtt_properties_is_forwardable(properties)) {
+        publication->properties = properties->raw;
+        return true;
+    }
+    buf_reset(&worker->properties);
+    if (mqtt_properties_filter_publish(properties, &worker->properties) != OK) {
+        connection_fail(connection, MQTT_PACKET_TOO_LARGE);
+        return false;
+    }
+    publication->properties = buf_slice(&worker->properties);
+    return true;
+}
+
+void
+desk_publish(struct connection *connection, const struct mqtt_frame *frame)
+{
+    struct worker *worker = connection->worker;
+    struct mqtt_publish publish;
+    enum mqtt_reason reason;
+    if (mqtt_decode_publish((enum mqtt_version)connection->version, frame, &publish, &reason) != OK) {
+        connection_fail(connection, reason);
+        return;
+    }
+    worker->counts.received[publish.qos]++;
+    connection->flags |= CONNECTION_IS_PUBLISHER;
+    if (worker->hold != 0)
+        connection_pause(connection, PAUSE_HOLD, true);
+    struct publication publication = {.payload = publish.payload,
+                                      .publisher = connection->session_number,
+                                      .qos = publish.qos,
+                                      .retain = publish.retain};
+    if (connection->version == MQTT_5_0) {
+        if (publish.properties.topic_alias != 0 && !resolve_alias(connection, &publish))
+            return;
+        if (!read_properties(connection, &publish, &publication))
+            return;
+    }
+    publication.topic = publish.topic;
+    if (publish.retain && !worker->options.retain_available) {
+        connection_fail(connection, MQTT_RETAIN_NOT_SUPPORTED);
+        return;
+    }
+    if (publish.qos > 0 && !check_packet_id(connection, &publish))
+        return;
+    if (publish.topic.data[0] == '$' && slice_has_prefix(publish.topic, slice_cstr("$SYS"))) {
+        worker->counts.dropped_refused++; /* the broker alone speaks there */
+        acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
+        return;
+    }
+    if (publish.qos == 2 && (connection->flags & CONNECTION_IS_PERSISTENT)) {
+        send_inbound(connection, &publication, publish.packet_id);
+    } else {
+        uint64_t places = deliver_publication(worker, &publication) | worker->always_places;
+        if ((places == 0 && !publish.retain && (publish.qos == 0 || worker->digest_valid)) ||
+            !send_elsewhere(connection, &publication, places, &publish))
+            acknowledge(connection, &publish, MQTT_SUCCESS);
+    }
+    publication_end(&publication);
+}
+
+void
+desk_token_done(struct connection *connection, uint64_t cookie, bool wanted)
+{
+    (void)wanted; /* 0x10 would need to know of local receivers too; it is optional */
+    if (connection->session == NULL || connection->state != CONNECTION_OPEN)
+        return;
+    session_ack_done(connection->session, cookie, MQTT_SUCCESS);
+    send_acks(connection);
+}
+
+void
+desk_inbound_done(struct connection *connection, uint16_t packet_id, uint8_t reason)
+{
+    struct session *session = connection->session;
+    struct idmap_entry *entry = session != NULL ? idmap_get(&session->in, packet_id) : NULL;
+    if (entry == NULL || entry->state != SESSION_IN_PENDING || connection->state != CONNECTION_OPEN)
+        return;
+    if (reason < MQTT_UNSPECIFIED_ERROR)
+        entry->state = SESSION_IN_RECEIVED;
+    else if (connection->version == MQTT_5_0)
+        idmap_remove(&session->in, packet_id);
+    else { /* 3.x cannot say no: the client finds out by reconnecting */
+        connection_close(connection);
+        return;
+    }
+    connection_send_ack(connection, MQTT_PUBREC, packet_id, reason);
+}

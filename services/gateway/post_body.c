@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See post_body.h. Each body is one block: the struct, arrays, then the bytes it points to. */
+#include "services/gateway/post_body.h"
+
+#include <string.h>
+
+#include "common/mem.h"
+
+/* Copies s to *at and moves *at on. */
+static struct slice
+put(uint8_t **at, struct slice s)
+{
+    struct slice copy = slice_of(*at, s.len);
+    if (s.len > 0)
+        memcpy(*at, s.data, s.len);
+    *at += s.len;
+    return copy;
+}
+
+struct session_open_request *
+session_open_request_new(const struct session_open_request *request)
+{
+    const struct will_request *will = &request->will;
+    size_t len = request->client_id.len + request->user.len + request->password.len;
+    if (request->has_will)
+        len += will->topic.len + will->payload.len + will->properties.len;
+    struct session_open_request *copy = mem_alloc(sizeof(*copy) + len);
+    *copy = *request;
+    uint8_t *at = (uint8_t *)(copy + 1);
+    copy->client_id = put(&at, request->client_id);
+    copy->user = put(&at, request->user);
+    copy->password = put(&at, request->password);
+    if (request->has_will) {
+        copy->will.topic = put(&at, will->topic);
+        copy->will.payload = put(&at, will->payload);
+        copy->will.properties = put(&at, will->properties);
+    } else {
+        memset(&copy->will, 0, sizeof(copy->will));
+    }
+    return copy;
+}
+
+void
+session_open_request_free(struct session_open_request *request)
+{
+    if (request == NULL)
+        return;
+    size_t len = sizeof(*request) + request->client_id.len + request->user.len + request->password.len;
+    mem_free_secret(request, len);
+}
+
+struct session_opened *
+session_opened_new(const struct session_opened *opened)
+{
+    size_t len = opened->client_id.len + opened->reason_string.len;
+    size_t subscriptions = opened->subscription_count * sizeof(*opened->subscriptions);
+    size_t inbound = opened->inbound_count * sizeof(*opened->inbound);
+    for (uint32_t i = 0; i < opened->subscription_count; i++)
+        len += opened->subscriptions[i].filter.len;
+    struct session_opened *copy = mem_alloc(sizeof(*copy) + subscriptions + inbound + len);
+    *copy = *opened;
+    uint8_t *base = (uint8_t *)(copy + 1);
+    uint8_t *at = base + subscriptions + inbound;
+    copy->subscriptions = (struct session_subscription *)(void *)base;
+    copy->inbound = (uint16_t *)(void *)(base + subscriptions);
+    if (inbound > 0)
+        memcpy(copy->inbound, opened->inbound, inbound);
+    for (uint32_t i = 0; i < opened->subscription_count; i++) {
+        copy->subscriptions[i] = opened->subscriptions[i];
+        copy->subscriptions[i].filter = put(&at, opened->subscriptions[i].filter);
+    }
+    copy->client_id = put(&at, opened->client_id);
+    copy->reason_string = put(&at, opened->reason_string);
+    return copy;
+}
+
+void
+session_opened_free(struct session_opened *opened)
+{
+    mem_free(opened);
+}
+
+struct subscribe_request *
+subscribe_request_new(const struct subscribe_request *request)
+{
+    size_t array = request->count * sizeof(*request->subscriptions);
+    size_t len = 0;
+    for (uint32_t i = 0; i < request->count; i++)
+        len += request->subscriptions[i].filter.len;
+    struct subscribe_request *copy = mem_alloc(sizeof(*copy) + array + len);
+    *copy = *request;
+    copy->subscriptions = (struct session_subscription *)(void *)(copy + 1);
+    uint8_t *at = (uint8_t *)(copy + 1) + array;
+    for (uint32_t i = 0; i < request->count; i++) {
+        copy->subscriptions[i] = request->subscriptions[i];
+        copy->subscriptions[i].filter = put(&at, request->subscriptions[i].filter);
+    }
+    return copy;
+}
+
+void
+subscribe_request_free(struct subscribe_request *request)
+{
+    mem_free(request);
+}
+
+struct subscribe_answer *
+subscribe_answer_new(uint32_t count)
+{
+    struct subscribe_answer *answer = mem_zalloc(sizeof(*answer) + count);
+    answer->count = count;
+    return answer;
+}
+
+void
+subscribe_answer_free(struct subscribe_answer *answer)
+{
+    mem_free(answer);
+}
+
+struct retained_request *
+retained_request_new(struct slice filter, struct slice after, uint32_t limit)
+{
+    struct retained_request *request = mem_alloc(sizeof(*request) + filter.len + after.len);
+    uint8_t *at = (uint8_t *)(request + 1);
+    request->filter = put(&at, filter);
+    request->after = put(&at, after);
+    request->limit = limit;
+    return request;
+}
+
+void
+retained_request_free(struct retained_request *request)
+{
+    mem_free(request);
+}
+
+struct retained_answer *
+retained_answer_new(struct slice next, struct message *const *messages, uint32_t count)
+{
+    size_t array = count * sizeof(*messages);
+    struct retained_answer *answer = mem_alloc(sizeof(*answer) + array + next.len);
+    answer->count = count;
+    if (count > 0)
+        memcpy(answer->messages, messages, array);
+    uint8_t *at = (uint8_t *)answer + sizeof(*answer) + array;
+    answer->next = put(&at, next);
+    return answer;
+}
+
+void
+retained_answer_free(struct retained_answer *answer)
+{
+    if (answer == NULL)
+        return;
+    for (uint32_t i = 0; i < answer->count; i++)
+        message_unref(answer->messages[i]);
+    mem_free(answer);
+}
+
+struct session_announcement *
+session_announcement_new(struct session_open_request *open, uint64_t session, uint64_t epoch,
+                         uint64_t last_seq)
+{
+    struct session_announcement *announcement = mem_alloc(sizeof(*announcement));
+    *announcement = (struct session_announcement){
+        .session = session, .epoch = epoch, .last_seq = last_seq, .open = open};
+    return announcement;
+}
+
+void
+session_announcement_free(struct session_announcement *announcement)
+{
+    if (announcement == NULL)
+        return;
+    session_open_request_free(announcement->open);
+    mem_free(announcement);
+}
+
+struct delivery *
+delivery_new(struct message *message, const uint32_t *identifiers, uint32_t count)
+{
+    struct delivery *delivery = mem_alloc(sizeof(*delivery) + count * sizeof(*identifiers));
+    delivery->message = message;
+    delivery->identifier_count = count;
+    if (count > 0)
+        memcpy(delivery->identifiers, identifiers, count * sizeof(*identifiers));
+    return delivery;
+}
+
+void
+delivery_free(struct delivery *delivery)
+{
+    if (delivery == NULL)
+        return;
+    message_unref(delivery->message);
+    mem_free(delivery);
+}
+
+struct post_filter *
+post_filter_new(struct slice bytes)
+{
+    struct post_filter *filter = mem_alloc(sizeof(*filter) + bytes.len);
+    filter->len = (uint32_t)bytes.len;
+    if (bytes.len > 0)
+        memcpy(filter->bytes, bytes.data, bytes.len);
+    return filter;
+}
+
+void
+post_filter_free(struct post_filter *filter)
+{
+    mem_free(filter);
+}
+
+void
+post_body_free(struct post *post)
+{
+    switch (post->kind) {
+    case POST_OPEN:
+        session_open_request_free(post->body);
+        break;
+    case POST_OPENED:
+        session_opened_free(post->body);
+        break;
+    case POST_FILTER_ADD:
+    case POST_FILTER_REMOVE:
+    case POST_PLACE_ADD:
+    case POST_PLACE_REMOVE:
+    case POST_USER_CHANGED:
+        post_filter_free(post->body);
+        break;
+    case POST_SUBSCRIBE:
+    case POST_UNSUBSCRIBE:
+        subscribe_request_free(post->body);
+        break;
+    case POST_SUBSCRIBED:
+    case POST_UNSUBSCRIBED:
+        subscribe_answer_free(post->body);
+        break;
+    case POST_RETAINED_GET:
+        retained_request_free(post->body);
+        break;
+    case POST_RETAINED:
+        retained_answer_free(post->body);
+        break;
+    case POST_PUBLISH:
+    case POST_INBOUND_PUBLISH:
+    case POST_MESSAGE:
+        message_unref(post->body);
+        break;
+    case POST_DELIVER:
+        delivery_free(post->body);
+        break;
+    case POST_ANNOUNCEMENT:
+        session_announcement_free(post->body);
+        break;
+    default:
+        break;
+    }
+    post->body = NULL;
+}

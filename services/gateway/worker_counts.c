@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See worker_counts.h. */
+#include "services/gateway/worker_counts.h"
+
+#include "common/str.h"
+
+void
+worker_counts_init(struct worker_counts *counts, struct metrics *metrics, uint8_t worker)
+{
+    *counts = (struct worker_counts){0};
+    if (metrics == NULL)
+        return;
+    size_t i = 0;
+#define COUNT(field, name, key, value, help)                                                       \
+    counts->counters[i++] =                                                                        \
+        metrics_counter(metrics, "sluice_gateway_" name "_total", help,                            \
+                        &(struct metric_label){(key), (value)}, (key) != NULL ? 1 : 0);
+    WORKER_COUNTS(COUNT)
+#undef COUNT
+    char text[8];
+    (void)str_format(text, sizeof(text), "%u", worker);
+    struct metric_label label = {"worker", text};
+    counts->connections =
+        metrics_gauge(metrics, "sluice_gateway_connections", "open connections", &label, 1);
+    counts->subscriptions =
+        metrics_gauge(metrics, "sluice_gateway_subscriptions", "subscriptions of open connections", &label, 1);
+    counts->output_chunks =
+        metrics_gauge(metrics, "sluice_gateway_output_chunks", "4 KiB chunks of output that wait", &label, 1);
+}
+
+static void
+publish(struct metric_counter *counter, uint64_t *number)
+{
+    if (counter != NULL && *number > 0)
+        metric_counter_add(counter, *number);
+    *number = 0;
+}
+
+void
+worker_counts_publish(struct worker_counts *counts)
+{
+    size_t i = 0;
+#define COUNT(field, name, key, value, help) publish(counts->counters[i++], &counts->field);
+    WORKER_COUNTS(COUNT)
+#undef COUNT
+}

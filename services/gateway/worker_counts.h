@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a worker counts. Plain numbers that the worker's thread adds to, handed to the registry ten
+ * times a second: counting a message costs one addition.
+ */
+#ifndef SERVICES_GATEWAY_WORKER_COUNTS_H
+#define SERVICES_GATEWAY_WORKER_COUNTS_H
+
+#include "common/metrics.h"
+
+#include <stdint.h>
+
+/* COUNT(field, name, label key, label value, help) */
+#define WORKER_COUNTS(COUNT)                                                                       \
+    COUNT(received[0], "messages_received", "qos", "0", "PUBLISH packets from clients")            \
+    COUNT(received[1], "messages_received", "qos", "1", "PUBLISH packets from clients")            \
+    COUNT(received[2], "messages_received", "qos", "2", "PUBLISH packets from clients")            \
+    COUNT(sent[0], "messages_sent", "qos", "0", "PUBLISH packets to clients")                      \
+    COUNT(sent[1], "messages_sent", "qos", "1", "PUBLISH packets to clients")                      \
+    COUNT(sent[2], "messages_sent", "qos", "2", "PUBLISH packets to clients")                      \
+    COUNT(dropped_slow, "messages_dropped", "reason", "slow_reader", "messages not delivered")     \
+    COUNT(dropped_queue, "messages_dropped", "reason", "queue_full", "messages not delivered")     \
+    COUNT(dropped_size, "messages_dropped", "reason", "packet_too_large", "messages not delivered") \
+    COUNT(dropped_expired, "messages_dropped", "reason", "expired", "messages not delivered")      \
+    COUNT(dropped_refused, "messages_dropped", "reason", "refused", "messages not delivered")      \
+    COUNT(dropped_gone, "messages_dropped", "reason", "client_gone", "messages not delivered")     \
+    COUNT(bytes_in, "bytes_received", NULL, NULL, "bytes from clients")                            \
+    COUNT(bytes_out, "bytes_sent", NULL, NULL, "bytes to clients")                                 \
+    COUNT(accepted, "connections_accepted", NULL, NULL, "connections accepted")                    \
+    COUNT(opened, "connects", "result", "welcome", "CONNECT packets by result")                    \
+    COUNT(refused, "connects", "result", "refused", "CONNECT packets by result")                   \
+    COUNT(closed, "connections_closed", NULL, NULL, "connections closed")                          \
+    COUNT(timed_out, "connections_timed_out", NULL, NULL, "connections closed by keep alive")      \
+    COUNT(failed, "connections_failed", NULL, NULL, "connections closed for a violation")          \
+    COUNT(turned_away, "connections_turned_away", NULL, NULL, "connections closed for lack of room") \
+    COUNT(shared_refused, "shared_subscriptions_refused", NULL, NULL, "shared subscriptions refused")
+
+#define WORKER_COUNTS_MAX 32
+
+struct worker_counts {
+    uint64_t received[3], sent[3];
+    uint64_t dropped_slow, dropped_queue, dropped_size, dropped_expired, dropped_refused, dropped_gone;
+    uint64_t bytes_in, bytes_out;
+    uint64_t accepted, opened, refused, closed, timed_out, failed, turned_away, shared_refused;
+    struct metric_counter *counters[WORKER_COUNTS_MAX]; /* NULL without a registry */
+    struct metric_gauge *connections, *subscriptions, *output_chunks;
+};
+
+/* Finds or makes the series; metrics may be NULL. */
+void worker_counts_init(struct worker_counts *counts, struct metrics *metrics, uint8_t worker);
+/* Adds what came together since the last time, and sets the numbers to 0. */
+void worker_counts_publish(struct worker_counts *counts);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of a worker, shared by the files of the gateway's data path and by nobody else. All of
+ * it belongs to the worker's thread.
+ */
+#ifndef SERVICES_GATEWAY_WORKER_STATE_H
+#define SERVICES_GATEWAY_WORKER_STATE_H
+
+#include <pthread.h>
+
+#include "common/buf.h"
+#include "common/loop.h"
+#include "common/table.h"
+#include "common/wheel.h"
+#include "services/gateway/connection.h"
+#include "services/gateway/deliver.h"
+#include "services/gateway/post_box.h"
+#include "services/gateway/post_body.h"
+#include "services/gateway/worker.h"
+#include "services/gateway/worker_counts.h"
+
+#define WORKER_READ_SIZE  (128u * 1024u) /* one read; many packets */
+#define WORKER_LISTENERS  4u
+#define WORKER_FLUSH_CHUNKS 1024u /* chunks filled in a turn after which we write at once: 4 MiB */
+
+struct listener;
+
+/* Connections by slot; a handle is valid while the generation agrees. */
+struct worker_slot {
+    struct connection *connection; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+/* FILTER_ADD on its way: whose SUBACK waits for it. */
+struct ticket_waiter {
+    uint64_t conn;
+    uint64_t pending_id;
+    uint32_t index;
+};
+
+struct ticket {
+    uint64_t id;
+    uint64_t deadline_ms;
+    struct route *route; /* NULL: given up meanwhile */
+    struct ticket_waiter *waiters;
+    uint32_t count, size;
+    UT_hash_handle hh;
+};
+
+struct worker {
+    uint8_t index;
+    uint8_t count;    /* of workers */
+    uint8_t hub_hold; /* POST_HOLD */
+    uint8_t hold;     /* in force: 0 none, 1 publishers, 2 everybody */
+    bool digest_valid;
+    bool is_draining, is_stopping, drained;
+    bool is_started;
+    struct worker_options options;
+    struct loop *loop;
+    struct mailbox *mailbox;
+    struct post_box *to_hub;     /* one box */
+    struct post_box *to_workers; /* a box each */
+    struct routes *routes;
+    struct deliver *deliver;
+    struct output_pool pool;
+    struct wheel wheel;
+    struct loop_timer tick, retry;
+    struct worker_slot *slots;
+    uint32_t slot_count, slot_size, free_slot; /* free_slot: index + 1, 0: none */
+    uint32_t open_count;
+    _Atomic uint32_t connection_count; /* as others see it */
+    struct connection *dirty, *dying;
+    struct ticket *tickets;
+    uint64_t next_ticket, next_pending;
+    uint64_t always_places; /* places whose filters found no room: everything goes there */
+    uint64_t place_version; /* to acknowledge at the end of the turn; 0: nothing */
+    uint64_t wall_ms;       /* of this turn; 0: not asked yet */
+    uint64_t drain_end_ms;
+    uint32_t drain_slot;
+    struct listener *listeners[WORKER_LISTENERS];
+    uint32_t listener_count;
+    struct buf scratch; /* packets that are rarely sent */
+    struct buf properties;
+    struct worker_counts counts;
+    pthread_t thread;
+    uint8_t *read_buffer;
+};
+
+/* Posts to the hub and to another worker; they leave at the end of the turn. The body changes hands. */
+void worker_to_hub(struct worker *worker, const struct post *post);
+void worker_to_worker(struct worker *worker, unsigned to, const struct post *post);
+
+/* Wall clock of this turn. */
+uint64_t worker_wall_ms(struct worker *worker);
+
+/* Writes to every dirty connection now. Frees none. */
+void worker_flush_dirty(struct worker *worker);
+
+/* A connection wants this route (is_new: a new subscription of it). Posts FILTER_ADD if it is the first here.
+ * True: known everywhere already; else the waiter (may be NULL) is told later (desk_filter_ready). */
+bool worker_want_route(struct worker *worker, struct route *route, bool is_new, const struct ticket_waiter *waiter);
+/* A subscription of this route has gone: tells the hub and frees the route if it was the last. */
+void worker_release_route(struct worker *worker, struct route *route);
+
+/* Takes a post of the mailbox (on_post.c). */
+void worker_on_post(void *arg, void *item);
+
+#endif
