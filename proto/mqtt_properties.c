@@ -314,7 +314,7 @@ bool
 mqtt_properties_next_user(const struct mqtt_properties *properties, size_t *pos, struct slice *name,
                           struct slice *value)
 {
-    struct value v;
+    struct value v = {0, {NULL, 0}, {NULL, 0}};
     uint8_t id;
     if (!mqtt_properties_has(properties, MQTT_PROPERTY_USER_PROPERTY))
         return false;
@@ -332,7 +332,7 @@ bool
 mqtt_properties_next_subscription_id(const struct mqtt_properties *properties, size_t *pos,
                                      uint32_t *out)
 {
-    struct value v;
+    struct value v = {0, {NULL, 0}, {NULL, 0}};
     uint8_t id;
     if (!mqtt_properties_has(properties, MQTT_PROPERTY_SUBSCRIPTION_ID))
         return false;
@@ -356,7 +356,7 @@ mqtt_properties_filter_publish(const struct mqtt_properties *properties, struct 
 {
     size_t pos = 0;
     size_t start = 0; /* of the run of properties to keep */
-    struct value v;
+    struct value v = {0, {NULL, 0}, {NULL, 0}};
     uint8_t id;
     if (mqtt_properties_is_forwardable(properties)) {
         buf_append_slice(buf, properties->raw);
@@ -433,9 +433,9 @@ put_value(struct buf *buf, uint8_t id, const struct row *row, const struct value
 static uint8_t
 next_field(uint64_t present, uint8_t from)
 {
-    for (uint8_t id = from; id <= ID_MAX; id++) {
+    for (unsigned id = from; id <= ID_MAX; id++) {
         if ((present >> id & 1u) != 0 && table[id].kind != NONE && table[id].kind != PAIR)
-            return id;
+            return (uint8_t)id;
     }
     return 0;
 }

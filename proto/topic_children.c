@@ -113,7 +113,7 @@ topic_children_drop(struct topic_children *c, uint32_t place)
     c->count--;
     if (c->cap <= TOPIC_CHILDREN_SMALL) {
         memmove(c->places + place, c->places + place + 1,
-                (c->count - place) * sizeof(c->places[0]));
+                (c->count - place) * sizeof(struct topic_node *));
         memmove(hashes + place, hashes + place + 1, (c->count - place) * sizeof(hashes[0]));
         c->places[c->count] = NULL;
         c->used--;

@@ -163,7 +163,7 @@ topic_tree_get(const struct topic_tree *tree, struct slice filter)
             return NULL;
         c = node->children;
     }
-    return node->is_filter ? &node->value : NULL;
+    return node != NULL && node->is_filter ? &node->value : NULL;
 }
 
 void **
@@ -199,6 +199,7 @@ topic_tree_add(struct topic_tree *tree, struct slice filter)
         }
         at = &node->children;
     }
+    assert(node != NULL); /* split gives at least one level */
     node->is_filter = true;
     tree->count++;
     if (count > tree->depth)
@@ -239,6 +240,7 @@ topic_tree_remove(struct topic_tree *tree, struct slice filter)
             return NULL;
         path[i + 1] = &nodes[i]->children;
     }
+    assert(count > 0); /* split gives at least one level */
     struct topic_node *last = nodes[count - 1];
     if (!last->is_filter)
         return NULL;
