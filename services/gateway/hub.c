@@ -3,7 +3,7 @@
  * and declares frames done. See hub.h and hub_state.h.
  *
  * When a frame is done: as soon as all that came of it is in the workers' mailboxes. While a mailbox is
- * full the posts stay in the outbox and no frame is declared done, so that the windows of the feeds
+ * full the posts stay in the post box and no frame is declared done, so that the windows of the feeds
  * bound what waits here and the senders slow down. */
 #include "services/gateway/hub.h"
 

@@ -63,7 +63,7 @@ struct hub_peer {
     struct peer *peer;
     bool is_core;
     unsigned index;     /* among the cores or the stores */
-    uint64_t seen_seq;  /* last frame whose records are all in the outbox; 0: none */
+    uint64_t seen_seq;  /* last frame whose records are all in the post box; 0: none */
     struct hub_peer *next;
 };
 
