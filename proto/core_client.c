@@ -42,6 +42,9 @@ core_client_new(const struct core_client_config *config, const struct core_clien
     core_queue_init(&client->held);
     client->floor = 1;
     client->next = 1;
+    /* Answers may outlive the incarnation that they were meant for (a core's feed to a store keeps
+     * them), so neither tickets nor flushes start from the same number again. */
+    client->flush_counter = config->ticket_base & ~FLUSH_BIT;
     client->ticket_first = config->ticket_base + 1;
     client->ticket_next = config->ticket_base + 1;
     return client;

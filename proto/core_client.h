@@ -32,8 +32,8 @@
  *   peers `room`   -> core_client_room
  *   a timer, about every 250 ms -> core_client_tick
  */
-#ifndef PROTO_CORE_CLIENT_H
-#define PROTO_CORE_CLIENT_H
+#ifndef SLUICE_PROTO_CORE_CLIENT_H
+#define SLUICE_PROTO_CORE_CLIENT_H
 
 #include "common/err.h"
 #include "common/str.h"

@@ -8,8 +8,8 @@
  *   core_client_routes.c  routes told to cores, tickets, control records waiting for room
  *   core_client_digest.c  the merged digest, its acknowledgement and validity
  */
-#ifndef PROTO_CORE_CLIENT_PART_H
-#define PROTO_CORE_CLIENT_PART_H
+#ifndef SLUICE_PROTO_CORE_CLIENT_PART_H
+#define SLUICE_PROTO_CORE_CLIENT_PART_H
 
 #include "common/buf.h"
 #include "common/table.h"

@@ -9,8 +9,8 @@
  * ends in a filter, topic or record, encode writes only what comes before it, so that the tail can
  * be given to the feed as a part of its own, without copying.
  */
-#ifndef PROTO_RECORDS_H
-#define PROTO_RECORDS_H
+#ifndef SLUICE_PROTO_RECORDS_H
+#define SLUICE_PROTO_RECORDS_H
 
 #include "common/err.h"
 #include "common/str.h"

@@ -4,8 +4,8 @@
  * leaves, only its keys move; when one joins, it takes its share and no other key moves. The same
  * in every program and version. Pure.
  */
-#ifndef PROTO_RENDEZVOUS_H
-#define PROTO_RENDEZVOUS_H
+#ifndef SLUICE_PROTO_RENDEZVOUS_H
+#define SLUICE_PROTO_RENDEZVOUS_H
 
 #include "common/str.h"
 #include <stddef.h>

@@ -18,8 +18,8 @@
  *          kind 1 bitmap: 512 bytes; token t is bit t % 8 (least first) of byte t % 4096 / 8
  *          kind 2 list:   u8 n, n times u16 t % 4096, rising
  */
-#ifndef PROTO_TOKEN_SET_H
-#define PROTO_TOKEN_SET_H
+#ifndef SLUICE_PROTO_TOKEN_SET_H
+#define SLUICE_PROTO_TOKEN_SET_H
 
 #include "common/buf.h"
 #include "common/err.h"

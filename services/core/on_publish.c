@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PUBLISH and FLUSH: from a source's frame to the feeds of those who want it, and the way back of
+ * the answer. A destination whose feed is full gets its records parked, in order; a publish is
+ * always routed as a whole, and a stall begins before the next one.
+ */
+#include "proto/publish_record.h"
+#include "proto/feed.h"
+#include "proto/records.h"
+#include "services/core/router_part.h"
+
+bool
+on_publish_is_stalled(const struct router *router)
+{
+    return !router->serving || router->gateways_parked != 0 || router->stores_full != 0 ||
+           waits_is_full(router->tokens);
+}
+
+void
+on_publish_answer(void *arg, uint32_t owner, uint64_t session, uint64_t number, uint8_t flags)
+{
+    struct router *router = arg;
+    struct place *place = router->places[owner];
+    uint8_t item[RECORDS_TOKEN_DONE_BYTES];
+    router->stats.tokens_answered++;
+    if (!place->up || place->session != session)
+        return;
+    buf_append(&place->tokens_done, item, records_token_done_encode(number, flags, item));
+}
+
+static void
+park_counted(struct router *router, struct place *place, uint8_t type, uint64_t tag,
+             const struct slice *body)
+{
+    size_t bound = router->config.store_park_bytes;
+    bool was_empty = park_first(&place->park) == NULL, was_full = place->park.bytes >= bound;
+    park_put(&place->park, type, tag, body, body != NULL ? 1 : 0);
+    if (place->kind == ROUTER_GATEWAY)
+        router->gateways_parked += was_empty;
+    else
+        router->stores_full += !was_full && place->park.bytes >= bound;
+}
+
+static void
+unpark_counted(struct router *router, struct place *place)
+{
+    size_t bound = router->config.store_park_bytes;
+    bool was_full = place->park.bytes >= bound;
+    park_drop(&place->park);
+    if (place->kind == ROUTER_GATEWAY)
+        router->gateways_parked -= park_first(&place->park) == NULL;
+    else
+        router->stores_full -= was_full && place->park.bytes < bound;
+}
+
+/* Appends to the place's feed. OK: the wait is in its lane. ERR_BUSY: park it. Others: it will
+ * never have it. */
+static enum err
+forward(struct router *router, uint32_t index, const struct slice *body, uint32_t wait)
+{
+    struct place *place = router->places[index];
+    uint64_t ticket = 0;
+    enum err err;
+    if (!place->up)
+        return place->kind == ROUTER_STORE ? ERR_BUSY : ERR_PEER_LOST;
+    err = router->io.append(router->arg, index, FEED_PUBLISH, body, 1, false, &ticket);
+    if (err == ERR_PEER_LOST && place->kind == ROUTER_STORE)
+        return ERR_BUSY;
+    if (err != OK)
+        return err;
+    place->last_ticket = ticket;
+    if (wait != WAITS_NONE)
+        waits_lane(router->tokens, wait, index, ticket);
+    return OK;
+}
+
+static void
+deliver(struct router *router, uint32_t index, const struct slice *body, uint32_t wait)
+{
+    struct place *place = router->places[index];
+    enum err err = ERR_BUSY;
+    if (wait != WAITS_NONE)
+        waits_hold(router->tokens, wait);
+    if (park_first(&place->park) == NULL)
+        err = forward(router, index, body, wait);
+    if (err == ERR_BUSY) {
+        park_counted(router, place, FEED_PUBLISH, wait, body);
+    } else if (err != OK) {
+        router->stats.undeliverable++;
+        if (wait != WAITS_NONE)
+            waits_release(router->tokens, wait);
+        return;
+    }
+    router->stats.records_out++;
+}
+
+/* The place of the store that keeps the topic's retained message; ROUTER_NO_PLACE: none known. */
+static uint32_t
+retained_owner(const struct router *router, struct slice topic)
+{
+    uint32_t member = rendezvous_choose(&router->owners, rendezvous_key(topic));
+    return member == RENDEZVOUS_NONE ? ROUTER_NO_PLACE : router->stores[member];
+}
+
+static enum err
+publish(struct router *router, uint32_t source, uint64_t session, struct slice body)
+{
+    struct publish_record record;
+    const uint32_t *places;
+    uint32_t wait = WAITS_NONE, owner = ROUTER_NO_PLACE;
+    size_t count, i, wanted = 0;
+    enum err err = publish_record_decode(body, &record);
+    if (err != OK)
+        return err;
+    router->stats.publishes++;
+    if (record.token != 0) /* not full: a stall would have begun before */
+        wait = waits_begin(router->tokens, source, session, record.token);
+    if (record.retain)
+        owner = retained_owner(router, record.topic);
+    count = routes_match(router->routes, record.topic, record.qos, &places);
+    for (i = 0; i < count; i++) {
+        /* A gateway has delivered to its own clients before it asked us. */
+        if (places[i] == source && router->places[source]->kind == ROUTER_GATEWAY)
+            continue;
+        if (places[i] == owner)
+            owner = ROUTER_NO_PLACE;
+        deliver(router, places[i], &body, wait);
+        wanted++;
+    }
+    if (owner != ROUTER_NO_PLACE) {
+        deliver(router, owner, &body, wait);
+        wanted++;
+    }
+    router->stats.unwanted += wanted == 0;
+    if (wait != WAITS_NONE) {
+        waits_flags(router->tokens, wait, wanted != 0 ? RECORDS_TOKEN_WANTED : 0);
+        waits_commit(router->tokens, wait);
+    }
+    return OK;
+}
+
+/* Waits for all that is on its way to anybody. */
+static enum err
+flush(struct router *router, uint32_t source, uint64_t session, struct slice body)
+{
+    uint64_t token;
+    uint32_t wait, i;
+    enum err err = records_number_decode(body, &token);
+    if (err != OK)
+        return err;
+    wait = waits_begin(router->tokens, source, session, token);
+    for (i = 0; i < router->place_count; i++) {
+        struct place *place = router->places[i];
+        if (!place->used)
+            continue;
+        if (park_first(&place->park) != NULL) {
+            waits_hold(router->tokens, wait);
+            park_counted(router, place, PARKED_MARK, wait, NULL);
+        } else if (place->last_ticket > place->done_ticket) {
+            waits_hold(router->tokens, wait);
+            waits_lane(router->tokens, wait, i, place->last_ticket);
+        }
+    }
+    waits_commit(router->tokens, wait);
+    return OK;
+}
+
+static enum err
+take(struct router *router, uint32_t source, uint64_t session, uint8_t type, struct slice body)
+{
+    return type == FEED_FLUSH ? flush(router, source, session, body)
+                              : publish(router, source, session, body);
+}
+
+enum err
+on_publish_record(struct router *router, uint32_t index, uint8_t type, struct slice body)
+{
+    struct place *place = router->places[index];
+    if (park_first(&place->input) == NULL && !on_publish_is_stalled(router))
+        return take(router, index, place->session, type, body);
+    if (place->input.bytes + body.len > router->config.input_bytes)
+        return ERR_BUSY;
+    park_put(&place->input, type, place->session, &body, 1);
+    router->inputs++;
+    return OK;
+}
+
+void
+on_publish_frame_end(struct router *router, uint32_t index, uint64_t seq)
+{
+    struct place *place = router->places[index];
+    if (park_first(&place->input) == NULL) {
+        router->io.finished(router->arg, index, seq);
+        return;
+    }
+    park_put(&place->input, PARKED_MARK, seq, NULL, 0);
+    router->inputs++;
+}
+
+static void
+input_run(struct router *router, uint32_t index)
+{
+    struct place *place = router->places[index];
+    const struct park_item *item;
+    while ((item = park_first(&place->input)) != NULL) {
+        if (item->type == PARKED_MARK) {
+            router->io.finished(router->arg, index, item->tag);
+        } else {
+            if (on_publish_is_stalled(router))
+                return;
+            if (take(router, index, item->tag, item->type, slice_of(item->bytes, item->len)) != OK)
+                router->stats.malformed++;
+        }
+        park_drop(&place->input);
+        router->inputs--;
+    }
+}
+
+void
+on_publish_inputs(struct router *router)
+{
+    uint32_t i;
+    if (on_publish_is_stalled(router))
+        return;
+    for (i = 0; i < router->place_count && router->inputs != 0; i++)
+        input_run(router, i);
+}
+
+void
+on_publish_pump(struct router *router, uint32_t index)
+{
+    struct place *place = router->places[index];
+    const struct park_item *item;
+    while ((item = park_first(&place->park)) != NULL) {
+        struct slice body = slice_of(item->bytes, item->len);
+        uint32_t wait = (uint32_t)item->tag;
+        enum err err = OK;
+        if (item->type == PARKED_MARK) {
+            if (place->last_ticket > place->done_ticket)
+                waits_lane(router->tokens, wait, index, place->last_ticket);
+            else
+                waits_release(router->tokens, wait);
+        } else {
+            err = forward(router, index, &body, wait);
+        }
+        if (err == ERR_BUSY)
+            return;
+        if (err != OK) {
+            router->stats.undeliverable++;
+            if (wait != WAITS_NONE)
+                waits_release(router->tokens, wait);
+        }
+        unpark_counted(router, place);
+    }
+}
+
+void
+on_publish_void(struct router *router, uint32_t index)
+{
+    struct place *place = router->places[index];
+    const struct park_item *item;
+    while ((item = park_first(&place->park)) != NULL) {
+        uint32_t wait = (uint32_t)item->tag;
+        unpark_counted(router, place);
+        if (wait != WAITS_NONE)
+            waits_release(router->tokens, wait);
+    }
+    waits_void(router->tokens, index);
+    place->last_ticket = 0;
+    place->done_ticket = 0;
+}

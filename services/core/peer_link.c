@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events of common/peer into the router and back. A place's peer is known by number; a session that
+ * the router wants ended is ended at the end of the turn, because that calls the router again. */
+#include "services/core/peer_link.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/mem.h"
+#include "common/peer.h"
+#include "proto/feed.h"
+#include <assert.h>
+#include <unistd.h>
+
+enum {
+    FORGET_MS = 24 * 3600 * 1000, /* a store away for less keeps what its feed holds for it */
+    PEERS_MAX = 4096,             /* no more than routes.h has places */
+    TICK_MS   = 100,
+    NAME_MAX_BYTES = 64
+};
+
+/* In a peer's user pointer. */
+struct seat {
+    struct peer *peer;
+    uint32_t place;
+    enum err drop; /* not OK: end the session at the end of the turn */
+};
+
+struct peer_link {
+    struct loop *loop;
+    struct peers *peers;
+    struct router *router;
+    struct loop_timer timer;
+    struct seat *seats[PEERS_MAX]; /* by place */
+    bool drops;
+};
+
+static struct seat *
+seat_of(struct peer *peer)
+{
+    return peer_user(peer);
+}
+
+static enum peer_keep
+on_up(void *arg, struct peer *peer, const struct peer_info *info)
+{
+    struct peer_link *link = arg;
+    bool store = strcmp(info->service, "store") == 0;
+    struct seat *seat = seat_of(peer);
+    uint32_t place;
+    if (!store && strcmp(info->service, "gateway") != 0)
+        return PEER_DROP;
+    place = router_place(link->router, store ? ROUTER_STORE : ROUTER_GATEWAY,
+                         slice_cstr(info->name));
+    if (place == ROUTER_NO_PLACE || !info->has_feed) {
+        log_warn("peer_refused", LOG_STR("service", slice_cstr(info->service)),
+                 LOG_STR("name", slice_cstr(info->name)), LOG_END);
+        return PEER_DROP;
+    }
+    if (link->seats[place] != NULL && link->seats[place] != seat) {
+        /* Another peer with this name: the name is its identity, so the newer one has it. */
+        router_gone(link->router, place);
+        peer_set_user(link->seats[place]->peer, NULL);
+        mem_free(link->seats[place]);
+        link->seats[place] = NULL;
+        place = router_place(link->router, store ? ROUTER_STORE : ROUTER_GATEWAY,
+                             slice_cstr(info->name));
+    }
+    if (seat == NULL) {
+        seat = mem_zalloc(sizeof(*seat));
+        seat->peer = peer;
+        peer_set_user(peer, seat);
+    } else if (seat->place != place) {
+        link->seats[seat->place] = NULL;
+    }
+    seat->place = place;
+    seat->drop = OK;
+    link->seats[place] = seat;
+    log_info("peer_up", LOG_STR("service", slice_cstr(info->service)),
+             LOG_STR("name", slice_cstr(info->name)), LOG_BOOL("lapsed", info->lapsed), LOG_END);
+    router_up(link->router, place);
+    return store ? PEER_KEEP : PEER_DROP;
+}
+
+static void
+on_down(void *arg, struct peer *peer, enum err why)
+{
+    struct peer_link *link = arg;
+    const struct seat *seat = seat_of(peer);
+    if (seat == NULL)
+        return;
+    log_info("peer_down", LOG_STR("service", slice_cstr(peer_service(peer))),
+             LOG_STR("name", slice_cstr(peer_name(peer))), LOG_ERR(why), LOG_END);
+    router_down(link->router, seat->place);
+}
+
+static void
+on_gone(void *arg, struct peer *peer)
+{
+    struct peer_link *link = arg;
+    struct seat *seat = seat_of(peer);
+    if (seat == NULL)
+        return;
+    router_gone(link->router, seat->place);
+    link->seats[seat->place] = NULL;
+    peer_set_user(peer, NULL);
+    mem_free(seat);
+}
+
+static void
+on_record(void *arg, struct peer *peer, uint8_t type, struct slice body, uint64_t seq)
+{
+    static struct log_limit limit;
+    struct peer_link *link = arg;
+    struct seat *seat = seat_of(peer);
+    uint64_t suppressed;
+    enum err err;
+    (void)seq;
+    if (seat == NULL)
+        return;
+    err = router_record(link->router, seat->place, type, body);
+    if (err == OK)
+        return;
+    if (err == ERR_BUSY) {
+        seat->drop = ERR_PROTOCOL;
+        link->drops = true;
+    }
+    if (log_every(&limit, 10000, &suppressed))
+        log_warn("record_refused", LOG_STR("name", slice_cstr(peer_name(peer))),
+                 LOG_U64("type", type), LOG_ERR(err), LOG_U64("suppressed", suppressed),
+                 LOG_END);
+}
+
+static void
+on_frame_end(void *arg, struct peer *peer, uint64_t seq)
+{
+    struct peer_link *link = arg;
+    const struct seat *seat = seat_of(peer);
+    if (seat == NULL)
+        peer_done(peer, seq);
+    else if (seat->drop == OK) /* else it has records that we did not take */
+        router_frame_end(link->router, seat->place, seq);
+}
+
+static void
+on_done(void *arg, struct peer *peer, uint64_t ticket)
+{
+    struct peer_link *link = arg;
+    const struct seat *seat = seat_of(peer);
+    if (seat != NULL)
+        router_done(link->router, seat->place, ticket);
+}
+
+static void
+on_room(void *arg, struct peer *peer)
+{
+    struct peer_link *link = arg;
+    const struct seat *seat = seat_of(peer);
+    if (seat != NULL)
+        router_room(link->router, seat->place);
+}
+
+static enum err
+io_append(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n,
+          bool control, uint64_t *ticket)
+{
+    struct peer_link *link = arg;
+    const struct seat *seat = link->seats[place];
+    if (seat == NULL)
+        return ERR_PEER_LOST;
+    return peer_append(seat->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n, ticket);
+}
+
+static void
+io_finished(void *arg, uint32_t place, uint64_t seq)
+{
+    struct peer_link *link = arg;
+    const struct seat *seat = link->seats[place];
+    if (seat != NULL)
+        peer_done(seat->peer, seq);
+}
+
+static void
+io_serving(void *arg, bool serving)
+{
+    struct peer_link *link = arg;
+    log_info(serving ? "serving" : "retiring", LOG_END);
+    peers_set_state(link->peers, serving ? STATE_SERVING : 0);
+}
+
+static void
+io_drop(void *arg, uint32_t place, enum err why)
+{
+    struct peer_link *link = arg;
+    if (link->seats[place] == NULL)
+        return;
+    link->seats[place]->drop = why;
+    link->drops = true;
+}
+
+static void
+on_turn(void *arg)
+{
+    struct peer_link *link = arg;
+    uint32_t i;
+    for (i = 0; link->drops && i < PEERS_MAX; i++) {
+        struct seat *seat = link->seats[i];
+        enum err why = seat != NULL ? seat->drop : OK;
+        if (why == OK)
+            continue;
+        seat->drop = OK;
+        peer_drop(seat->peer, why);
+    }
+    link->drops = false;
+    router_turn(link->router);
+}
+
+static void
+on_tick(void *arg)
+{
+    struct peer_link *link = arg;
+    router_tick(link->router, clock_monotonic_ms());
+}
+
+static void
+link_name(const struct core_config *config, char *out, size_t cap)
+{
+    char host[NAME_MAX_BYTES + 1] = "core";
+    const char *colon = strrchr(config->call_listen, ':');
+    if (config->common.instance[0] != '\0') {
+        str_format(out, cap, "%s", config->common.instance);
+        return;
+    }
+    (void)gethostname(host, sizeof(host) - 1);
+    str_format(out, cap, "%s-%s", host, colon != NULL ? colon + 1 : "");
+}
+
+enum err
+peer_link_new(struct loop *loop, const struct core_config *config, struct peer_link **out)
+{
+    static const struct peers_events events = {.up = on_up,
+                                               .down = on_down,
+                                               .record = on_record,
+                                               .frame_end = on_frame_end,
+                                               .done = on_done,
+                                               .room = on_room,
+                                               .gone = on_gone};
+    static const struct router_io io = {io_append, io_finished, io_serving, io_drop};
+    struct router_config router = {.lease_ms = config->lease_ms,
+                                   .stores = (uint32_t)config->stores,
+                                   .routes_max = config->routes_max,
+                                   .tokens_max = config->tokens_max,
+                                   .digest_entries = config->digest_entries,
+                                   .store_park_bytes = config->store_park};
+    char name[2 * NAME_MAX_BYTES];
+    struct peers_config peers = {.service = "core",
+                                 .name = name,
+                                 .version = SLUICE_VERSION,
+                                 .secret = slice_cstr(config->common.cluster_secret),
+                                 .call_listen = config->call_listen,
+                                 .feed_listen = config->feed_listen,
+                                 .advertise_host = config->advertise,
+                                 .lease_ms = (uint32_t)config->lease_ms,
+                                 .heartbeat_ms = (uint32_t)config->lease_ms / 3,
+                                 .forget_ms = FORGET_MS,
+                                 .max_peers = PEERS_MAX,
+                                 .window = {.max_record = config->max_record},
+                                 .tls_ca = config->common.cluster_ca,
+                                 .tls_cert = config->common.cluster_cert,
+                                 .tls_key = config->common.cluster_key};
+    struct peer_link *link = mem_zalloc(sizeof(*link));
+    enum err err;
+    link_name(config, name, sizeof(name));
+    link->loop = loop;
+    link->router = router_new(&router, &io, link);
+    /* Before the peers' own hook, so that what the router appends leaves in the same turn. */
+    loop_on_turn(loop, on_turn, link);
+    err = peers_new(loop, &peers, &events, link, &link->peers);
+    if (err != OK) {
+        loop_on_turn_remove(loop, on_turn, link);
+        router_free(link->router);
+        mem_free(link);
+        return err;
+    }
+    router_tick(link->router, clock_monotonic_ms());
+    loop_timer_init(&link->timer, loop, on_tick, link);
+    loop_timer_start(&link->timer, TICK_MS, true);
+    *out = link;
+    return OK;
+}
+
+void
+peer_link_free(struct peer_link *link)
+{
+    uint32_t i;
+    if (link == NULL)
+        return;
+    loop_timer_fini(&link->timer);
+    loop_on_turn_remove(link->loop, on_turn, link);
+    peers_free(link->peers);
+    router_free(link->router);
+    for (i = 0; i < PEERS_MAX; i++)
+        mem_free(link->seats[i]);
+    mem_free(link);
+}
+
+struct router *
+peer_link_router(struct peer_link *link)
+{
+    return link->router;
+}
+
+const struct peers_stats *
+peer_link_stats(const struct peer_link *link)
+{
+    return peers_stats(link->peers);
+}
+
+uint64_t
+peer_link_incarnation(const struct peer_link *link)
+{
+    return peers_incarnation(link->peers);
+}
+
+uint16_t
+peer_link_call_port(const struct peer_link *link)
+{
+    return peers_call_port(link->peers);
+}
+
+uint16_t
+peer_link_feed_port(const struct peer_link *link)
+{
+    return peers_feed_port(link->peers);
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Places, sessions, when we serve, and the end of a turn. The records themselves are in on_*.c. */
+#include "services/core/router.h"
+
+#include "common/mem.h"
+#include "proto/feed.h"
+#include "proto/records.h"
+#include "services/core/router_part.h"
+#include <assert.h>
+
+enum { ANSWER_CHUNK = 32768, TICKETS_MAX = 1 << 20, ANSWERS_MAX = 256 << 20 };
+
+struct router *
+router_new(const struct router_config *config, const struct router_io *io, void *arg)
+{
+    struct router *router = mem_zalloc(sizeof(*router));
+    router->config = *config;
+    if (router->config.routes_max == 0)
+        router->config.routes_max = (size_t)16 << 20;
+    if (router->config.tokens_max == 0)
+        router->config.tokens_max = (size_t)8 << 20;
+    if (router->config.digest_entries == 0)
+        router->config.digest_entries = 1024;
+    if (router->config.store_park_bytes == 0)
+        router->config.store_park_bytes = (size_t)64 << 20;
+    if (router->config.input_bytes == 0)
+        router->config.input_bytes = (size_t)64 << 20;
+    router->io = *io;
+    router->arg = arg;
+    router->routes = routes_new(router->config.routes_max);
+    router->tokens = waits_new(router->config.tokens_max, on_publish_answer, router);
+    router->tickets = waits_new(TICKETS_MAX, on_route_answer, router);
+    rendezvous_init(&router->owners);
+    return router;
+}
+
+static void
+place_free(struct place *place)
+{
+    park_fini(&place->input);
+    park_fini(&place->park);
+    park_fini(&place->control);
+    buf_fini(&place->tokens_done);
+    buf_fini(&place->routes_done);
+    digest_free(place->digest);
+    mem_free(place->name);
+    mem_free(place);
+}
+
+void
+router_free(struct router *router)
+{
+    uint32_t i;
+    if (router == NULL)
+        return;
+    for (i = 0; i < router->place_count; i++)
+        place_free(router->places[i]);
+    routes_free(router->routes);
+    waits_free(router->tokens);
+    waits_free(router->tickets);
+    mem_free(router);
+}
+
+static void
+place_init(struct place *place, enum router_kind kind, struct slice name)
+{
+    place->used = true;
+    place->kind = kind;
+    place->name = slice_dup(name);
+    park_init(&place->input);
+    park_init(&place->park);
+    park_init(&place->control);
+    buf_init(&place->tokens_done, ANSWERS_MAX);
+    buf_init(&place->routes_done, ANSWERS_MAX);
+}
+
+uint32_t
+router_place(struct router *router, enum router_kind kind, struct slice name)
+{
+    uint32_t i, slot = ROUTER_NO_PLACE;
+    for (i = 0; i < router->place_count; i++) {
+        const struct place *place = router->places[i];
+        if (place->used && place->kind == kind && slice_equal_cstr(name, place->name))
+            return i;
+        if (!place->used && slot == ROUTER_NO_PLACE)
+            slot = i;
+    }
+    if (kind == ROUTER_STORE && router->store_count == ROUTER_STORES_MAX)
+        return ROUTER_NO_PLACE;
+    if (slot == ROUTER_NO_PLACE) {
+        if (router->place_count == ROUTES_PLACES_MAX)
+            return ROUTER_NO_PLACE;
+        slot = router->place_count++;
+        router->places[slot] = mem_zalloc(sizeof(struct place));
+    }
+    place_init(router->places[slot], kind, name);
+    if (kind == ROUTER_STORE) {
+        rendezvous_add(&router->owners, router->store_count, name);
+        router->stores[router->store_count++] = slot;
+    }
+    return slot;
+}
+
+void
+router_up(struct router *router, uint32_t index)
+{
+    struct place *place = router->places[index];
+    if (place->up)
+        router_down(router, index);
+    place->up = true;
+    place->resyncing = true;
+    place->session++;
+    routes_mark(router->routes, index);
+    if (place->kind == ROUTER_GATEWAY)
+        on_digest_up(router, index);
+}
+
+void
+router_down(struct router *router, uint32_t index)
+{
+    struct place *place = router->places[index];
+    if (!place->up)
+        return;
+    place->up = false;
+    place->resyncing = false;
+    place->session++;
+    buf_fini(&place->tokens_done);
+    buf_fini(&place->routes_done);
+    park_fini(&place->control);
+    if (place->kind == ROUTER_STORE)
+        return;
+    on_publish_void(router, index);
+    on_digest_down(router, index);
+    on_route_remove_place(router, index);
+}
+
+void
+router_gone(struct router *router, uint32_t index)
+{
+    struct place *place = router->places[index];
+    uint32_t i;
+    router_down(router, index);
+    if (place->kind == ROUTER_STORE) {
+        /* What its feed held is lost. Nobody was told that it is done: a new session makes every
+         * source send again what it has not been answered. */
+        size_t lost = waits_fail(router->tokens, index);
+        place->last_ticket = 0;
+        place->done_ticket = 0;
+        for (i = 0; lost != 0 && i < router->place_count; i++) {
+            if (router->places[i]->up)
+                router->io.drop(router->arg, i, ERR_PEER_LOST);
+        }
+        return;
+    }
+    if (park_first(&place->input) != NULL)
+        return; /* still to be routed; the slot stays with its name */
+    place->used = false;
+    mem_free(place->name);
+    place->name = NULL;
+}
+
+enum err
+router_record(struct router *router, uint32_t place, uint8_t type, struct slice body)
+{
+    enum err err = OK;
+    if (!router->places[place]->up)
+        return OK;
+    switch (type) {
+    case FEED_PUBLISH:
+    case FEED_FLUSH:
+        err = on_publish_record(router, place, type, body);
+        break;
+    case FEED_ROUTE_ADD:
+        err = on_route_add(router, place, body);
+        break;
+    case FEED_ROUTE_REMOVE:
+        err = on_route_remove(router, place, body);
+        break;
+    case FEED_RESYNC_END:
+        on_route_resync_end(router, place);
+        break;
+    case FEED_DIGEST_ACK:
+        err = on_digest_ack(router, place, body);
+        break;
+    default:
+        router->stats.unknown++;
+        return ERR_UNSUPPORTED;
+    }
+    if (err == ERR_MALFORMED)
+        router->stats.malformed++;
+    return err;
+}
+
+void
+router_frame_end(struct router *router, uint32_t place, uint64_t seq)
+{
+    if (router->places[place]->up)
+        on_publish_frame_end(router, place, seq);
+}
+
+void
+router_done(struct router *router, uint32_t index, uint64_t ticket)
+{
+    struct place *place = router->places[index];
+    if (ticket > place->done_ticket)
+        place->done_ticket = ticket;
+    waits_reach(router->tokens, index, ticket);
+}
+
+/* Sends batched answers; what finds no room stays for the next turn. */
+static void
+answers_send(struct router *router, uint32_t index, uint8_t type, struct buf *answers, size_t item)
+{
+    while (buf_len(answers) != 0) {
+        struct slice part = slice_sub(buf_slice(answers), 0, ANSWER_CHUNK / item * item);
+        enum err err = router->io.append(router->arg, index, type, &part, 1, true, NULL);
+        if (err != OK)
+            return;
+        buf_consume(answers, part.len);
+    }
+}
+
+static void
+place_turn(struct router *router, uint32_t index)
+{
+    struct place *place = router->places[index];
+    if (!place->up)
+        return;
+    if (park_first(&place->control) != NULL || place->digest_lost)
+        on_digest_pump(router, index);
+    if (park_first(&place->park) != NULL)
+        on_publish_pump(router, index);
+}
+
+void
+router_room(struct router *router, uint32_t place)
+{
+    place_turn(router, place);
+}
+
+void
+router_turn(struct router *router)
+{
+    uint32_t i;
+    bool stalled;
+    for (i = 0; i < router->place_count; i++)
+        place_turn(router, i);
+    if (router->inputs != 0)
+        on_publish_inputs(router);
+    for (i = 0; i < router->place_count; i++) {
+        struct place *place = router->places[i];
+        if (!place->up)
+            continue;
+        answers_send(router, i, FEED_TOKEN_DONE, &place->tokens_done, RECORDS_TOKEN_DONE_BYTES);
+        answers_send(router, i, FEED_ROUTE_DONE, &place->routes_done, RECORDS_ROUTE_DONE_BYTES);
+    }
+    stalled = router->serving && on_publish_is_stalled(router);
+    if (stalled && !router->was_stalled)
+        router->stats.stalls++;
+    router->was_stalled = stalled;
+}
+
+const char *
+router_obstacle(const struct router *router)
+{
+    uint32_t i, stores = 0;
+    if (router->retired)
+        return "retiring";
+    if (router->serving)
+        return "";
+    if (!router->ticking || router->now_ms - router->since_ms < router->config.lease_ms)
+        return "listening for one lease";
+    for (i = 0; i < router->store_count; i++)
+        stores += router->places[router->stores[i]]->resynced;
+    if (stores < router->config.stores)
+        return "waiting for stores";
+    for (i = 0; i < router->place_count; i++) {
+        const struct place *place = router->places[i];
+        if (!place->up)
+            continue;
+        if (place->resyncing)
+            return "waiting for the end of a resync";
+        if (place->kind == ROUTER_GATEWAY && place->acked != place->version)
+            return "waiting for a digest to be acknowledged";
+    }
+    return "";
+}
+
+void
+router_tick(struct router *router, uint64_t now_ms)
+{
+    if (!router->ticking) {
+        router->ticking = true;
+        router->since_ms = now_ms;
+    }
+    router->now_ms = now_ms;
+    on_digest_review(router);
+    if (router->serving || router->retired || router_obstacle(router)[0] != '\0')
+        return;
+    router->serving = true;
+    router->io.serving(router->arg, true);
+    waits_reach(router->tickets, LANE_SERVING, 1);
+}
+
+void
+router_retire(struct router *router)
+{
+    if (router->retired)
+        return;
+    router->retired = true;
+    router->io.serving(router->arg, false);
+}
+
+bool
+router_is_serving(const struct router *router)
+{
+    return router->serving && !router->retired;
+}
+
+bool
+router_is_idle(const struct router *router)
+{
+    return waits_count(router->tokens) == 0 && router->inputs == 0 && router->gateways_parked == 0;
+}
+
+static void
+info_fill(const struct router *router, uint32_t index, struct router_place_info *info)
+{
+    const struct place *place = router->places[index];
+    *info = (struct router_place_info){
+        .kind = place->kind,
+        .name = place->name,
+        .up = place->up,
+        .resyncing = place->resyncing,
+        .routes = routes_of(router->routes, index),
+        .digest_entries = place->digest != NULL ? digest_entries(place->digest) : 0,
+        .parked_bytes = place->park.bytes + place->control.bytes,
+        .input_bytes = place->input.bytes,
+        .tokens = waits_in_lane(router->tokens, index),
+        .digest_behind = place->version - place->acked,
+    };
+}
+
+void
+router_places(const struct router *router, router_place_fn fn, void *arg)
+{
+    struct router_place_info info;
+    uint32_t i;
+    for (i = 0; i < router->place_count; i++) {
+        if (!router->places[i]->used)
+            continue;
+        info_fill(router, i, &info);
+        fn(arg, &info);
+    }
+}
+
+struct router_stats
+router_stats(const struct router *router)
+{
+    struct router_stats stats = router->stats;
+    struct router_place_info info;
+    uint32_t i;
+    stats.tokens_open = waits_count(router->tokens);
+    stats.tickets_open = waits_count(router->tickets);
+    stats.filters = routes_filters(router->routes);
+    stats.routes = routes_count(router->routes);
+    stats.stalled = router->was_stalled;
+    stats.serving = router_is_serving(router);
+    for (i = 0; i < router->place_count; i++) {
+        if (!router->places[i]->used)
+            continue;
+        info_fill(router, i, &info);
+        stats.digest_entries += info.digest_entries;
+        stats.parked_bytes += info.parked_bytes;
+        stats.input_bytes += info.input_bytes;
+        stats.gateways_up += info.up && info.kind == ROUTER_GATEWAY;
+        stats.stores_up += info.up && info.kind == ROUTER_STORE;
+    }
+    return stats;
+}

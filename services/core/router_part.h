@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The router's state, shared by router.c and its desks (on_*.c). Not for anybody else. */
+#ifndef SLUICE_CORE_ROUTER_PART_H
+#define SLUICE_CORE_ROUTER_PART_H
+
+#include "common/buf.h"
+#include "proto/rendezvous.h"
+#include "services/core/digest.h"
+#include "services/core/park.h"
+#include "services/core/router.h"
+#include "services/core/routes.h"
+#include "services/core/waits.h"
+
+/* Lane of the ticket waits that is reached when we serve; the others are places. */
+#define LANE_SERVING ROUTES_PLACES_MAX
+
+/* Type of a parked item that is no record. */
+enum {
+    PARKED_MARK = 0 /* input: frame end, tag is its seq. destination: a FLUSH, tag is its wait */
+};
+
+struct place {
+    bool used, up, resyncing;
+    bool resynced; /* at least once since we started */
+    enum router_kind kind;
+    char *name;
+    uint64_t session; /* rises with every up: answers of a former one are dropped */
+
+    /* As a source. */
+    struct park input; /* publishes and flushes not taken yet; tag: session */
+    struct buf tokens_done;
+    struct buf routes_done;
+
+    /* As a destination. */
+    struct park park;    /* tag: wait or WAITS_NONE */
+    struct park control; /* digest records waiting for room */
+    uint64_t last_ticket, done_ticket;
+
+    /* A gateway's digest. */
+    struct digest *digest;
+    uint64_t version, acked;
+    bool digest_lost; /* control overflowed: send it whole */
+};
+
+struct router {
+    struct router_config config;
+    struct router_io io;
+    void *arg;
+    struct router_stats stats;
+    struct routes *routes;
+    struct waits *tokens;  /* lane: place, position: ticket of its feed */
+    struct waits *tickets; /* lane: place, position: digest version; LANE_SERVING */
+    uint32_t place_count;  /* slots used so far */
+    struct place *places[ROUTES_PLACES_MAX];
+    uint32_t stores[ROUTER_STORES_MAX]; /* member of owners -> place */
+    uint32_t store_count;
+    struct rendezvous owners; /* of retained messages */
+    uint32_t gateways_parked; /* gateways with a park that is not empty */
+    uint32_t stores_full;     /* stores whose park reached its bound */
+    uint64_t inputs;          /* items in the inputs of all places */
+    bool was_stalled;
+    bool serving, retired, ticking;
+    uint64_t now_ms, since_ms;
+};
+
+/* on_publish.c */
+bool on_publish_is_stalled(const struct router *router);
+ERR_MUST_USE enum err on_publish_record(struct router *router, uint32_t place, uint8_t type,
+                                        struct slice body);
+void on_publish_frame_end(struct router *router, uint32_t place, uint64_t seq);
+void on_publish_pump(struct router *router, uint32_t place);
+void on_publish_inputs(struct router *router);
+/* The gateway's lease ended: what it did not get no longer counts. */
+void on_publish_void(struct router *router, uint32_t place);
+void on_publish_answer(void *router, uint32_t owner, uint64_t session, uint64_t number,
+                       uint8_t flags);
+
+/* on_route.c */
+ERR_MUST_USE enum err on_route_add(struct router *router, uint32_t place, struct slice body);
+ERR_MUST_USE enum err on_route_remove(struct router *router, uint32_t place, struct slice body);
+void on_route_resync_end(struct router *router, uint32_t place);
+void on_route_remove_place(struct router *router, uint32_t place);
+void on_route_answer(void *router, uint32_t owner, uint64_t session, uint64_t number,
+                     uint8_t flags);
+
+/* on_digest.c */
+void on_digest_up(struct router *router, uint32_t place);
+void on_digest_down(struct router *router, uint32_t place);
+void on_digest_added(struct router *router, uint32_t by, struct slice filter);
+void on_digest_removed(struct router *router, uint32_t by, struct slice filter);
+ERR_MUST_USE enum err on_digest_ack(struct router *router, uint32_t place, struct slice body);
+void on_digest_pump(struct router *router, uint32_t place);
+/* Lengthens digests that were shortened for filters that are gone. */
+void on_digest_review(struct router *router);
+
+#endif
