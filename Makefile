@@ -82,8 +82,8 @@ $(B)/tests/unit/common/%_test: $(B)/tests/unit/common/%_test.o $(B)/libcommon.a
 $(B)/tests/unit/proto/%_test: $(B)/tests/unit/proto/%_test.o $(B)/libproto.a $(B)/libcommon.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS_base)
 # What the tests of all store drivers share; it comes behind the archives, so they are named again.
-$(B)/tests/unit/store/driver_lmdb_test: LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
-$(B)/tests/unit/store/driver_lmdb_test: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
+$(B)/tests/unit/store/driver_lmdb_test $(B)/tests/unit/store/driver_lmdb_disk_test: LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
+$(B)/tests/unit/store/driver_lmdb_test $(B)/tests/unit/store/driver_lmdb_disk_test: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
 build/fuzz/tests/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libproto.a build/fuzz/libcommon.a
 	$(Q)clang $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_base)
 $(B)/mqload: tests/bench/mqload.c
