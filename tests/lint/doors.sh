@@ -19,5 +19,5 @@ door libevent '#include <event' 'common/(loop|http)\.[ch]|services/gateway/(list
 door malloc '\b(malloc|calloc|realloc|strdup|strndup|free)\(' 'common/mem\.[ch]'
 door clock_gettime '\b(clock_gettime|gettimeofday)\(|\btime\(NULL\)' 'common/clock\.[ch]'
 door getenv '\bgetenv\(|\benviron\b' 'common/conf[a-z_]*\.[ch]'
-door stderr '\bstderr\b|STDERR_FILENO|\bperror\(' 'common/log\.[ch]'
+door stderr '\(stderr|, *stderr|STDERR_FILENO|\bperror\(' 'common/log\.[ch]'
 exit $bad
