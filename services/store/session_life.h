@@ -33,8 +33,9 @@ void session_life_arm(struct store *store, struct session *session);
 /* Tells a connection that it does not own the session. */
 void session_life_kick(struct store *store, const struct owner *owner, uint64_t conn,
                        uint64_t session, uint64_t epoch, uint8_t reason);
-/* After a restart: sessions that no gateway claimed are closed. */
-void session_life_release_limbo(struct store *store);
+/* After a restart: sessions that were connected and that their gateway did not claim are closed:
+ * those of one incarnation, or (0) of all gateways that are not in session. */
+void session_life_release_limbo(struct store *store, uint64_t incarnation);
 
 /* Publishes on the store's own account through the outbox: committed first, then routed until a core
  * answers. session and packet_id name who waits for PUBREC (0: nobody). QoS 0 is sent once, without

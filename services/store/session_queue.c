@@ -18,6 +18,13 @@ at(const struct session_queue *queue, uint32_t index)
     return &queue->ring[(queue->first + index) & (queue->ring_size - 1)];
 }
 
+const struct session_queue_entry *
+session_queue_at(const struct session_queue *queue, uint32_t index)
+{
+    assert(index < queue->used);
+    return at(queue, index);
+}
+
 static void
 release(struct session_queue *queue, struct session_queue_entry *entry)
 {
@@ -101,7 +108,7 @@ put(struct session_queue *queue, uint64_t seq, struct body *body, const uint32_t
     if (id_count != 0)
         entry->ids = mem_dup(ids, id_count * sizeof(*ids));
     queue->alive++;
-    queue->memory_bytes += body->len;
+    queue->memory_bytes += body != NULL ? body->len : 0;
     queue->disk_from = seq + 1;
     return entry;
 }
@@ -143,6 +150,8 @@ session_queue_read_to(struct session_queue *queue, uint64_t seq)
 {
     if (seq > queue->disk_from && seq <= queue->next_seq)
         queue->disk_from = seq;
+    if (queue->used == 0)
+        queue->drop_from = queue->disk_from;
 }
 
 bool
@@ -245,6 +254,8 @@ session_queue_get(struct session_queue *queue, uint64_t seq)
 void
 session_queue_removed(struct session_queue *queue, struct session_queue_entry *entry, uint64_t len)
 {
+    if (entry != NULL)
+        len = entry->body != NULL ? entry->body->len : 0;
     queue->count -= queue->count != 0 ? 1 : 0;
     queue->bytes -= len < queue->bytes ? len : queue->bytes;
     if (entry == NULL)
@@ -258,8 +269,11 @@ session_queue_removed(struct session_queue *queue, struct session_queue_entry *e
 }
 
 void
-session_queue_set_recorded(struct session_queue_entry *entry)
+session_queue_set_recorded(struct session_queue *queue, struct session_queue_entry *entry)
 {
+    uint64_t len = entry->body != NULL ? entry->body->len : 0;
+    queue->bytes -= len < queue->bytes ? len : queue->bytes;
+    release(queue, entry);
     entry->state = SESSION_QUEUE_RECORDED;
 }
 

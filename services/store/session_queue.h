@@ -34,7 +34,7 @@ enum session_queue_state {
 struct session_queue_entry {
     uint64_t seq;
     uint64_t batch;    /* commit that makes it durable: not pushed before */
-    struct body *body; /* one reference; NULL when GONE */
+    struct body *body; /* one reference; NULL when RECORDED or GONE */
     uint32_t *ids;     /* subscription identifiers, owned; NULL when there are none */
     uint8_t id_count;
     uint8_t qos; /* 1 or 2 */
@@ -73,7 +73,8 @@ bool session_queue_has_room(const struct session_queue *queue, size_t len, uint6
 uint64_t session_queue_append(struct session_queue *queue, struct body *body, uint64_t batch,
                               uint8_t qos, bool retain, const uint32_t *ids, uint8_t id_count,
                               bool keep);
-/* An entry read back from disk, with seq in disk_from .. next_seq - 1, rising. body is taken. */
+/* An entry read back from disk, with seq in disk_from .. next_seq - 1, rising. body is taken; NULL
+ * if recorded. */
 void session_queue_read_back(struct session_queue *queue, uint64_t seq, struct body *body,
                              uint8_t qos, bool retain, bool recorded, const uint32_t *ids,
                              uint8_t id_count);
@@ -88,16 +89,19 @@ struct session_queue_entry *session_queue_next(struct session_queue *queue, uint
                                                uint64_t committed);
 /* The entry that session_queue_next returned is on its way. Returns whether it needs DUP. */
 bool session_queue_set_pushed(struct session_queue *queue, struct session_queue_entry *entry);
+/* The entry at a place in memory (below `used`), also a GONE one. */
+const struct session_queue_entry *session_queue_at(const struct session_queue *queue,
+                                                   uint32_t index);
 /* The oldest entry in memory that is not on its way, or NULL: what drop-oldest takes first. */
 struct session_queue_entry *session_queue_oldest_waiting(struct session_queue *queue);
 /* The entry of seq in memory that is not GONE, or NULL. */
 struct session_queue_entry *session_queue_get(struct session_queue *queue, uint64_t seq);
-/* Message seq of len body bytes has left the queue (acknowledged, expired, dropped). entry is what
- * session_queue_get gave, NULL when it is only on disk. */
+/* A message has left the queue (acknowledged, expired, dropped). entry is what session_queue_get
+ * gave, NULL when it is only on disk: then len is that of its body. */
 void session_queue_removed(struct session_queue *queue, struct session_queue_entry *entry,
                            uint64_t len);
-/* PUBREC came. */
-void session_queue_set_recorded(struct session_queue_entry *entry);
+/* PUBREC came: the body is not needed any more. */
+void session_queue_set_recorded(struct session_queue *queue, struct session_queue_entry *entry);
 /* A connection ended: nothing is in flight, and memory is given back: all is on disk. */
 void session_queue_forget(struct session_queue *queue);
 /* A gateway that kept its connection over our restart has all up to seq: push only what is later.

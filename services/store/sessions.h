@@ -40,7 +40,6 @@ struct owner {
     uint64_t incarnation;
     uint32_t peer;            /* id for peers_by_id */
     bool up;
-    uint32_t announce_round;  /* of the running resync */
     struct session *sessions; /* doubly linked through owner_next */
     struct session *stalled;  /* have something to push but its feed was full */
     uint64_t count;
@@ -104,14 +103,13 @@ struct session {
     struct wheel_node deadline;
     uint64_t will_at_ms;   /* wall clock; 0: no will waits */
     uint64_t expire_at_ms; /* wall clock; 0: not waiting to expire */
+    uint64_t disconnected_ms; /* wall clock; 0: connected */
     uint32_t expiry_s;
-    uint32_t announce_round;
     uint16_t receive_maximum;
     uint8_t version;
     uint8_t state; /* enum session_state */
     bool present;  /* what the open that made this epoch was told */
     bool ready;    /* CONNACK is on its way: pushes may follow */
-    bool opening;  /* its open waits for a commit */
     uint16_t client_len;
     uint8_t client[];
 };

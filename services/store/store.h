@@ -33,7 +33,9 @@
 #include <stdint.h>
 
 struct signin_job;
+struct restore_copy;
 struct retained_job;
+struct subscribe_job;
 struct store_link;
 
 struct store {
@@ -54,6 +56,7 @@ struct store {
     struct verify_pool *pool;
     struct signin_job *signins;
     struct retained_job *retained_jobs;
+    struct restore_copy *outbox_copies; /* from the last run, not given to cores yet */
     struct store_link *links; /* every peer that has been up */
     struct wheel deadlines;   /* sessions: wills and expiry */
     struct loop_timer tick;
@@ -68,8 +71,10 @@ struct store {
     uint64_t connected;
     uint64_t started_ms;  /* monotonic, when we began to listen */
     uint64_t last_sweep_ms;
-    uint32_t announce_rounds;
-    bool limbo_over;    /* sessions that nobody announced have been let go */
+    uint64_t next_job;
+    struct subscribe_job *subscribe_jobs;
+    bool limbo;         /* some sessions may still be LIMBO */
+    bool lease_over;    /* those of absent gateways have been let go */
     bool has_core;      /* a core has our routes */
     bool serving;
     bool stopping;

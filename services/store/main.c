@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sluice-store: settings, signals, run, end. */
+#include "common/log.h"
+#include "common/loop.h"
+#include "services/store/store.h"
+#include "services/store/store_config.h"
+
+#include <signal.h>
+
+static void
+stop(void *arg)
+{
+    log_info("stopping", LOG_END);
+    loop_stop(arg);
+}
+
+int
+main(int argc, char **argv)
+{
+    struct store_config config;
+    struct conf *conf = NULL;
+    struct store *store = NULL;
+    struct loop *loop;
+    int status = 2;
+    switch (store_config_load(argc, argv, &config, &conf)) {
+    case CONF_DONE:
+        conf_free(conf);
+        return 0;
+    case CONF_BAD:
+        conf_free(conf);
+        return 2;
+    case CONF_RUN:
+        break;
+    }
+    log_open("sluice-store", (enum log_level)config.common.log_level,
+             (enum log_format)config.common.log_format);
+    (void)signal(SIGPIPE, SIG_IGN);
+    loop = loop_new();
+    loop_on_signal(loop, SIGTERM, stop, loop);
+    loop_on_signal(loop, SIGINT, stop, loop);
+    if (store_new(&config, loop, &store) == OK) {
+        log_info("started", LOG_STR("version", SLUICE_VERSION),
+                 LOG_U64("call_port", peers_call_port(store->peers)),
+                 LOG_U64("feed_port", peers_feed_port(store->peers)), LOG_END);
+        loop_run(loop);
+        store_free(store);
+        status = 0;
+    }
+    loop_free(loop);
+    conf_free(conf);
+    return status;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CALL_SESSION_OPEN: a client connects. Who is it (signin), who had this client id before (take
+ * over), what of its session is left, and a new epoch; answered when that is durable.
+ *
+ * The same request sent again (the answer was lost) finds the epoch that it made before. An answer
+ * whose epoch has passed while it waited for the disk says so: the connection was taken over. */
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "proto/calls.pb-c.h"
+#include "proto/mqtt_packet.h"
+#include "services/store/desks.h"
+#include "services/store/open_request.h"
+#include "services/store/session_life.h"
+#include "services/store/signin.h"
+
+#include <string.h>
+
+#define ASSIGNED_LEN 23u /* every server must take ids of this length [MQTT-3.1.3-5] */
+
+struct open_job {
+    struct store *store;
+    struct call_request request;
+    uint32_t peer;
+    uint64_t incarnation;
+    Sluice__SessionOpen *open;
+    char **roles;
+    size_t role_count;
+    /* once decided */
+    struct session *session;
+    uint64_t epoch;
+};
+
+static void
+job_free(struct open_job *job)
+{
+    signin_roles_free(job->roles, job->role_count);
+    sluice__session_open__free_unpacked(job->open, NULL);
+    mem_free(job);
+}
+
+static void
+refuse(struct open_job *job, uint8_t reason)
+{
+    Sluice__SessionOpened answer = SLUICE__SESSION_OPENED__INIT;
+    answer.reason = reason;
+    metric_counter_add(job->store->counters.refused, 1);
+    store_reply(job->store, job->request, OK, &answer);
+    job_free(job);
+}
+
+static void
+add_subscriptions(const struct session *session, Sluice__SessionOpened *answer)
+{
+    const struct subscription *subscription;
+    size_t count = session->lasting->subscription_count;
+    Sluice__Subscription *rows = mem_zalloc_array(count + 1, sizeof(*rows));
+    answer->subscriptions = mem_zalloc_array(count + 1, sizeof(*answer->subscriptions));
+    for (subscription = session->lasting->subscriptions; subscription != NULL;
+         subscription = subscription->next) {
+        Sluice__Subscription *row = &rows[answer->n_subscriptions];
+        struct slice filter = subscription_filter_text(subscription);
+        sluice__subscription__init(row);
+        /* only read by the packer */
+        row->filter.data = (uint8_t *)(uintptr_t)filter.data;
+        row->filter.len = filter.len;
+        row->qos = subscription->options.qos;
+        row->no_local = subscription->options.no_local;
+        row->retain_as_published = subscription->options.retain_as_published;
+        row->retain_handling = subscription->options.retain_handling;
+        row->identifier = subscription->options.identifier;
+        answer->subscriptions[answer->n_subscriptions++] = row;
+    }
+    if (answer->n_subscriptions == 0)
+        mem_free(rows);
+}
+
+static void
+add_inbound(const struct session *session, Sluice__SessionOpened *answer)
+{
+    const struct lasting *lasting = session->lasting;
+    uint32_t i;
+    answer->inbound = mem_zalloc_array(lasting->inbound_count + 1u, sizeof(uint32_t));
+    for (i = 0; i < lasting->inbound_count; i++) {
+        /* one that is still on its way is not named: its publish, sent again, waits for it */
+        if (lasting->inbound[i].state == SESSION_INBOUND_DONE)
+            answer->inbound[answer->n_inbound++] = lasting->inbound[i].packet_id;
+    }
+}
+
+static void
+welcome(struct open_job *job)
+{
+    struct session *session = job->session;
+    Sluice__SessionOpened answer = SLUICE__SESSION_OPENED__INIT;
+    if (session->state != SESSION_CONNECTED || session->epoch != job->epoch) {
+        refuse(job, MQTT_SESSION_TAKEN_OVER);
+        return;
+    }
+    answer.session_present = session->present;
+    answer.session = session->number;
+    answer.epoch = session->epoch;
+    answer.client_id.data = session->client;
+    answer.client_id.len = session->client_len;
+    answer.roles = job->roles;
+    answer.n_roles = job->role_count;
+    if (session->lasting != NULL && session->present) {
+        add_subscriptions(session, &answer);
+        add_inbound(session, &answer);
+    }
+    metric_counter_add(job->store->counters.opens, 1);
+    store_reply(job->store, job->request, OK, &answer);
+    if (answer.n_subscriptions != 0)
+        mem_free(answer.subscriptions[0]);
+    mem_free(answer.subscriptions);
+    mem_free(answer.inbound);
+    job_free(job);
+}
+
+static void
+committed(void *arg, uint64_t a, uint64_t b, uint64_t c)
+{
+    (void)arg;
+    (void)b;
+    (void)c;
+    welcome((struct open_job *)(uintptr_t)a);
+}
+
+static void
+answer_when_durable(struct open_job *job)
+{
+    commit_mark(job->store->commit, committed, job->store, (uint64_t)(uintptr_t)job, 0, 0);
+}
+
+/* Opens for a client that may come in. */
+static void
+admit(struct open_job *job, struct owner *owner)
+{
+    struct store *store = job->store;
+    const Sluice__SessionOpen *open = job->open;
+    char assigned[ASSIGNED_LEN + 1];
+    struct slice client_id = slice_of(open->client_id.data, open->client_id.len);
+    struct session *session;
+    bool touched_disk = false;
+    bool lasting = open->expiry_s != 0;
+    if (client_id.len == 0) {
+        (void)str_format(assigned, sizeof(assigned), "sluice-%016llx",
+                         (unsigned long long)crypt_random_u64());
+        client_id = slice_cstr(assigned);
+    }
+    session = sessions_by_client(store->sessions, client_id);
+    if (session != NULL && session->request == open->request && open->request != 0 &&
+        session->owner == owner && session->conn == open->conn) {
+        job->session = session;
+        job->epoch = session->epoch;
+        answer_when_durable(job);
+        return;
+    }
+    if ((lasting || (session != NULL && session->lasting != NULL)) &&
+        commit_state(store->commit) != OK) {
+        peers_reply(store->peers, job->request, commit_state(store->commit), slice_of(NULL, 0));
+        job_free(job);
+        return;
+    }
+    if (session != NULL) {
+        bool goes_on = !open->clean_start && session->lasting != NULL;
+        touched_disk = session->lasting != NULL;
+        session_life_take(store, session, !goes_on, MQTT_SESSION_TAKEN_OVER);
+        if (!goes_on) {
+            session_life_end(store, session);
+            session = NULL;
+        }
+    }
+    job->session = session;
+    if (session == NULL) {
+        uint64_t number = sessions_next_number(store->sessions);
+        if (sessions_add(store->sessions, client_id, number, &session) != OK) {
+            refuse(job, MQTT_QUOTA_EXCEEDED);
+            return;
+        }
+        if (lasting) {
+            session_make_lasting(session, store->boot << 32 | 1);
+            session->lasting->created_ms = store_wall_ms(store);
+        }
+    }
+    session->present = job->session != NULL;
+    session->epoch = sessions_next_number(store->sessions);
+    session->request = open->request;
+    session_life_connect(store, session, owner, open->conn);
+    open_request_apply(store, session, open);
+    if (session->lasting != NULL) {
+        session_life_save(store, session);
+        session_life_save_will(store, session);
+        touched_disk = true;
+    }
+    job->session = session;
+    job->epoch = session->epoch;
+    if (touched_disk)
+        answer_when_durable(job);
+    else
+        welcome(job);
+}
+
+static void
+signed_in(void *arg, enum err err, struct slice roles)
+{
+    struct open_job *job = arg;
+    struct store *store = job->store;
+    struct peer *peer = peers_by_id(store->peers, job->peer);
+    struct owner *owner = peer != NULL ? store_link_owner(peer) : NULL;
+    if (owner == NULL || owner->incarnation != job->incarnation) {
+        peers_reply(store->peers, job->request, ERR_PEER_LOST, slice_of(NULL, 0));
+        job_free(job);
+        return;
+    }
+    if (err == OK) {
+        job->roles = signin_roles_decode(roles, &job->role_count);
+        admit(job, owner);
+    } else if (err == ERR_DENIED) {
+        refuse(job, MQTT_BAD_USER_NAME_OR_PASSWORD);
+    } else if (err == ERR_BUSY) {
+        refuse(job, MQTT_SERVER_BUSY);
+    } else {
+        refuse(job, MQTT_SERVER_UNAVAILABLE);
+    }
+}
+
+void
+on_open(struct store *store, struct peer *peer, struct call_request request, struct slice body)
+{
+    struct owner *owner = store_link_owner(peer);
+    Sluice__SessionOpen *open;
+    struct open_job *job;
+    enum err err = !store->serving ? ERR_UNAVAILABLE
+                   : owner == NULL ? ERR_DENIED
+                                   : commit_room(store->commit);
+    if (err != OK) {
+        peers_reply(store->peers, request, err, slice_of(NULL, 0));
+        return;
+    }
+    open = sluice__session_open__unpack(NULL, body.len, body.data);
+    if (open == NULL || !open_request_is_valid(open)) {
+        if (open != NULL)
+            sluice__session_open__free_unpacked(open, NULL);
+        metric_counter_add(store->counters.malformed, 1);
+        peers_reply(store->peers, request, ERR_MALFORMED, slice_of(NULL, 0));
+        return;
+    }
+    job = mem_zalloc(sizeof(*job));
+    job->store = store;
+    job->request = request;
+    job->peer = peer_id(peer);
+    job->incarnation = owner->incarnation;
+    job->open = open;
+    if (open->has_user)
+        signin_check(store, slice_of(open->user.data, open->user.len),
+                     slice_of(open->password.data, open->has_password ? open->password.len : 0),
+                     signed_in, job);
+    else if (open->anonymous_ok)
+        signed_in(job, OK, slice_of(NULL, 0));
+    else
+        refuse(job, MQTT_NOT_AUTHORIZED);
+}

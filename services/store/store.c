@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hall of sluice-store: builds the parts, runs what happens by time, takes them down in reverse.
+ * Rules are in the rooms, arrivals at the desks. */
+#include "services/store/store.h"
+
+#include "common/clock.h"
+#include "common/crypt.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "proto/calls.pb-c.h"
+#include "proto/feed.h"
+#include "services/store/core_link.h"
+#include "services/store/driver_lmdb.h"
+#include "services/store/restore.h"
+#include "services/store/retained_jobs.h"
+#include "services/store/session_life.h"
+#include "services/store/session_push.h"
+#include "services/store/signin.h"
+#include "services/store/store_http.h"
+#include "services/store/store_link.h"
+
+#include <assert.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TICK_MS          100u
+#define ORIGIN_IDLE_MS   600000u
+#define ORIGINS_MAX      100000u
+#define SWEEP_MS         10000u
+#define OUTBOX_COUNT_MAX 200000u
+#define OUTBOX_BYTES_MAX (24u * 1024 * 1024)
+#define VERIFY_MAX       4096u
+#define REMEMBER_MAX     100000u
+#define CALL_BYTES_MAX   (16u * 1024 * 1024)
+#define CALL_CONTEXTS    1024u
+#define STOP_MS          5000u
+
+uint64_t
+store_wall_ms(const struct store *store)
+{
+    (void)store;
+    return clock_wall_ms();
+}
+
+bool
+store_has_room(const struct store *store)
+{
+    return commit_room(store->commit) == OK;
+}
+
+/* Everything with a stamp up to a is durable. */
+static void
+stamp_committed(void *arg, uint64_t a, uint64_t b, uint64_t c)
+{
+    struct store *store = arg;
+    (void)b;
+    (void)c;
+    store->committed = a;
+}
+
+/* The mark comes before the one of the message itself, so that the pump sees it. */
+void
+store_stamp(struct store *store)
+{
+    commit_mark(store->commit, stamp_committed, store, store->stamp++, 0, 0);
+}
+
+void
+store_reply(struct store *store, struct call_request request, enum err err, const void *message)
+{
+    const ProtobufCMessage *packed = message;
+    size_t len = packed != NULL ? protobuf_c_message_get_packed_size(packed) : 0;
+    uint8_t *bytes;
+    if (len > CALL_BYTES_MAX - 1024) {
+        peers_reply(store->peers, request, ERR_TOO_LARGE, slice_of(NULL, 0));
+        return;
+    }
+    bytes = mem_alloc(len);
+    if (packed != NULL)
+        (void)protobuf_c_message_pack(packed, bytes);
+    peers_reply(store->peers, request, err, slice_of(bytes, len));
+    mem_free(bytes);
+}
+
+/* ---- by time */
+
+static bool
+keep_origin(void *arg, uint64_t origin)
+{
+    struct store *store = arg;
+    return origin == store->origin || store_link_has_gateway(store, origin);
+}
+
+static void
+origin_forgotten(void *arg, uint64_t origin, struct slice encoded)
+{
+    struct store *store = arg;
+    (void)encoded;
+    batch_token_set_delete(commit_batch(store->commit), origin);
+}
+
+static void
+set_serving(struct store *store)
+{
+    bool serving = store->has_core && !store->stopping;
+    if (serving == store->serving)
+        return;
+    store->serving = serving;
+    peers_set_state(store->peers, serving ? STATE_SERVING : 0);
+    log_info(serving ? "serving" : "not_serving", LOG_END);
+}
+
+static void
+on_tick(void *arg)
+{
+    struct store *store = arg;
+    uint64_t now_ms = clock_monotonic_ms();
+    core_client_tick(store->cores, now_ms);
+    set_serving(store);
+    if (!store->lease_over && now_ms - store->started_ms >= store->config->lease_ms) {
+        store->lease_over = true;
+        session_life_release_limbo(store, 0);
+    }
+    session_life_tick(store);
+    if (now_ms - store->last_sweep_ms >= SWEEP_MS) {
+        store->last_sweep_ms = now_ms;
+        retained_jobs_sweep(store);
+        origins_forget(store->origins, store_wall_ms(store), ORIGIN_IDLE_MS, keep_origin,
+                       origin_forgotten, store);
+    }
+}
+
+static void
+on_turn(void *arg)
+{
+    struct store *store = arg;
+    if (store->parked)
+        store_link_unpark(store);
+    retained_jobs_run(store);
+}
+
+static void
+on_commit_state(void *arg, enum err err, const char *reason)
+{
+    (void)arg;
+    if (err == OK)
+        log_info("commit_recovered", LOG_END);
+    else
+        log_error("commit_failing", LOG_ERR(err), LOG_STR("reason", reason), LOG_END);
+}
+
+/* ---- parts */
+
+static enum err
+open_driver(struct store *store)
+{
+    struct driver_lmdb_settings settings = {.data_dir = store->config->data_dir,
+                                            .max_bytes = store->config->data_max};
+    char why[DRIVER_REASON_SIZE] = "";
+    enum err err = driver_lmdb_open(&settings, why, &store->driver);
+    if (err != OK)
+        log_error("data_not_usable", LOG_STR("dir", store->config->data_dir), LOG_ERR(err),
+                  LOG_STR("reason", (const char *)why), LOG_END);
+    return err;
+}
+
+static void
+open_commit(struct store *store)
+{
+    struct commit_settings settings = {
+        .on_state = on_commit_state,
+        .arg = store,
+        .metrics = {.latency_us = store->counters.commit_us,
+                    .ops = store->counters.commit_ops,
+                    .commits = store->counters.commits,
+                    .failures = store->counters.commit_failures},
+    };
+    store->commit = commit_new(store->loop, store->driver, &settings);
+}
+
+static enum err
+open_peers(struct store *store)
+{
+    const struct store_config *config = store->config;
+    struct peers_dial *dial = mem_zalloc_array(config->cores.count + 1, sizeof(*dial));
+    char host[64] = "";
+    char name[64];
+    struct peers_config peers = {
+        .service = "store",
+        .name = name,
+        .version = SLUICE_VERSION,
+        .secret = slice_cstr(config->common.cluster_secret),
+        .call_listen = config->call_listen,
+        .feed_listen = config->feed_listen,
+        .advertise_host = config->advertise,
+        .dial = dial,
+        .n_dial = config->cores.count,
+        .lease_ms = (uint32_t)config->lease_ms,
+        .heartbeat_ms = (uint32_t)config->lease_ms / 3,
+        .max_calls = 4096,
+        .call_contexts = CALL_CONTEXTS,
+        .max_call_bytes = CALL_BYTES_MAX,
+        .window = {.max_record = (size_t)config->max_record},
+        .tls_ca = config->common.cluster_ca,
+        .tls_cert = config->common.cluster_cert,
+        .tls_key = config->common.cluster_key,
+    };
+    enum err err;
+    size_t i;
+    for (i = 0; i < config->cores.count; i++)
+        dial[i] = (struct peers_dial){"core", config->cores.items[i], false};
+    (void)gethostname(host, sizeof(host) - 1);
+    if (config->common.instance[0] != '\0')
+        (void)str_format(name, sizeof(name), "%s", config->common.instance);
+    else
+        (void)str_format(name, sizeof(name), "store-%.40s", host);
+    err = peers_new(store->loop, &peers, store_link_events(), store, &store->peers);
+    if (err != OK)
+        log_error("peers_not_opened", LOG_STR("call_listen", config->call_listen),
+                  LOG_STR("feed_listen", config->feed_listen), LOG_ERR(err), LOG_END);
+    mem_free(dial);
+    return err;
+}
+
+static enum err
+build(struct store *store)
+{
+    struct hash_key key;
+    enum err err = open_driver(store);
+    if (err != OK)
+        return err;
+    crypt_random(&key, sizeof(key));
+    wheel_init(&store->deadlines, TICK_MS, 4096, clock_monotonic_ms());
+    store->subscriptions = subscriptions_new((size_t)store->config->filters_max);
+    store->origins = origins_new(ORIGINS_MAX);
+    store->outbox = outbox_new(OUTBOX_COUNT_MAX, OUTBOX_BYTES_MAX);
+    store->users = users_new(REMEMBER_MAX, key);
+    store->next_body = 1;
+    store->stamp = 1;
+    err = restore_load(store);
+    if (err != OK)
+        return err;
+    loop_on_turn(store->loop, on_turn, store);
+    open_commit(store);
+    store->pool =
+        verify_pool_new(store->loop, (unsigned)store->config->verify_threads, VERIFY_MAX);
+    core_link_open(store);
+    restore_outbox(store);
+    err = open_peers(store);
+    if (err != OK)
+        return err;
+    store->started_ms = clock_monotonic_ms();
+    loop_timer_init(&store->tick, store->loop, on_tick, store);
+    loop_timer_start(&store->tick, TICK_MS, true);
+    loop_measure_lag(store->loop, NULL, NULL);
+    return store_http_open(store);
+}
+
+enum err
+store_new(const struct store_config *config, struct loop *loop, struct store **out)
+{
+    struct store *store = mem_zalloc(sizeof(*store));
+    enum err err;
+    store->config = config;
+    store->loop = loop;
+    store->metrics = metrics_new();
+    store_metrics_init(&store->counters, store->metrics);
+    err = build(store);
+    if (err != OK) {
+        store_free(store);
+        return err;
+    }
+    *out = store;
+    return OK;
+}
+
+/* What was taken on is written before the end, as long as the disk allows. */
+static void
+write_out(struct store *store)
+{
+    uint64_t end_ms = clock_monotonic_ms() + STOP_MS;
+    while (!commit_is_idle(store->commit) && commit_state(store->commit) == OK &&
+           clock_monotonic_ms() < end_ms)
+        loop_run_once(store->loop, true);
+}
+
+void
+store_free(struct store *store)
+{
+    store->stopping = true;
+    if (store->peers != NULL && store->commit != NULL)
+        write_out(store);
+    store_http_close(store);
+    loop_timer_fini(&store->tick);
+    loop_on_turn_remove(store->loop, on_turn, store);
+    verify_pool_free(store->pool);
+    signin_free_all(store, NULL);
+    retained_jobs_free_all(store);
+    peers_free(store->peers);
+    commit_free(store->commit);
+    core_client_free(store->cores);
+    subscriptions_free(store->subscriptions);
+    sessions_free(store->sessions);
+    store_link_free_all(store);
+    origins_free(store->origins);
+    outbox_free(store->outbox);
+    users_free(store->users);
+    driver_close(store->driver);
+    wheel_fini(&store->deadlines);
+    metrics_free(store->metrics);
+    mem_free(store);
+}
