@@ -9,7 +9,8 @@
  *     commit_mark(commit, on_removed, store, session, seq, 0);
  *
  * The open batch leaves at the end of the loop's turn if the thread is free, else at the end of the
- * turn in which it becomes free: what one turn adds is never torn apart. Hooks that add the last
+ * turn in which it becomes free: what one turn adds is never torn apart (and what
+ * is added outside of the loop waits for its next turn). Hooks that add the last
  * changes of a turn are registered (loop_on_turn) before commit_new. Effects run at the end of a
  * turn too, while the disk works on the next batch. A batch that fails is kept and tried again
  * (after 100 ms, doubling up to 2 s) until it succeeds; meanwhile the state is degraded and the

@@ -72,6 +72,35 @@ rows(const char *table)
     return stat.ms_entries;
 }
 
+/* Bytes of the only row of a table, its key first; returns how many. The driver is closed. */
+static inline size_t
+only_row(const char *table, uint8_t *out, size_t size)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_cursor *cursor;
+    MDB_val key = {0, NULL}, value = {0, NULL};
+    size_t len = 0;
+    CU_ASSERT_EQUAL_FATAL(rows(table), 1);
+    CU_ASSERT_EQUAL_FATAL(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, 20);
+    CU_ASSERT_EQUAL_FATAL(mdb_env_open(env, data_dir, MDB_RDONLY, 0600), 0);
+    CU_ASSERT_EQUAL_FATAL(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
+    CU_ASSERT_EQUAL_FATAL(mdb_dbi_open(txn, table, 0, &dbi), 0);
+    CU_ASSERT_EQUAL_FATAL(mdb_cursor_open(txn, dbi, &cursor), 0);
+    CU_ASSERT_EQUAL_FATAL(mdb_cursor_get(cursor, &key, &value, MDB_FIRST), 0);
+    if (key.mv_size + value.mv_size <= size) {
+        memcpy(out, key.mv_data, key.mv_size);
+        memcpy(out + key.mv_size, value.mv_data, value.mv_size);
+        len = key.mv_size + value.mv_size;
+    }
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    mdb_env_close(env);
+    return len;
+}
+
 static inline void
 append_shared(struct batch *batch, uint64_t seq, uint64_t sessions)
 {

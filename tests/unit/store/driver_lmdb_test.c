@@ -43,6 +43,35 @@ bodies_and_counts_leave_with_their_last_entry(void)
     batch_fini(&batch);
 }
 
+/* The examples of services/store/embedded.md. */
+static void
+rows_have_the_documented_bytes(void)
+{
+    static const uint8_t queue[] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 5,   1,
+                                    0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 'h', 'i'};
+    static const uint8_t kept[] = {'a', 0,    'b', 0, 0,   0,   0,   0,   0,
+                                   1,   0xf4, 0,   3, 'a', '/', 'b', 'h', 'i'};
+    static const uint32_t id = 7;
+    struct driver *driver = open_driver(true);
+    struct slice record = slice_cstr("hi");
+    struct batch batch;
+    uint8_t got[100];
+    size_t len;
+    batch_init(&batch);
+    batch_message(&batch, &record, 1);
+    batch_queue_append(&batch, 1, 2, 5, &id, 1);
+    batch_retained_put(&batch, slice_cstr("a/b"), 500, &record, 1);
+    driver_contract_apply(driver, &batch);
+    driver_close(driver);
+    len = only_row("queue", got, sizeof(got));
+    CU_ASSERT_EQUAL_FATAL(len, sizeof(queue));
+    CU_ASSERT_EQUAL(memcmp(got, queue, sizeof(queue)), 0);
+    len = only_row("retained", got, sizeof(got));
+    CU_ASSERT_EQUAL_FATAL(len, sizeof(kept));
+    CU_ASSERT_EQUAL(memcmp(got, kept, sizeof(kept)), 0);
+    batch_fini(&batch);
+}
+
 static void
 a_second_store_on_the_directory_is_refused_by_name(void)
 {
@@ -161,6 +190,7 @@ static const struct driver_contract contract = {open_driver};
 static const struct cunit_case cases[] = {
     DRIVER_CONTRACT_CASES //
         CUNIT_CASE(bodies_and_counts_leave_with_their_last_entry),
+    CUNIT_CASE(rows_have_the_documented_bytes),
     CUNIT_CASE(a_second_store_on_the_directory_is_refused_by_name),
     CUNIT_CASE(an_unusable_directory_is_an_error_that_says_so),
     CUNIT_CASE(data_of_another_layout_is_refused),
