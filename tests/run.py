@@ -17,6 +17,7 @@ import time
 TIMEOUT = int(os.environ.get("TEST_TIMEOUT", "600"))
 ENV = dict(os.environ, PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1",
            ASAN_OPTIONS="detect_leaks=1:exitcode=99", UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:exitcode=99",
+           LSAN_OPTIONS="suppressions=tests/lint/lsan.supp:print_suppressions=0",
            TSAN_OPTIONS="exitcode=99:suppressions=tests/lint/tsan.supp")
 
 

@@ -400,6 +400,7 @@ too_many_calls_are_busy(void)
             peer_call(gateway.peer, 1, slice_cstr("x"), 60000, on_answer, &answer, NULL),
             i < 4 ? OK : ERR_BUSY);
     }
+    UNTIL(core.calls == 4);
     close_pair(&core, &gateway);
     CU_ASSERT_EQUAL(answer.count, 4);
     CU_ASSERT_EQUAL(answer.result, ERR_CLOSED);
