@@ -111,7 +111,7 @@ struct sender {
     struct peers *peers;
     struct peer *peer;
     bool up;
-    int ups;
+    int ups, lapses;
     uint64_t sent;       /* highest number appended */
     uint64_t known_done; /* highest number known to be done */
     uint64_t floor;      /* known_done when this session began */
@@ -130,7 +130,7 @@ static enum peer_keep
 sender_up(void *arg, struct peer *peer, const struct peer_info *info)
 {
     struct sender *s = arg;
-    (void)info;
+    s->lapses += info->lapsed;
     s->peer = peer;
     s->up = true;
     s->ups++;
@@ -321,9 +321,31 @@ nothing_is_lost_when_a_listening_receiver_is_killed(void)
     finish();
 }
 
+static void
+a_stopped_receiver_does_not_trust_its_old_session(void)
+{
+    struct peers_config config = config_of("sender");
+    char address[64];
+    memset(&s, 0, sizeof(s));
+    CU_ASSERT_EQUAL_FATAL(peers_new(loop, &config, &sender_events, &s, &s.peers), OK);
+    (void)str_format(address, sizeof(address), "127.0.0.1:%u", (unsigned)peers_call_port(s.peers));
+    start_receiver(&s, "", "127.0.0.1:0", address);
+    UNTIL(s.reports >= 3, true);
+    (void)kill(s.pid, SIGSTOP);
+    UNTIL(!s.up, true);
+    CU_ASSERT_EQUAL(peers_stats(s.peers)->leases_ended, 1);
+    (void)kill(s.pid, SIGCONT);
+    UNTIL(s.ups == 2, true);
+    CU_ASSERT_EQUAL(s.lapses, 1);
+    UNTIL(s.known_done == s.sent && s.seen == s.sent, false);
+    kill_receiver(&s);
+    peers_free(s.peers);
+}
+
 static const struct cunit_case cases[] = {
     CUNIT_CASE(nothing_is_lost_when_a_dialing_receiver_is_killed),
     CUNIT_CASE(nothing_is_lost_when_a_listening_receiver_is_killed),
+    CUNIT_CASE(a_stopped_receiver_does_not_trust_its_old_session),
 };
 
 int
