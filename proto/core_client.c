@@ -37,6 +37,8 @@ core_client_new(const struct core_client_config *config, const struct core_clien
         client->config.digest_max = 65536;
     if (client->config.flush_ms == 0)
         client->config.flush_ms = 10000;
+    if (client->config.grace_ms == 0)
+        client->config.grace_ms = 3000;
     rendezvous_init(&client->set);
     rendezvous_init(&client->was);
     core_queue_init(&client->held);
@@ -170,6 +172,7 @@ core_client_down(struct core_client *client, uint32_t index)
         return;
     core->up = false;
     core->serving = false;
+    core->away_ms = client->now_ms;
     core->flush_token = 0;
     core->flush_wanted = false;
     core_client_tokens_lost(client, index);
@@ -235,6 +238,8 @@ void
 core_client_tick(struct core_client *client, uint64_t now_ms)
 {
     uint32_t i;
+    for (i = 0; client->now_ms == 0 && i < client->core_count; i++)
+        client->cores[i].away_ms = now_ms; /* the first tick: nobody was away before */
     client->now_ms = now_ms;
     core_client_routes_tick(client);
     for (i = 0; i < client->core_count; i++) {

@@ -59,6 +59,8 @@ struct core_client_config {
     uint32_t digest_max;    /* digest filters of one core; beyond, its digest counts as not valid;
                                0: 65536 */
     uint64_t flush_ms;      /* how long publishes are held for a former core; 0: 10000 */
+    uint64_t grace_ms;      /* how long tickets wait for a core that is not up, from the start or
+                               from its down: it may serve others meanwhile. The lease; 0: 3000 */
 };
 
 typedef void (*core_client_route_fn)(void *fn_arg, struct slice filter, uint8_t flags);
@@ -142,9 +144,10 @@ ERR_MUST_USE enum err core_client_publish_numbered(struct core_client *client, u
                                                    struct slice record, uint64_t a, uint64_t b);
 
 /* The owner wants filter from now on (it must be among what io.routes gives already) or with other
- * flags. route_done(cookie) comes once: OK when every serving core has answered (at least one) and
- * every core that is up has the route; ERR_TIMEOUT when now reaches deadline_ms before. Never
- * from within this call. ERR_BUSY: too many open tickets. */
+ * flags. route_done(cookie) comes once: OK when every serving core has answered (at least one),
+ * every core that is up has the route, and every other core has been away for grace_ms;
+ * ERR_TIMEOUT when now reaches deadline_ms before. Never from within this call. ERR_BUSY: too many
+ * open tickets. */
 ERR_MUST_USE enum err core_client_route_add(struct core_client *client, struct slice filter,
                                             uint8_t flags, uint64_t cookie, uint64_t deadline_ms);
 /* As route_add without an answer: a change that nobody waits for. */

@@ -49,6 +49,7 @@ struct core_lane {
 struct core_state {
     bool up;
     bool serving; /* its flag; counts only when up */
+    uint64_t away_ms; /* not up since */
     char *name;
     struct core_queue unsent; /* chosen for this core, its feed is full */
     struct buf backlog;       /* control records waiting for room: u8 type, u32 len, u64 ticket, body */

@@ -7,7 +7,9 @@
  * publishes through it, but it may begin to serve at any moment, so it must at least have taken
  * our ROUTE_ADD: its feed's `done` says so. A ticket is answered when somebody has answered it and
  * every core that is up has answered it or, not serving, taken it. A core that comes up meanwhile
- * gets all open tickets behind the resync and counts from then on.
+ * gets all open tickets behind the resync and counts from then on. A core that is not up may
+ * still serve others (we have just started, or the link to it broke): tickets give it grace_ms to
+ * come up; after that it counts as dead.
  */
 #include "proto/core_client_part.h"
 
@@ -165,6 +167,8 @@ ticket_is_done(const struct core_client *client, const struct core_ticket *ticke
         return false;
     for (i = 0; i < client->core_count; i++) {
         const struct core_state *core = &client->cores[i];
+        if (!core->up && client->now_ms - core->away_ms < client->config.grace_ms)
+            return false;
         if (!core->up || (ticket->answered >> i & 1) != 0)
             continue;
         if (core->serving || (ticket->have >> i & 1) == 0)
@@ -238,7 +242,11 @@ core_client_routes_tick(struct core_client *client)
     uint64_t number, end = client->ticket_next;
     for (number = client->ticket_first; number < end; number++) {
         const struct core_ticket *ticket = ticket_get(client, number);
-        if (ticket != NULL && client->now_ms >= ticket->deadline_ms)
+        if (ticket == NULL)
+            continue;
+        if (ticket_is_done(client, ticket))
+            ticket_end(client, number, OK);
+        else if (client->now_ms >= ticket->deadline_ms)
             ticket_end(client, number, ERR_TIMEOUT);
     }
 }
