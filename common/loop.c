@@ -95,7 +95,8 @@ loop_free(struct loop *loop)
 void
 loop_run_once(struct loop *loop, bool wait)
 {
-    int flags = wait && !loop->again ? EVLOOP_ONCE : EVLOOP_NONBLOCK;
+    /* NONBLOCK alone would go on for as long as anything stays ready. */
+    int flags = wait && !loop->again ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
     size_t i;
     loop->again = false;
     loop->now_us = 0; /* nobody asks while we wait, so the first to ask is told the time after */
