@@ -179,7 +179,7 @@ admit(struct open_job *job, struct owner *owner)
             return;
         }
         if (lasting) {
-            session_make_lasting(session, store->boot << 32 | 1);
+            session_make_lasting(session, 1);
             session->lasting->created_ms = store_wall_ms(store);
         }
     }

@@ -151,6 +151,8 @@ on_session_close(struct store *store, struct store_link *link, struct slice body
         metric_counter_add(store->counters.malformed, 1);
         return;
     }
+    session_life_late_close(store, record.session, record.epoch,
+                            (record.flags & CLOSE_WILL) != 0);
     session = session_of(store, link, record.session, record.epoch);
     if (session == NULL)
         return;

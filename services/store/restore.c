@@ -70,7 +70,8 @@ load_session(void *arg, const struct driver_session *row)
         loading->skipped++;
         return;
     }
-    session_make_lasting(session, row->seq_limit);
+    session_make_lasting(session, row->seq_limit != 0 ? row->seq_limit : 1);
+    session->lasting->seq_limit = row->seq_limit;
     session->lasting->created_ms = row->created_ms;
     if (row->extra.len == 8)
         session->lasting->queue.pushed_seq = number_of(row->extra);
@@ -208,9 +209,6 @@ settle(void *arg, struct session *session)
 {
     struct loading *loading = arg;
     struct session_queue *queue = &session->lasting->queue;
-    uint64_t first = loading->store->boot << 32 | 1;
-    if (queue->next_seq < first)
-        queue->next_seq = first;
     if (queue->count == 0) {
         queue->disk_from = queue->next_seq;
         queue->drop_from = queue->next_seq;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define WILL_MAX (4u * 1024 * 1024)
+#define SEQ_STEP 4096u /* numbers skipped by a restart at most: far below 65535 packet ids */
 
 /* ---- rows */
 
@@ -36,7 +37,9 @@ session_life_save(struct store *store, struct session *session)
         return;
     buf_store_u64(extra, session->lasting->queue.pushed_seq);
     row.created_ms = session->lasting->created_ms;
-    row.seq_limit = session->lasting->queue.next_seq;
+    if (session->lasting->queue.next_seq + SEQ_STEP / 2 > session->lasting->seq_limit)
+        session->lasting->seq_limit = session->lasting->queue.next_seq + SEQ_STEP;
+    row.seq_limit = session->lasting->seq_limit;
     row.disconnected_ms = session->disconnected_ms;
     if (session->user != NULL)
         row.user = slice_of(session->user->name, session->user->len);
@@ -149,11 +152,10 @@ session_life_publish(struct store *store, const struct publish_record *given, ui
 }
 
 static void
-publish_will(struct store *store, struct session *session)
+publish_will_of(struct store *store, const struct session_will *will, uint64_t publisher)
 {
-    const struct session_will *will = session->will;
     struct publish_record record = {
-        .publisher = session->number,
+        .publisher = publisher,
         .qos = will->qos,
         .retain = will->retain,
         .topic = session_will_topic(will),
@@ -164,6 +166,12 @@ publish_will(struct store *store, struct session *session)
         record.expiry_ms = store_wall_ms(store) + (uint64_t)will->expiry_s * 1000;
     session_life_publish(store, &record, 0, 0);
     metric_counter_add(store->counters.wills, 1);
+}
+
+static void
+publish_will(struct store *store, struct session *session)
+{
+    publish_will_of(store, session->will, session->number);
     session_drop_will(session);
     session_life_save_will(store, session);
 }
@@ -265,12 +273,17 @@ session_life_take(struct store *store, struct session *session, bool clean_start
     if (session->will != NULL) {
         /* a connection that ends publishes its will at once unless it has a delay that this new
          * connection cuts short; a session that ends publishes what still waits [MQTT-3.1.2-8] */
-        if (clean_start || (had_connection && session->will->delay_s == 0)) {
+        bool wanted = clean_start || (had_connection && session->will->delay_s == 0);
+        if (wanted && session->owner != NULL) {
+            /* its gateway may be about to tell that it ended with a goodbye */
+            late_wills_add(store->late_wills, session->number, session->epoch, session->will,
+                           clock_monotonic_ms() + store->config->lease_ms);
+            session->will = NULL;
+        } else if (wanted) {
             publish_will(store, session);
-        } else {
-            session_drop_will(session);
-            session_life_save_will(store, session);
         }
+        session_drop_will(session);
+        session_life_save_will(store, session);
     }
     if (had_connection)
         detach(store, session);
@@ -344,9 +357,25 @@ deadline_passed(void *arg, struct wheel_node *node)
 }
 
 void
+session_life_late_close(struct store *store, uint64_t session, uint64_t epoch, bool with_will)
+{
+    struct session_will *will = late_wills_take(store->late_wills, session, epoch);
+    if (will != NULL && with_will)
+        publish_will_of(store, will, session);
+    mem_free(will);
+}
+
+void
 session_life_tick(struct store *store)
 {
-    (void)wheel_advance(&store->deadlines, clock_monotonic_ms(), deadline_passed, store);
+    uint64_t now_ms = clock_monotonic_ms();
+    struct session_will *will;
+    uint64_t session;
+    while ((will = late_wills_due(store->late_wills, now_ms, &session)) != NULL) {
+        publish_will_of(store, will, session);
+        mem_free(will);
+    }
+    (void)wheel_advance(&store->deadlines, now_ms, deadline_passed, store);
 }
 
 struct release {

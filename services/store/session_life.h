@@ -6,7 +6,8 @@
 
 #include "services/store/store.h"
 
-/* Writes the session's row (persistent ones only). */
+/* Writes the session's row (persistent ones only). Needed also when its sequence numbers reach
+ * lasting->seq_limit: the row says where to go on after a restart, in steps. */
 void session_life_save(struct store *store, struct session *session);
 /* Writes or removes its will (persistent ones only). */
 void session_life_save_will(struct store *store, struct session *session);
@@ -19,9 +20,13 @@ void session_life_connect(struct store *store, struct session *session, struct o
 /* The connection is gone: with its will if publish_will, else without. May end the session. */
 void session_life_close(struct store *store, struct session *session, bool publish_will);
 /* Takes the session from its present connection, which is told (reason code). The will follows the
- * rules of a takeover: published unless clean_start is false and it has a delay. */
+ * rules of a takeover: published (when the gateway has confirmed that the connection did not end
+ * with a goodbye, or after a lease) unless clean_start is false and it has a delay. */
 void session_life_take(struct store *store, struct session *session, bool clean_start,
                        uint8_t reason);
+/* A connection that was taken over before has ended, says its gateway. */
+void session_life_late_close(struct store *store, uint64_t session, uint64_t epoch,
+                             bool with_will);
 /* Removes the session and all that is below it. A will that waits is published. */
 void session_life_end(struct store *store, struct session *session);
 /* All connections of an owner are gone. */

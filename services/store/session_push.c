@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "proto/feed.h"
 #include "proto/records.h"
+#include "services/store/session_life.h"
 #include "services/store/store_link.h"
 
 #include <string.h>
@@ -122,6 +123,8 @@ enqueue(struct store *store, struct session *session, struct body *body, uint8_t
                                         ids, id_count, session->state == SESSION_CONNECTED);
     batch_queue_append(commit_batch(store->commit), session->number, seq,
                        (uint8_t)(qos | (retain ? DELIVER_RETAIN : 0)), ids, id_count);
+    if (seq + 1 >= session->lasting->seq_limit)
+        session_life_save(store, session);
     store->queue_count++;
     store->queue_bytes += body->len;
     metric_counter_add(store->counters.queued, 1);

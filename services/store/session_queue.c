@@ -161,7 +161,7 @@ session_queue_wants_disk(const struct session_queue *queue)
 }
 
 /* Whether a message in flight has the packet id that seq would get. Only when numbers in flight span
- * more than 65535 (a restart lies between them) anything has to be looked at. */
+ * more than 65535 (restarts lie between them) anything has to be looked at. */
 static bool
 packet_id_is_taken(const struct session_queue *queue, uint64_t seq)
 {

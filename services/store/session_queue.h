@@ -8,7 +8,7 @@
  *                   head           next to push           disk_from      next_seq
  *
  * Sequence numbers rise by one and are never used again, not after a restart either (the caller
- * starts them at boot count << 32). The packet id of a delivery is FEED_PACKET_ID(seq), so no two
+ * writes ahead which ones may have been used). The packet id of a delivery is FEED_PACKET_ID(seq), so no two
  * messages in flight may have numbers that are equal modulo 65535: may_push sees to it.
  */
 #ifndef SERVICES_STORE_SESSION_QUEUE_H

@@ -79,6 +79,7 @@ struct lasting {
     uint32_t inbound_size;
     struct session_inbound *inbound;
     uint64_t created_ms; /* wall clock */
+    uint64_t seq_limit;  /* as written: no sequence number at or above it was used */
     bool is_stalled;
     struct session *stalled_next;
     struct session *stalled_prev;

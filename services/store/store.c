@@ -234,6 +234,7 @@ build(struct store *store)
     store->subscriptions = subscriptions_new((size_t)store->config->filters_max);
     store->origins = origins_new(ORIGINS_MAX);
     store->outbox = outbox_new(OUTBOX_COUNT_MAX, OUTBOX_BYTES_MAX);
+    store->late_wills = late_wills_new();
     store->users = users_new(REMEMBER_MAX, key);
     store->next_body = 1;
     store->stamp = 1;
@@ -304,6 +305,7 @@ store_free(struct store *store)
     store_link_free_all(store);
     origins_free(store->origins);
     outbox_free(store->outbox);
+    late_wills_free(store->late_wills);
     users_free(store->users);
     driver_close(store->driver);
     wheel_fini(&store->deadlines);

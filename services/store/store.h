@@ -20,6 +20,7 @@
 #include "proto/publish_record.h"
 #include "services/store/commit.h"
 #include "services/store/driver.h"
+#include "services/store/late_wills.h"
 #include "services/store/origins.h"
 #include "services/store/outbox.h"
 #include "services/store/sessions.h"
@@ -52,6 +53,7 @@ struct store {
     struct subscriptions *subscriptions;
     struct origins *origins;
     struct outbox *outbox;
+    struct late_wills *late_wills;
     struct users *users;
     struct verify_pool *pool;
     struct signin_job *signins;
