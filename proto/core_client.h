@@ -48,19 +48,19 @@
 struct core_client;
 
 struct core_client_config {
-    uint64_t origin;        /* written into records: incarnation, or the store's outbox id */
-    uint64_t ticket_base;   /* tickets are above it; differs between incarnations of one program
-                               (its incarnation with the lower 32 bits zero is fine) */
-    bool digests;           /* a gateway: digests are wanted and acknowledged */
-    uint32_t tokens_max;    /* open tokens, from the lowest open to the next; 0: 1 Mi, the most */
-    size_t bytes_max;       /* bytes of records kept; 0: 64 MiB */
-    uint32_t tickets_max;   /* open route tickets; 0: 65536 */
-    size_t backlog_bytes;   /* control records waiting for room, per core; 0: 64 MiB */
-    uint32_t digest_max;    /* digest filters of one core; beyond, its digest counts as not valid;
-                               0: 65536 */
-    uint64_t flush_ms;      /* how long publishes are held for a former core; 0: 10000 */
-    uint64_t grace_ms;      /* how long tickets wait for a core that is not up, from the start or
-                               from its down: it may serve others meanwhile. The lease; 0: 3000 */
+    uint64_t origin;      /* written into records: incarnation, or the store's outbox id */
+    uint64_t ticket_base; /* tickets are above it; differs between incarnations of one program
+                             (its incarnation with the lower 32 bits zero is fine) */
+    bool digests;         /* a gateway: digests are wanted and acknowledged */
+    uint32_t tokens_max;  /* open tokens, from the lowest open to the next; 0: 1 Mi, the most */
+    size_t bytes_max;     /* bytes of records kept; 0: 64 MiB */
+    uint32_t tickets_max; /* open route tickets; 0: 65536 */
+    size_t backlog_bytes; /* control records waiting for room, per core; 0: 64 MiB */
+    uint32_t digest_max;  /* digest filters of one core; beyond, its digest counts as not valid;
+                             0: 65536 */
+    uint64_t flush_ms;    /* how long publishes are held for a former core; 0: 10000 */
+    uint64_t grace_ms;    /* how long tickets wait for a core that is not up, from the start or
+                             from its down: it may serve others meanwhile. The lease; 0: 3000 */
 };
 
 typedef void (*core_client_route_fn)(void *fn_arg, struct slice filter, uint8_t flags);
@@ -98,7 +98,7 @@ struct core_client_stats {
     size_t tokens_open;       /* records waiting for an answer */
     size_t tokens_span;       /* from the lowest open token to the next */
     size_t bytes_kept;
-    size_t unsent;            /* of tokens_open: not in any feed yet */
+    size_t unsent; /* of tokens_open: not in any feed yet */
     size_t tickets_open;
     size_t digest_filters;
 };

@@ -48,22 +48,22 @@ struct core_lane {
 
 struct core_state {
     bool up;
-    bool serving; /* its flag; counts only when up */
+    bool serving;     /* its flag; counts only when up */
     uint64_t away_ms; /* not up since */
     char *name;
     struct core_queue unsent; /* chosen for this core, its feed is full */
-    struct buf backlog;       /* control records waiting for room: u8 type, u32 len, u64 ticket, body */
+    struct buf backlog; /* control records waiting for room: u8 type, u32 len, u64 ticket, body */
     struct core_lane lane;
     /* FLUSH: wanted as soon as unsent is empty; flush_token != 0: not answered yet. */
     bool flush_wanted;
     uint64_t flush_token;
     uint64_t flush_deadline_ms;
     /* Digest. */
-    bool staging;          /* between RESET and RESYNC_END */
-    bool synced;           /* a whole digest was received in this session */
-    bool over;             /* more filters than we keep */
+    bool staging; /* between RESET and RESYNC_END */
+    bool synced;  /* a whole digest was received in this session */
+    bool over;    /* more filters than we keep */
     uint32_t filters;
-    uint64_t next_version; /* newest received */
+    uint64_t next_version;   /* newest received */
     uint64_t flight_version; /* being applied */
     uint64_t acked_version;
 };
@@ -112,7 +112,7 @@ struct core_client {
 
     struct core_filter *filters;
     bool valid;
-    uint64_t stamp;       /* newest given to digest_apply */
+    uint64_t stamp; /* newest given to digest_apply */
     bool apply_in_flight;
 };
 

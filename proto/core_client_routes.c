@@ -280,10 +280,8 @@ core_client_route_add(struct core_client *client, struct slice filter, uint8_t f
         return ERR_BUSY;
     tickets_cover(client);
     ticket = mem_alloc(sizeof(*ticket) + filter.len);
-    *ticket = (struct core_ticket){.cookie = cookie,
-                                   .deadline_ms = deadline_ms,
-                                   .flags = flags,
-                                   .len = (uint32_t)filter.len};
+    *ticket = (struct core_ticket){
+        .cookie = cookie, .deadline_ms = deadline_ms, .flags = flags, .len = (uint32_t)filter.len};
     memcpy(ticket->filter, filter.data, filter.len);
     *ticket_of(client, number) = ticket;
     client->ticket_next++;

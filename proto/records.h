@@ -111,8 +111,8 @@ struct records_deliver {
 };
 struct records_target {
     uint64_t conn, seq;
-    uint8_t flags;    /* DELIVER_* */
-    uint8_t id_count; /* subscription identifiers */
+    uint8_t flags;      /* DELIVER_* */
+    uint8_t id_count;   /* subscription identifiers */
     const uint8_t *ids; /* big-endian u32 each, borrowed: records_target_id */
 };
 ERR_MUST_USE enum err records_deliver_decode(struct slice body, struct records_deliver *out);

@@ -9,14 +9,15 @@
 #include "common/mem.h"
 
 enum {
-    PIECE_BITS  = 4096,
+    PIECE_BITS = 4096,
     PIECE_WORDS = PIECE_BITS / 64,
-    RING        = 512,
-    LIST_MAX    = 255, /* tokens of a piece that are written as a list: at most as long as the bitmap */
-    KIND_FULL   = 0,
+    RING = 512,
+    LIST_MAX =
+        255, /* tokens of a piece that are written as a list: at most as long as the bitmap */
+    KIND_FULL = 0,
     KIND_BITMAP = 1,
-    KIND_LIST   = 2,
-    VERSION     = 1
+    KIND_LIST = 2,
+    VERSION = 1
 };
 
 struct piece {

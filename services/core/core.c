@@ -85,8 +85,8 @@ scrape(void *arg, struct buf *out)
     struct router_stats s = router_stats(peer_link_router(core->link));
     const struct peers_stats *p = peer_link_stats(core->link);
     put(out, "sluice_core_publishes_total", true, "Publishes routed.", s.publishes);
-    put(out, "sluice_core_records_out_total", true, "Copies of publishes sent to gateways and stores.",
-        s.records_out);
+    put(out, "sluice_core_records_out_total", true,
+        "Copies of publishes sent to gateways and stores.", s.records_out);
     put(out, "sluice_core_unwanted_total", true, "Publishes that nobody elsewhere wanted.",
         s.unwanted);
     put(out, "sluice_core_tokens_answered_total", true, "Publishes acknowledged to their source.",
@@ -171,8 +171,7 @@ http_start(struct core *core)
     err = http_open(core->loop, &config, &core->http);
     if (err != OK)
         log_error("http_not_opened", LOG_STR("bind", slice_cstr(common->http_bind)),
-                  LOG_U64("port", common->http_port), LOG_ERRNO(errno),
-                  LOG_ERR(err), LOG_END);
+                  LOG_U64("port", common->http_port), LOG_ERRNO(errno), LOG_ERR(err), LOG_END);
     return err;
 }
 

@@ -2,8 +2,8 @@
 /*
  * One gateway's interest digest: the filters that anybody else wants, shortened to at most `depth`
  * levels ("a/b/c" at depth 2 is "a/b/#") so that no more than a bound of them remain. Each entry
- * counts how many (place, filter) pairs it stands for. It may cover more than is wanted, never less. Pure;
- * sends nothing, and does not know who wants what: the caller adds each pair once.
+ * counts how many (place, filter) pairs it stands for. It may cover more than is wanted, never
+ * less. Pure; sends nothing, and does not know who wants what: the caller adds each pair once.
  *
  * Depth 0 is "#". A filter whose first level begins with '$' is never shortened beyond that level,
  * because '#' does not match such topics [MQTT-4.7.2-1]; for those alone the bound is soft.

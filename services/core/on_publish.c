@@ -4,8 +4,8 @@
  * the answer. A destination whose feed is full gets its records parked, in order; a publish is
  * always routed as a whole, and a stall begins before the next one.
  */
-#include "proto/publish_record.h"
 #include "proto/feed.h"
+#include "proto/publish_record.h"
 #include "proto/records.h"
 #include "services/core/router_part.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A first-in first-out of copied records that cannot go on yet: for a full destination, or from a
- * source while we are stalled. Knows no cap: its owner compares park_bytes before it puts more in. */
+ * source while we are stalled. Knows no cap: its owner compares park_bytes before it puts more in.
+ */
 #ifndef SLUICE_CORE_PARK_H
 #define SLUICE_CORE_PARK_H
 

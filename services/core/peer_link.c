@@ -15,7 +15,7 @@
 enum {
     FORGET_MS = 24 * 3600 * 1000, /* a store away for less keeps what its feed holds for it */
     PEERS_MAX = 4096,             /* no more than routes.h has places */
-    TICK_MS   = 100,
+    TICK_MS = 100,
     NAME_MAX_BYTES = 64
 };
 
@@ -50,8 +50,8 @@ on_up(void *arg, struct peer *peer, const struct peer_info *info)
     uint32_t place;
     if (!store && strcmp(info->service, "gateway") != 0)
         return PEER_DROP;
-    place = router_place(link->router, store ? ROUTER_STORE : ROUTER_GATEWAY,
-                         slice_cstr(info->name));
+    place =
+        router_place(link->router, store ? ROUTER_STORE : ROUTER_GATEWAY, slice_cstr(info->name));
     if (place == ROUTER_NO_PLACE || !info->has_feed) {
         log_warn("peer_refused", LOG_STR("service", slice_cstr(info->service)),
                  LOG_STR("name", slice_cstr(info->name)), LOG_END);
@@ -127,8 +127,7 @@ on_record(void *arg, struct peer *peer, uint8_t type, struct slice body, uint64_
     }
     if (log_every(&limit, 10000, &suppressed))
         log_warn("record_refused", LOG_STR("name", slice_cstr(peer_name(peer))),
-                 LOG_U64("type", type), LOG_ERR(err), LOG_U64("suppressed", suppressed),
-                 LOG_END);
+                 LOG_U64("type", type), LOG_ERR(err), LOG_U64("suppressed", suppressed), LOG_END);
 }
 
 static void

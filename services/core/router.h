@@ -38,13 +38,14 @@ enum router_kind { ROUTER_GATEWAY, ROUTER_STORE };
 
 struct router_config {
     uint64_t lease_ms;
-    uint32_t stores;        /* that must have finished a resync before we serve */
-    size_t routes_max;      /* filters; 0: 16 Mi */
-    size_t tokens_max;      /* open tokens of all sources; 0: 8 Mi */
-    size_t digest_entries;  /* bound of a gateway's digest; 0: 1024 */
-    size_t store_park_bytes; /* records waiting for one store before sources are stalled; 0: 64 MiB */
-    size_t input_bytes;     /* records of one source kept while stalled; 0: 64 MiB. More than any
-                               window: only a program that ignores it gets there */
+    uint32_t stores;       /* that must have finished a resync before we serve */
+    size_t routes_max;     /* filters; 0: 16 Mi */
+    size_t tokens_max;     /* open tokens of all sources; 0: 8 Mi */
+    size_t digest_entries; /* bound of a gateway's digest; 0: 1024 */
+    size_t
+        store_park_bytes; /* records waiting for one store before sources are stalled; 0: 64 MiB */
+    size_t input_bytes;   /* records of one source kept while stalled; 0: 64 MiB. More than any
+                             window: only a program that ignores it gets there */
 };
 
 struct router_io {
@@ -100,8 +101,8 @@ void router_down(struct router *router, uint32_t place);
 /* The peer is forgotten, and with it what its feed still held. */
 void router_gone(struct router *router, uint32_t place);
 
-/* A record of the place. ERR_MALFORMED: counted and dropped. ERR_UNSUPPORTED: unknown type, counted.
- * ERR_BUSY: it sends more than its window allows: end its session. */
+/* A record of the place. ERR_MALFORMED: counted and dropped. ERR_UNSUPPORTED: unknown type,
+ * counted. ERR_BUSY: it sends more than its window allows: end its session. */
 ERR_MUST_USE enum err router_record(struct router *router, uint32_t place, uint8_t type,
                                     struct slice body);
 void router_frame_end(struct router *router, uint32_t place, uint64_t seq);

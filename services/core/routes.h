@@ -41,13 +41,13 @@ void routes_remove_place(struct routes *routes, uint32_t place, routes_fn fn, vo
 /* Every (place, filter). */
 void routes_each(const struct routes *routes, routes_fn fn, void *arg);
 
-/* The places that want a publish on the topic, each once; borrowed until the next call. qos 0 leaves
- * out those that want QoS 1 and 2 only. */
+/* The places that want a publish on the topic, each once; borrowed until the next call. qos 0
+ * leaves out those that want QoS 1 and 2 only. */
 size_t routes_match(struct routes *routes, struct slice topic, uint8_t qos,
                     const uint32_t **places);
 
 size_t routes_filters(const struct routes *routes);
-size_t routes_count(const struct routes *routes);                 /* pairs of place and filter */
+size_t routes_count(const struct routes *routes); /* pairs of place and filter */
 size_t routes_of(const struct routes *routes, uint32_t place);
 
 #endif

@@ -8,7 +8,8 @@
  *     wait = waits_begin(...);              nothing is answered yet
  *     waits_hold(wait);                     one more thing, not in a lane yet ...
  *     waits_lane(wait, lane, position);     ... now it is (uses up the hold)
- *     waits_commit(wait);                   from now on it may be answered; at once if nothing holds
+ *     waits_commit(wait);                   from now on it may be answered; at once if nothing
+ * holds
  */
 #ifndef SLUICE_CORE_WAITS_H
 #define SLUICE_CORE_WAITS_H

@@ -46,8 +46,8 @@ struct packet {
 
 /* One direction. Every record is a frame; seq and ticket are one number that rises for ever. */
 struct feed {
-    struct packet *head, **tail;  /* not done */
-    struct packet **undelivered;  /* link to the first not delivered */
+    struct packet *head, **tail; /* not done */
+    struct packet **undelivered; /* link to the first not delivered */
     uint64_t last, done_receiver, done_sender;
     size_t bytes;
     bool refused;
@@ -56,7 +56,7 @@ struct feed {
 struct link {
     bool up;
     struct feed out, in; /* client -> core, core -> client */
-    uint64_t whole_ms; /* newest time at which both ends lived */
+    uint64_t whole_ms;   /* newest time at which both ends lived */
 };
 
 struct message {
@@ -79,16 +79,16 @@ struct client {
     bool alive;
     uint64_t incarnation;
     uint64_t serial;
-    bool wants[FILTERS];   /* in io.routes */
-    bool sure[FILTERS];    /* SUBACK given */
-    bool asked[FILTERS];   /* ticket open */
+    bool wants[FILTERS]; /* in io.routes */
+    bool sure[FILTERS];  /* SUBACK given */
+    bool asked[FILTERS]; /* ticket open */
     char digest[DIGEST_CAP][24];
     unsigned digest_count;
     bool digest_valid;
-    uint64_t apply;        /* stamp waiting, 0: none */
+    uint64_t apply; /* stamp waiting, 0: none */
     struct origin origins[ORIGINS];
     unsigned origin_count;
-    uint8_t *taken;        /* by message: has it */
+    uint8_t *taken; /* by message: has it */
     /* Store: taken but not committed. */
     uint32_t pending[4096];
     unsigned pending_count;
@@ -352,9 +352,8 @@ c_hold(void *arg, bool on)
 static size_t
 encode(struct world *w, uint32_t id, uint8_t qos, uint8_t *bytes)
 {
-    struct publish_record r = {.qos = qos,
-                               .topic = filter_name(w->messages[id].topic),
-                               .payload = slice_of(&id, 4)};
+    struct publish_record r = {
+        .qos = qos, .topic = filter_name(w->messages[id].topic), .payload = slice_of(&id, 4)};
     size_t len = publish_record_encode_head(&r, bytes);
     memcpy(bytes + len, &id, 4);
     return len + 4;
@@ -363,8 +362,8 @@ encode(struct world *w, uint32_t id, uint8_t qos, uint8_t *bytes)
 static void
 client_start(struct world *w, uint32_t index)
 {
-    static const struct core_client_io io = {c_append,     c_routes,        c_route_done,
-                                             c_token_done, c_digest_add,    c_digest_remove,
+    static const struct core_client_io io = {c_append,       c_routes,       c_route_done,
+                                             c_token_done,   c_digest_add,   c_digest_remove,
                                              c_digest_apply, c_digest_valid, c_hold};
     struct client *c = &w->clients[index];
     uint32_t id;
@@ -386,8 +385,8 @@ client_start(struct world *w, uint32_t index)
     for (id = 1; index == STORE && id < w->message_count; id++) { /* its outbox */
         uint8_t bytes[128];
         if (w->messages[id].publisher == STORE && !w->messages[id].answered &&
-            core_client_publish_numbered(c->core_client, id, slice_of(bytes, encode(w, id, 1, bytes)),
-                                         id, 0) != OK)
+            core_client_publish_numbered(c->core_client, id,
+                                         slice_of(bytes, encode(w, id, 1, bytes)), id, 0) != OK)
             fail(w, "outbox refused", id, index);
     }
 }
@@ -508,8 +507,7 @@ static void
 core_start(struct world *w, uint32_t index)
 {
     static const struct router_io io = {r_append, r_finished, r_serving, r_drop};
-    struct router_config config = {
-        .lease_ms = LEASE, .stores = 1, .store_park_bytes = 20000};
+    struct router_config config = {.lease_ms = LEASE, .stores = 1, .store_park_bytes = 20000};
     config.digest_entries = w->seed % 2 == 0 ? 6 : 40; /* always shortened, never shortened */
     struct core_node *core = &w->cores[index];
     uint32_t i;

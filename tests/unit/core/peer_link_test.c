@@ -172,8 +172,8 @@ p_room(void *arg, struct peer *peer)
 static void
 program_start(unsigned index, const char *filter)
 {
-    static const struct core_client_io io = {c_append,     c_routes,        c_route_done,
-                                             c_token_done, c_digest_add,    c_digest_remove,
+    static const struct core_client_io io = {c_append,       c_routes,       c_route_done,
+                                             c_token_done,   c_digest_add,   c_digest_remove,
                                              c_digest_apply, c_digest_valid, c_hold};
     static const struct peers_events events = {.up = p_up,
                                                .down = p_down,

@@ -6,15 +6,15 @@
 #include <string.h>
 
 static const uint8_t example[] = {
-    1, 2, 3, 4, 5, 6, 7, 8,          /* origin */
-    0, 0, 0, 0, 0, 0, 0, 9,          /* token */
-    0, 0, 0, 0, 0, 0, 0, 7,          /* floor */
-    0, 0, 1, 0, 0, 0, 0, 0,          /* expiry */
-    0, 0, 0, 0, 0, 0, 2, 1,          /* publisher */
-    6,                               /* QoS 2, retain */
-    0, 3, 'a', '/', 'b',             /* topic */
-    0, 0, 0, 2, 1, 1,                /* properties */
-    'h', 'i',                        /* payload */
+    1,   2,   3,   4,   5,   6, 7, 8, /* origin */
+    0,   0,   0,   0,   0,   0, 0, 9, /* token */
+    0,   0,   0,   0,   0,   0, 0, 7, /* floor */
+    0,   0,   1,   0,   0,   0, 0, 0, /* expiry */
+    0,   0,   0,   0,   0,   0, 2, 1, /* publisher */
+    6,                                /* QoS 2, retain */
+    0,   3,   'a', '/', 'b',          /* topic */
+    0,   0,   0,   2,   1,   1,       /* properties */
+    'h', 'i',                         /* payload */
 };
 
 static void

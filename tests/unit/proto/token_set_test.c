@@ -124,9 +124,9 @@ random_use_equals_a_bitmap(void)
 static void
 encoded_bytes_are_as_drawn(void)
 {
-    static const uint8_t want[] = {1, 0, 0, 0, 0, 0, 0, 0x10, 0x01, /* floor 4097 */
-                                   0, 0, 0, 0, 0, 0, 0,    1,    2, 2, 0, 2, 0x0f, 0xff,
-                                   0, 0, 0, 0, 0, 0, 0,    3,    2, 1, 0, 0};
+    static const uint8_t want[] = {1,    0, 0, 0, 0, 0, 0, 0x10, 0x01, /* floor 4097 */
+                                   0,    0, 0, 0, 0, 0, 0, 1,    2,    2, 0, 2, 0x0f,
+                                   0xff, 0, 0, 0, 0, 0, 0, 0,    3,    2, 1, 0, 0};
     struct token_set *set = token_set_new(), *again;
     struct buf out;
     size_t len;
@@ -158,14 +158,14 @@ decode_refuses_nonsense(void)
         uint8_t bytes[32];
         size_t len;
     } bad[] = {
-        {{2, 0, 0, 0, 0, 0, 0, 0, 1}, 9},                                        /* version */
-        {{1, 0, 0, 0, 0, 0, 0, 0, 0}, 9},                                        /* floor 0 */
-        {{1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 8}, 21},   /* below floor */
-        {{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0}, 19},         /* empty list */
-        {{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 8}, 21},   /* kind */
+        {{2, 0, 0, 0, 0, 0, 0, 0, 1}, 9},                                      /* version */
+        {{1, 0, 0, 0, 0, 0, 0, 0, 0}, 9},                                      /* floor 0 */
+        {{1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 8}, 21}, /* below floor */
+        {{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0}, 19},       /* empty list */
+        {{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 8}, 21}, /* kind */
         {{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 0, 8, 0, 8}, 23}, /* twice */
-        {{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0x10, 0}, 21}, /* > 4095 */
-        {{1, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0, 0, 0, 0, 0, 0}, 18},         /* far piece */
+        {{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0x10, 0}, 21},    /* > 4095 */
+        {{1, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0, 0, 0, 0, 0, 0}, 18},             /* far piece */
         {{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 18}, /* full, floor inside */
     };
     struct token_set *set;
@@ -175,10 +175,8 @@ decode_refuses_nonsense(void)
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(second_time_is_seen),
-    CUNIT_CASE(hostile_jumps_allocate_little),
-    CUNIT_CASE(random_use_equals_a_bitmap),
-    CUNIT_CASE(encoded_bytes_are_as_drawn),
+    CUNIT_CASE(second_time_is_seen),        CUNIT_CASE(hostile_jumps_allocate_little),
+    CUNIT_CASE(random_use_equals_a_bitmap), CUNIT_CASE(encoded_bytes_are_as_drawn),
     CUNIT_CASE(decode_refuses_nonsense),
 };
 CUNIT_MAIN("token_set", cases)
