@@ -27,7 +27,7 @@ static const struct conf_row rows[] = {
         "largest MQTT packet accepted"),
     ROW("max-inflight", CONF_U64, "1000", 1, 65535, "messages", max_inflight,
         "QoS 1 and 2 messages sent and not acknowledged per client"),
-    ROW("max-queued", CONF_U64, "1000", 0, 1000000, "messages", max_queued,
+    ROW("max-queued", CONF_U64, "50000", 0, 1000000, "messages", max_queued,
         "messages that wait per client without a persistent session"),
     ROW("max-output", CONF_SIZE, "8MiB", 65536, UINT32_MAX, "bytes", max_output,
         "output that waits per client; QoS 0 beyond it is dropped"),

@@ -8,7 +8,8 @@
 #include "common/mem.h"
 #include "proto/mqtt_packet.h"
 
-#define ACKS_MAX 65535u
+#define ACKS_MAX    65535u
+#define QUEUED_COST 80u /* besides the record: place in the queue and the head of the message */
 
 struct session *
 session_new(uint16_t inflight_max, uint32_t queue_max, size_t queue_bytes_max)
@@ -68,7 +69,7 @@ session_queue_push(struct session *session, struct message *message, uint8_t qos
                    const uint32_t *identifiers, uint32_t count)
 {
     if (session->queue_count >= session->queue_max ||
-        message->len > session->queue_bytes_max - session->queue_bytes)
+        message->len + QUEUED_COST > session->queue_bytes_max - session->queue_bytes)
         return ERR_BUSY;
     if (session->queue_count == session->queue_size) {
         uint32_t size = session->queue_size == 0 ? 16 : session->queue_size * 2;
@@ -83,7 +84,7 @@ session_queue_push(struct session *session, struct message *message, uint8_t qos
     uint32_t at = (session->queue_head + session->queue_count++) & (session->queue_size - 1);
     struct session_queued *queued = &session->queue[at];
     *queued = (struct session_queued){.message = message, .qos = qos, .retain = retain};
-    session->queue_bytes += message->len;
+    session->queue_bytes += message->len + QUEUED_COST;
     if (count > 0) {
         queued->identifiers = mem_zalloc_array(count + 1, sizeof(*identifiers));
         queued->identifiers[0] = count;
@@ -100,7 +101,7 @@ session_queue_pop(struct session *session, struct session_queued *out)
     *out = session->queue[session->queue_head];
     session->queue_head = (session->queue_head + 1) & (session->queue_size - 1);
     session->queue_count--;
-    session->queue_bytes -= out->message->len;
+    session->queue_bytes -= out->message->len + QUEUED_COST;
     if (session->queue_count == 0 && session->queue_size > 256) {
         mem_free(session->queue);
         session->queue = NULL;

@@ -30,7 +30,7 @@ worker_options_init(struct worker_options *options)
 {
     *options = (struct worker_options){.max_packet_size = LIMITS_PACKET_DEFAULT,
                                        .max_inflight = 1024,
-                                       .max_queued = 1000,
+                                       .max_queued = 50000,
                                        .max_output = 8u << 20,
                                        .receive_maximum = 1024,
                                        .topic_alias_maximum = 16,
