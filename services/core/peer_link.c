@@ -76,8 +76,6 @@ on_up(void *arg, struct peer *peer, const struct peer_info *info)
     seat->place = place;
     seat->drop = OK;
     link->seats[place] = seat;
-    log_info("peer_up", LOG_STR("service", slice_cstr(info->service)),
-             LOG_STR("name", slice_cstr(info->name)), LOG_BOOL("lapsed", info->lapsed), LOG_END);
     router_up(link->router, place);
     return store ? PEER_KEEP : PEER_DROP;
 }
@@ -87,11 +85,9 @@ on_down(void *arg, struct peer *peer, enum err why)
 {
     struct peer_link *link = arg;
     const struct seat *seat = seat_of(peer);
-    if (seat == NULL)
-        return;
-    log_info("peer_down", LOG_STR("service", slice_cstr(peer_service(peer))),
-             LOG_STR("name", slice_cstr(peer_name(peer))), LOG_ERR(why), LOG_END);
-    router_down(link->router, seat->place);
+    (void)why; /* common/peer logs sessions */
+    if (seat != NULL)
+        router_down(link->router, seat->place);
 }
 
 static void
