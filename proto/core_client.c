@@ -73,6 +73,7 @@ core_client_core_add(struct core_client *client, struct slice name)
     assert(client->core_count < CORE_CLIENT_CORES_MAX);
     core = &client->cores[client->core_count];
     core->name = slice_dup(name);
+    core->away_ms = client->now_ms;
     core_queue_init(&core->unsent);
     buf_init(&core->backlog, client->config.backlog_bytes);
     return client->core_count++;
