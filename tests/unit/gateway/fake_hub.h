@@ -178,6 +178,16 @@ fake_hub_wait(struct fake_hub *hub, uint8_t kind, unsigned count)
     return ok;
 }
 
+/* How many posts of this kind have come. */
+static inline unsigned
+fake_hub_count(struct fake_hub *hub, uint8_t kind)
+{
+    pthread_mutex_lock(&hub->lock);
+    unsigned count = hub->kinds[kind];
+    pthread_mutex_unlock(&hub->lock);
+    return count;
+}
+
 /* The last post of this kind; kind 0 if there was none. */
 static inline struct post
 fake_hub_last(struct fake_hub *hub, uint8_t kind)
