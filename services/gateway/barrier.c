@@ -12,8 +12,8 @@
 struct barrier {
     struct barrier_change *ring; /* version v sits at v & (size - 1) */
     size_t size;                 /* a power of two */
-    uint64_t first; /* oldest version that may be open */
-    uint64_t next;  /* next version to give out */
+    uint64_t first;              /* oldest version that may be open */
+    uint64_t next;               /* next version to give out */
     size_t open;
     unsigned workers;
     uint64_t acked[WORKERS_MAX];
@@ -126,7 +126,8 @@ barrier_clear(struct barrier *barrier, uint64_t version, uint64_t bits)
 void
 barrier_fail(struct barrier *barrier, uint64_t version, enum err why)
 {
-    if (version >= barrier->first && version < barrier->next && change_at(barrier, version)->waits != 0)
+    if (version >= barrier->first && version < barrier->next &&
+        change_at(barrier, version)->waits != 0)
         answer(barrier, change_at(barrier, version), why);
 }
 

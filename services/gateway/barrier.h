@@ -3,7 +3,8 @@
  * Who still has to say "I have it" before a change counts. Every change of a place (a filter that a
  * worker, or somebody behind a core, wants or no longer wants) gets the next version. Workers
  * acknowledge versions cumulatively; a change may also wait for the cores. When nobody is left, or
- * when its deadline has passed, the change is answered once. Pure: the clock is told, nothing is sent.
+ * when its deadline has passed, the change is answered once. Pure: the clock is told, nothing is
+ * sent.
  *
  * Changes live in a ring indexed by version, so an acknowledgement costs what it newly covers.
  */
@@ -19,13 +20,14 @@
 #define BARRIER_CORES (UINT64_C(1) << 63)
 
 struct barrier_change {
-    uint64_t waits; /* bits left; 0: answered, or never to be answered */
-    uint64_t a, b;  /* the owner's */
+    uint64_t waits;       /* bits left; 0: answered, or never to be answered */
+    uint64_t a, b;        /* the owner's */
     uint64_t deadline_ms; /* 0: none */
-    uint8_t kind;   /* the owner's; 0: an unused version */
+    uint8_t kind;         /* the owner's; 0: an unused version */
 };
 
-/* OK: everybody has it. ERR_TIMEOUT, or what barrier_fail was given. The change is forgotten already; fn may add changes. */
+/* OK: everybody has it. ERR_TIMEOUT, or what barrier_fail was given. The change is forgotten
+ * already; fn may add changes. */
 typedef void (*barrier_fn)(void *arg, const struct barrier_change *change, enum err result);
 
 struct barrier;

@@ -48,7 +48,8 @@ io_append(void *arg, uint32_t core, uint8_t type, const struct slice *parts, siz
           uint64_t *seq)
 {
     struct core_link *link = arg;
-    return peer_append(link->cores[core]->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n, seq);
+    return peer_append(link->cores[core]->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n,
+                       seq);
 }
 
 struct routes {
@@ -97,7 +98,8 @@ digest_change(struct core_link *link, uint8_t kind, struct slice filter)
 {
     struct hub *hub = link->hub;
     uint32_t all = hub_post_all_workers(hub);
-    struct barrier_change change = {.waits = all, .a = ++link->digest_number, .kind = HUB_CHANGE_DIGEST};
+    struct barrier_change change = {
+        .waits = all, .a = ++link->digest_number, .kind = HUB_CHANGE_DIGEST};
     hub_post_place(hub, kind, PLACE_REMOTE, barrier_add(hub->barrier, &change), filter, all);
 }
 
@@ -344,8 +346,8 @@ core_link_turn(struct core_link *link)
         return;
     while (link->head != NULL) {
         struct waiting *first = link->head;
-        enum err err =
-            core_client_publish(link->client, message_record(first->message), first->conn, first->cookie);
+        enum err err = core_client_publish(link->client, message_record(first->message),
+                                           first->conn, first->cookie);
         if (err == ERR_BUSY)
             return;
         if (err != OK)
@@ -356,7 +358,8 @@ core_link_turn(struct core_link *link)
 }
 
 void
-core_link_route_add(struct core_link *link, uint64_t version, struct slice filter, uint64_t deadline_ms)
+core_link_route_add(struct core_link *link, uint64_t version, struct slice filter,
+                    uint64_t deadline_ms)
 {
     enum err err = core_client_route_add(link->client, filter, 0, version, deadline_ms);
     if (err != OK)
@@ -384,7 +387,8 @@ core_link_serving_count(const struct core_link *link)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < link->count; i++)
-        if (peer_is_up(link->cores[i]->peer) && (peer_state(link->cores[i]->peer) & STATE_SERVING) != 0)
+        if (peer_is_up(link->cores[i]->peer) &&
+            (peer_state(link->cores[i]->peer) & STATE_SERVING) != 0)
             count++;
     return count;
 }

@@ -55,8 +55,10 @@ drain_next(struct drain *drain, uint64_t now_ms, uint64_t connections, bool clos
             return DRAIN_STEP_NONE;
         drain->state = DRAIN_OVER;
         return DRAIN_STEP_END;
-    case DRAIN_OVER: return DRAIN_STEP_END;
-    case DRAIN_NONE: break;
+    case DRAIN_OVER:
+        return DRAIN_STEP_END;
+    case DRAIN_NONE:
+        break;
     }
     return DRAIN_STEP_NONE;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The order in which a gateway goes down when it is told to: first it is not ready, so that a balancer
- * sends nobody new; then its clients are sent away, paced; then what they left reaches the stores; then
- * it ends. Every step has a deadline. Pure: the clock and the facts are told, the steps are done by the
- * caller.
+ * The order in which a gateway goes down when it is told to: first it is not ready, so that a
+ * balancer sends nobody new; then its clients are sent away, paced; then what they left reaches the
+ * stores; then it ends. Every step has a deadline. Pure: the clock and the facts are told, the
+ * steps are done by the caller.
  */
 #ifndef SLUICE_SERVICES_GATEWAY_DRAIN_H
 #define SLUICE_SERVICES_GATEWAY_DRAIN_H
@@ -37,7 +37,8 @@ void drain_init(struct drain *drain, uint64_t wait_ms, uint64_t rate);
 /* The first call begins; a second one ends without further waiting. */
 void drain_begin(struct drain *drain, uint64_t now_ms);
 /* Moves on. connections: open ones; closed: all workers said so; quiet: nothing is on its way. */
-enum drain_step drain_next(struct drain *drain, uint64_t now_ms, uint64_t connections, bool closed, bool quiet);
+enum drain_step drain_next(struct drain *drain, uint64_t now_ms, uint64_t connections, bool closed,
+                           bool quiet);
 bool drain_is_begun(const struct drain *drain);
 
 #endif

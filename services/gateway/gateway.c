@@ -15,6 +15,7 @@
 #include "services/gateway/worker.h"
 
 #define STEP_MS 50u
+#define LEAVE_S 10u
 
 struct gateway {
     const struct gateway_config *config;
@@ -73,8 +74,8 @@ open_http(struct gateway *gateway)
                                        .arg = gateway};
     enum err err = http_open(gateway->loop, &config, &gateway->http);
     if (err != OK)
-        log_error("http_not_opened", LOG_STR("bind", common->http_bind), LOG_U64("port", common->http_port),
-                  LOG_ERRNO(errno), LOG_END);
+        log_error("http_not_opened", LOG_STR("bind", common->http_bind),
+                  LOG_U64("port", common->http_port), LOG_ERRNO(errno), LOG_END);
     return err;
 }
 
@@ -84,7 +85,9 @@ static unsigned
 worker_count(const struct gateway_config *config)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned count = config->workers != 0 ? (unsigned)config->workers : processors > 0 ? (unsigned)processors : 1;
+    unsigned count = config->workers != 0 ? (unsigned)config->workers
+                     : processors > 0     ? (unsigned)processors
+                                          : 1;
     return count > WORKERS_MAX ? WORKERS_MAX : count;
 }
 
@@ -117,12 +120,12 @@ listen_all(struct gateway *gateway)
         enum err err = worker_listen(gateway->workers[w], config->mqtt_bind, bound, &bound);
         if (err == OK)
             continue;
-        log_error("listener_not_opened", LOG_STR("bind", config->mqtt_bind), LOG_U64("port", config->mqtt_port),
-                  LOG_ERR(err), LOG_ERRNO(errno), LOG_END);
+        log_error("listener_not_opened", LOG_STR("bind", config->mqtt_bind),
+                  LOG_U64("port", config->mqtt_port), LOG_ERR(err), LOG_ERRNO(errno), LOG_END);
         return err;
     }
-    log_info("listening", LOG_STR("protocol", "mqtt"), LOG_STR("bind", config->mqtt_bind), LOG_U64("port", bound),
-             LOG_END);
+    log_info("listening", LOG_STR("protocol", "mqtt"), LOG_STR("bind", config->mqtt_bind),
+             LOG_U64("port", bound), LOG_END);
     return OK;
 }
 
@@ -138,7 +141,8 @@ build_workers(struct gateway *gateway)
         hub_set_worker(gateway->hub, w, boxes[w]);
     }
     for (unsigned w = 0; w < gateway->count; w++)
-        worker_connect_to(gateway->workers[w], hub_mailbox(gateway->hub), boxes, (uint8_t)gateway->count);
+        worker_connect_to(gateway->workers[w], hub_mailbox(gateway->hub), boxes,
+                          (uint8_t)gateway->count);
     return listen_all(gateway);
 }
 
@@ -161,8 +165,9 @@ static void
 on_step(void *arg)
 {
     struct gateway *gateway = arg;
-    enum drain_step step = drain_next(&gateway->drain, loop_now_ms(gateway->loop), connections(gateway),
-                                      hub_is_drained(gateway->hub), hub_is_quiet(gateway->hub));
+    enum drain_step step =
+        drain_next(&gateway->drain, loop_now_ms(gateway->loop), connections(gateway),
+                   hub_is_drained(gateway->hub), hub_is_quiet(gateway->hub));
     if (step == DRAIN_STEP_CLOSE) {
         log_info("closing_connections", LOG_U64("connections", connections(gateway)),
                  LOG_U64("spread_ms", gateway->drain.spread_ms), LOG_END);
@@ -182,6 +187,13 @@ on_stop_signal(void *arg)
              LOG_U64("connections", connections(gateway)), LOG_END);
     loop_timer_start(&gateway->step, STEP_MS, true);
     on_step(gateway);
+}
+
+static void
+leave(int signo)
+{
+    (void)signo;
+    _exit(0);
 }
 
 /* A descriptor per connection: take as many as we are allowed to have. */
@@ -213,7 +225,8 @@ gateway_new(const struct gateway_config *config, struct gateway **out)
     if (err == OK) {
         err = hub_open(gateway->hub);
         if (err != OK)
-            log_error("feed_not_opened", LOG_STR("address", config->feed_listen), LOG_ERR(err), LOG_END);
+            log_error("feed_not_opened", LOG_STR("address", config->feed_listen), LOG_ERR(err),
+                      LOG_END);
     }
     if (err == OK)
         err = open_http(gateway);
@@ -235,6 +248,10 @@ gateway_run(struct gateway *gateway)
     (void)signal(SIGPIPE, SIG_IGN);
     loop_run(gateway->loop);
     log_info("stopped", LOG_END);
+    /* Nothing is left that anybody waits for. nng_close of nng 1.5 may wait for ever for a pipe
+     * that ends at the same moment: whoever told us to stop shall not. */
+    (void)signal(SIGALRM, leave);
+    (void)alarm(LEAVE_S);
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hall of sluice-gateway: builds the hub, the workers with their listeners, and the probes; runs until it
- * is told to stop; takes them down in reverse. It speaks to nobody itself.
+ * The hall of sluice-gateway: builds the hub, the workers with their listeners, and the probes;
+ * runs until it is told to stop; takes them down in reverse. It speaks to nobody itself.
  */
 #ifndef SLUICE_SERVICES_GATEWAY_GATEWAY_H
 #define SLUICE_SERVICES_GATEWAY_GATEWAY_H
@@ -11,8 +11,8 @@
 
 struct gateway;
 
-/* *out is new and ready to run: ports are bound. Any error has been logged with what could not be had. config
- * is borrowed until gateway_free. */
+/* *out is new and ready to run: ports are bound. Any error has been logged with what could not be
+ * had. config is borrowed until gateway_free. */
 ERR_MUST_USE enum err gateway_new(const struct gateway_config *config, struct gateway **out);
 /* Until SIGTERM or SIGINT has been answered: not ready, clients sent away, all ended. */
 void gateway_run(struct gateway *gateway);

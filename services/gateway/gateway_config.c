@@ -7,15 +7,17 @@
 #include "proto/limits.h"
 #include "services/gateway/post.h"
 
-#define ROW(name_, type_, fallback_, min_, max_, unit_, member_, help_)                                      \
-    {                                                                                                        \
-        name_, type_, fallback_, min_, max_, unit_, NULL, help_, offsetof(struct gateway_config, member_)    \
+#define ROW(name_, type_, fallback_, min_, max_, unit_, member_, help_)                            \
+    {                                                                                              \
+        name_, type_, fallback_, min_, max_, unit_, NULL, help_,                                   \
+            offsetof(struct gateway_config, member_)                                               \
     }
 #define HOST_MAX 255
 
 static const struct conf_row rows[] = {
     CONF_COMMON_ROWS(struct gateway_config, common, "9101"),
-    ROW("mqtt-bind", CONF_STR, "0.0.0.0", 1, HOST_MAX, NULL, mqtt_bind, "address of the MQTT listener"),
+    ROW("mqtt-bind", CONF_STR, "0.0.0.0", 1, HOST_MAX, NULL, mqtt_bind,
+        "address of the MQTT listener"),
     ROW("mqtt-port", CONF_U64, "18883", 0, 65535, NULL, mqtt_port, "port of MQTT over TCP; 0: off"),
     ROW("workers", CONF_U64, "0", 0, WORKERS_MAX, "threads", workers,
         "threads that serve connections; 0: one per processor"),
@@ -68,7 +70,8 @@ check_address(struct conf *conf, const char *name, const char *address)
 {
     const char *colon = strrchr(address, ':');
     uint64_t port;
-    if (colon == NULL || colon == address || str_parse_u64(slice_cstr(colon + 1), 0, 65535, &port) != OK)
+    if (colon == NULL || colon == address ||
+        str_parse_u64(slice_cstr(colon + 1), 0, 65535, &port) != OK)
         conf_mistake(conf, name, "'%s' is not host:port", address);
 }
 
@@ -82,18 +85,20 @@ check(struct conf *conf, void *arg)
         check_address(conf, "stores", config->stores.items[i]);
     check_address(conf, "feed-listen", config->feed_listen);
     const struct conf_common *common = &config->common;
-    bool any = common->cluster_ca[0] != 0 || common->cluster_cert[0] != 0 || common->cluster_key[0] != 0;
-    bool all = common->cluster_ca[0] != 0 && common->cluster_cert[0] != 0 && common->cluster_key[0] != 0;
+    bool any =
+        common->cluster_ca[0] != 0 || common->cluster_cert[0] != 0 || common->cluster_key[0] != 0;
+    bool all =
+        common->cluster_ca[0] != 0 && common->cluster_cert[0] != 0 && common->cluster_key[0] != 0;
     if (any && !all)
-        conf_mistake(conf, "cluster-ca", "cluster-ca, cluster-cert and cluster-key belong together");
+        conf_mistake(conf, "cluster-ca",
+                     "cluster-ca, cluster-cert and cluster-key belong together");
 }
 
 enum conf_outcome
 gateway_config_load(struct gateway_config *config, int argc, char *const *argv, struct conf **out)
 {
-    static const struct conf_program program = {"sluice-gateway",
-                                                "MQTT connections: sockets, sessions, flow control",
-                                                SLUICE_VERSION};
+    static const struct conf_program program = {
+        "sluice-gateway", "MQTT connections: sockets, sessions, flow control", SLUICE_VERSION};
     struct conf_table table = CONF_TABLE(rows, config);
     *config = (struct gateway_config){0};
     return conf_load(&program, &table, 1, argc, argv, check, config, out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The settings of sluice-gateway: one row each in gateway_config.c, read into this struct. It does not say
- * what a setting does to a running part: the parts read what they need.
+ * The settings of sluice-gateway: one row each in gateway_config.c, read into this struct. It does
+ * not say what a setting does to a running part: the parts read what they need.
  */
 #ifndef SLUICE_SERVICES_GATEWAY_GATEWAY_CONFIG_H
 #define SLUICE_SERVICES_GATEWAY_GATEWAY_CONFIG_H

@@ -33,8 +33,8 @@ struct held {
 void held_init(struct held *held, size_t cap_bytes);
 void held_fini(struct held *held);
 /* Copies the parts. ERR_BUSY: beyond the cap (control records may go to twice the cap). */
-ERR_MUST_USE enum err held_add(struct held *held, uint8_t type, bool control, const struct slice *parts,
-                               size_t n);
+ERR_MUST_USE enum err held_add(struct held *held, uint8_t type, bool control,
+                               const struct slice *parts, size_t n);
 /* Oldest record, borrowed until held_pop; NULL when empty. */
 const struct held_record *held_first(const struct held *held);
 void held_pop(struct held *held);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hall of the hub: builds its parts, hands the events of common/peer to the link they belong to,
- * and declares frames done. See hub.h and hub_state.h.
+/* The hall of the hub: builds its parts, hands the events of common/peer to the link they belong
+ * to, and declares frames done. See hub.h and hub_state.h.
  *
- * When a frame is done: as soon as all that came of it is in the workers' mailboxes. While a mailbox is
- * full the posts stay in the post box and no frame is declared done, so that the windows of the feeds
- * bound what waits here and the senders slow down. */
+ * When a frame is done: as soon as all that came of it is in the workers' mailboxes. While a
+ * mailbox is full the posts stay in the post box and no frame is declared done, so that the windows
+ * of the feeds bound what waits here and the senders slow down. */
 #include "services/gateway/hub.h"
 
 #include <unistd.h>
@@ -18,9 +18,9 @@
 #include "services/gateway/hub_metrics.h"
 #include "services/gateway/hub_state.h"
 
-#define MAILBOX_POSTS (1u << 16)
+#define MAILBOX_POSTS          (1u << 16)
 #define FILTERS_OF_HUB(config) ((size_t)(config)->filters_max)
-#define RECORD_ROOM   (256u * 1024) /* beyond the largest packet: head and targets of a record */
+#define RECORD_ROOM            (256u * 1024) /* beyond the largest packet: head and targets of a record */
 
 /* ---- events of peers */
 
@@ -49,7 +49,8 @@ on_up(void *arg, struct peer *peer, const struct peer_info *info)
     log_info("peer_up", LOG_STR("service", info->service), LOG_STR("name", info->name),
              LOG_STR("version", info->version), LOG_HEX("incarnation", info->incarnation),
              LOG_BOOL("lapsed", info->lapsed), LOG_END);
-    return link->is_core ? core_link_up(hub->core, link, info) : store_link_up(hub->store, link, info);
+    return link->is_core ? core_link_up(hub->core, link, info)
+                         : store_link_up(hub->store, link, info);
 }
 
 static void
@@ -163,7 +164,8 @@ make_name(struct hub *hub)
 }
 
 struct hub *
-hub_new(struct loop *loop, const struct gateway_config *config, unsigned workers, struct metrics *metrics)
+hub_new(struct loop *loop, const struct gateway_config *config, unsigned workers,
+        struct metrics *metrics)
 {
     struct hub *hub = mem_zalloc(sizeof(*hub));
     hub->loop = loop;
@@ -246,8 +248,10 @@ hub_open(struct hub *hub)
     hub->core = core_link_new(hub);
     hub->store = store_link_new(hub);
     loop_timer_start(&hub->tick, HUB_TICK_MS, false);
-    log_info("hub_open", LOG_STR("name", hub->name), LOG_HEX("incarnation", peers_incarnation(hub->peers)),
-             LOG_U64("feed_port", peers_feed_port(hub->peers)), LOG_U64("workers", hub->workers), LOG_END);
+    log_info("hub_open", LOG_STR("name", hub->name),
+             LOG_HEX("incarnation", peers_incarnation(hub->peers)),
+             LOG_U64("feed_port", peers_feed_port(hub->peers)), LOG_U64("workers", hub->workers),
+             LOG_END);
     return OK;
 }
 
@@ -305,7 +309,8 @@ hub_is_drained(const struct hub *hub)
 bool
 hub_is_quiet(const struct hub *hub)
 {
-    return mailbox_count(hub->mailbox) == 0 && post_box_is_empty(hub->box) && store_link_is_quiet(hub->store);
+    return mailbox_count(hub->mailbox) == 0 && post_box_is_empty(hub->box) &&
+           store_link_is_quiet(hub->store);
 }
 
 void
@@ -327,7 +332,8 @@ static void
 one_peer(void *arg, struct peer *peer)
 {
     struct buf *json = arg;
-    buf_append_cstr(json, buf_slice(json).data[buf_len(json) - 1] == '[' ? "{\"service\":" : ",{\"service\":");
+    buf_append_cstr(json, buf_slice(json).data[buf_len(json) - 1] == '[' ? "{\"service\":"
+                                                                         : ",{\"service\":");
     http_json_string(json, slice_cstr(peer_service(peer)));
     buf_append_cstr(json, ",\"name\":");
     http_json_string(json, slice_cstr(peer_name(peer)));
@@ -342,7 +348,8 @@ hub_health(const struct hub *hub, struct buf *json)
     http_json_string(json, slice_cstr(hub->name));
     buf_append_cstr(json, ",\"peers\":[");
     peers_each(hub->peers, one_peer, json);
-    buf_printf(json, "],\"filters\":%zu,\"publishes_open\":%zu,\"calls_waiting\":%zu,\"held_bytes\":%zu",
+    buf_printf(json,
+               "],\"filters\":%zu,\"publishes_open\":%zu,\"calls_waiting\":%zu,\"held_bytes\":%zu",
                filters_count(hub->filters), core_link_open_tokens(hub->core),
                store_link_pending_count(hub->store), store_link_held_bytes(hub->store));
     buf_printf(json, ",\"holding\":%s", hub->hold != 0 ? "true" : "false");

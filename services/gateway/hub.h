@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The hub: the one thread of a gateway that speaks to cores and stores. It keeps which worker wants
- * which filter, carries what workers post to the right peer and what peers send to the right workers,
- * and answers for both. It touches no client and no MQTT byte; messages between clients of this gateway
- * never pass through it.
+ * which filter, carries what workers post to the right peer and what peers send to the right
+ * workers, and answers for both. It touches no client and no MQTT byte; messages between clients of
+ * this gateway never pass through it.
  *
- * Life: hub_new, hub_set_worker for each, hub_open; ...; hub_close when the workers have been joined;
- * hub_free. All on the loop's thread.
+ * Life: hub_new, hub_set_worker for each, hub_open; ...; hub_close when the workers have been
+ * joined; hub_free. All on the loop's thread.
  */
 #ifndef SLUICE_SERVICES_GATEWAY_HUB_H
 #define SLUICE_SERVICES_GATEWAY_HUB_H

@@ -7,15 +7,17 @@
 static void
 put_link(struct buf *out, const struct peers_stats *stats)
 {
-    metrics_put(out, "sluice_peer_sessions_total", "counter", "sessions with cores and stores", (double)stats->sessions);
+    metrics_put(out, "sluice_peer_sessions_total", "counter", "sessions with cores and stores",
+                (double)stats->sessions);
     metrics_put(out, "sluice_peer_leases_ended_total", "counter", "sessions that ended in silence",
                 (double)stats->leases_ended);
-    metrics_put(out, "sluice_peer_frames_refused_total", "counter", "frames of strangers or former sessions",
-                (double)stats->frames_refused);
-    metrics_put(out, "sluice_peer_hellos_refused_total", "counter", "hellos refused", (double)stats->hellos_refused);
+    metrics_put(out, "sluice_peer_frames_refused_total", "counter",
+                "frames of strangers or former sessions", (double)stats->frames_refused);
+    metrics_put(out, "sluice_peer_hellos_refused_total", "counter", "hellos refused",
+                (double)stats->hellos_refused);
     metrics_put(out, "sluice_peer_calls_total", "counter", "calls asked", (double)stats->calls_out);
-    metrics_put(out, "sluice_peer_calls_timeout_total", "counter", "calls without an answer in time",
-                (double)stats->calls_timeout);
+    metrics_put(out, "sluice_peer_calls_timeout_total", "counter",
+                "calls without an answer in time", (double)stats->calls_timeout);
 }
 
 struct feed_sums {
@@ -45,14 +47,22 @@ put_feeds(struct buf *out, struct peers *peers)
 {
     struct feed_sums sums = {0};
     peers_each(peers, add_feed, &sums);
-    metrics_put(out, "sluice_feed_frames_out_total", "counter", "frames sent", (double)sums.frames_out);
-    metrics_put(out, "sluice_feed_frames_in_total", "counter", "frames received", (double)sums.frames_in);
-    metrics_put(out, "sluice_feed_records_out_total", "counter", "records sent", (double)sums.records_out);
-    metrics_put(out, "sluice_feed_bytes_out_total", "counter", "bytes sent", (double)sums.bytes_out);
-    metrics_put(out, "sluice_feed_repeats_total", "counter", "frames sent again", (double)sums.repeats);
-    metrics_put(out, "sluice_feed_gaps_total", "counter", "gaps in received frames", (double)sums.gaps);
-    metrics_put(out, "sluice_feed_full_total", "counter", "records refused by a full feed", (double)sums.full);
-    metrics_put(out, "sluice_feed_window_bytes", "gauge", "bytes sent and not declared done", (double)sums.used);
+    metrics_put(out, "sluice_feed_frames_out_total", "counter", "frames sent",
+                (double)sums.frames_out);
+    metrics_put(out, "sluice_feed_frames_in_total", "counter", "frames received",
+                (double)sums.frames_in);
+    metrics_put(out, "sluice_feed_records_out_total", "counter", "records sent",
+                (double)sums.records_out);
+    metrics_put(out, "sluice_feed_bytes_out_total", "counter", "bytes sent",
+                (double)sums.bytes_out);
+    metrics_put(out, "sluice_feed_repeats_total", "counter", "frames sent again",
+                (double)sums.repeats);
+    metrics_put(out, "sluice_feed_gaps_total", "counter", "gaps in received frames",
+                (double)sums.gaps);
+    metrics_put(out, "sluice_feed_full_total", "counter", "records refused by a full feed",
+                (double)sums.full);
+    metrics_put(out, "sluice_feed_window_bytes", "gauge", "bytes sent and not declared done",
+                (double)sums.used);
 }
 
 static void
@@ -80,11 +90,12 @@ on_lag(void *arg, uint64_t lag_us)
     metric_histogram_observe(hub->metric.lag_us, lag_us);
 }
 
-#define COUNTER(name, help) metrics_counter(hub->metrics, "sluice_hub_" name "_total", help, NULL, 0)
-#define GAUGE(name, help)   metrics_gauge(hub->metrics, "sluice_hub_" name, help, NULL, 0)
-#define HISTOGRAM(name, help)                                                                                \
-    metrics_histogram(hub->metrics, "sluice_hub_" name "_seconds", help, NULL, 0, metrics_bounds_us,         \
-                      metrics_bounds_us_count, METRICS_US)
+#define COUNTER(name, help)                                                                        \
+    metrics_counter(hub->metrics, "sluice_hub_" name "_total", help, NULL, 0)
+#define GAUGE(name, help) metrics_gauge(hub->metrics, "sluice_hub_" name, help, NULL, 0)
+#define HISTOGRAM(name, help)                                                                      \
+    metrics_histogram(hub->metrics, "sluice_hub_" name "_seconds", help, NULL, 0,                  \
+                      metrics_bounds_us, metrics_bounds_us_count, METRICS_US)
 
 void
 hub_metrics_init(struct hub *hub)
@@ -97,11 +108,14 @@ hub_metrics_init(struct hub *hub)
         .malformed = COUNTER("malformed", "records that made no sense"),
         .unknown = COUNTER("unknown_records", "records of an unknown type"),
         .dropped_qos0 = COUNTER("dropped_qos0", "QoS 0 publishes that no core could take"),
-        .dropped_records = COUNTER("dropped_records", "records for a store beyond what may be held"),
+        .dropped_records =
+            COUNTER("dropped_records", "records for a store beyond what may be held"),
         .opens = COUNTER("opens", "sessions asked for"),
         .opens_refused = COUNTER("opens_refused", "sessions refused here: no answer in time"),
-        .timeouts = COUNTER("request_timeouts", "subscriptions and retained lookups without an answer in time"),
-        .barrier_timeouts = COUNTER("filter_timeouts", "subscriptions that not everybody acknowledged in time"),
+        .timeouts = COUNTER("request_timeouts",
+                            "subscriptions and retained lookups without an answer in time"),
+        .barrier_timeouts =
+            COUNTER("filter_timeouts", "subscriptions that not everybody acknowledged in time"),
         .filters = GAUGE("filters", "different topic filters of this gateway"),
         .waiting_posts = GAUGE("waiting_posts", "posts that wait for a full worker"),
         .pending_calls = GAUGE("pending_calls", "questions to stores without an answer"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hub's families of metrics: registers them and fills the gauges when they are asked for. Nothing
- * else in the hub knows their names.
+ * The hub's families of metrics: registers them and fills the gauges when they are asked for.
+ * Nothing else in the hub knows their names.
  */
 #ifndef SLUICE_SERVICES_GATEWAY_HUB_METRICS_H
 #define SLUICE_SERVICES_GATEWAY_HUB_METRICS_H

@@ -45,7 +45,8 @@ hub_post_place(struct hub *hub, uint8_t kind, uint8_t place, uint64_t version, s
     for (unsigned w = 0; w < hub->workers; w++) {
         if ((mask & UINT32_C(1) << w) == 0)
             continue;
-        struct post post = {.kind = kind, .flags = place, .a = version, .body = post_filter_new(filter)};
+        struct post post = {
+            .kind = kind, .flags = place, .a = version, .body = post_filter_new(filter)};
         post_box_add(hub->box, w, &post);
     }
 }
@@ -67,7 +68,8 @@ hub_post_message(struct hub *hub, struct message *message, uint32_t mask)
     for (unsigned w = 0; mask != 0; w++, mask >>= 1) {
         if ((mask & 1) == 0)
             continue;
-        struct post post = {.kind = POST_MESSAGE, .b = message->publisher, .body = message_ref(message)};
+        struct post post = {
+            .kind = POST_MESSAGE, .b = message->publisher, .body = message_ref(message)};
         post_box_add(hub->box, w, &post);
     }
 }
@@ -109,8 +111,8 @@ on_filter_add(struct hub *hub, struct post *post)
                                     .kind = HUB_CHANGE_FILTER};
     uint64_t version = barrier_add(hub->barrier, &change);
     hub_post_place(hub, POST_PLACE_ADD, post->worker, version, filter, others);
-    /* The route is told again even if another worker had the filter already: its first telling may not
-     * have been answered yet, and every SUBACK needs an answer of its own. */
+    /* The route is told again even if another worker had the filter already: its first telling may
+     * not have been answered yet, and every SUBACK needs an answer of its own. */
     core_link_route_add(hub->core, version, filter, change.deadline_ms);
 }
 
@@ -122,7 +124,8 @@ on_filter_remove(struct hub *hub, struct post *post)
     bool last = false;
     if (filters_remove(hub->filters, filter, post->worker, &last) != OK)
         return;
-    hub_post_place(hub, POST_PLACE_REMOVE, post->worker, barrier_skip(hub->barrier), filter, others);
+    hub_post_place(hub, POST_PLACE_REMOVE, post->worker, barrier_skip(hub->barrier), filter,
+                   others);
     if (last)
         core_link_route_remove(hub->core, filter);
 }
@@ -206,7 +209,8 @@ hub_post_take(void *arg, void *item)
 {
     struct hub *hub = arg;
     struct post post = *(struct post *)item;
-    if (post.kind < sizeof(desks) / sizeof(desks[0]) && desks[post.kind] != NULL && post.worker < hub->workers)
+    if (post.kind < sizeof(desks) / sizeof(desks[0]) && desks[post.kind] != NULL &&
+        post.worker < hub->workers)
         desks[post.kind](hub, &post);
     post_body_free(&post);
 }

@@ -15,14 +15,14 @@
 #include "services/gateway/barrier.h"
 #include "services/gateway/filters.h"
 #include "services/gateway/gateway_config.h"
-#include "services/gateway/post_box.h"
 #include "services/gateway/post_body.h"
+#include "services/gateway/post_box.h"
 
 #define HUB_CALL_BYTES          (8u * 1024 * 1024) /* longest answer of a store */
 #define HUB_TICK_MS             50u
-#define HUB_OPEN_DEADLINE_MS    5000u  /* CONNECT until the store's answer */
+#define HUB_OPEN_DEADLINE_MS    5000u      /* CONNECT until the store's answer */
 #define HUB_CHANGES_MAX         (1u << 20) /* changes of filters that are not answered yet */
-#define HUB_REQUEST_DEADLINE_MS 10000u /* SUBSCRIBE, UNSUBSCRIBE, retained messages */
+#define HUB_REQUEST_DEADLINE_MS 10000u     /* SUBSCRIBE, UNSUBSCRIBE, retained messages */
 
 /* Why publishing clients are stopped. */
 enum { HUB_HOLD_CORE = 1 << 0, HUB_HOLD_STORE = 1 << 1 };
@@ -34,13 +34,13 @@ enum hub_change {
 };
 
 struct hub_metrics {
-    struct metric_counter *publishes;      /* to cores */
-    struct metric_counter *messages;       /* from cores, posted to workers */
-    struct metric_counter *repeats;        /* recognised and dropped */
-    struct metric_counter *deliveries;     /* from stores */
-    struct metric_counter *malformed;      /* records that made no sense */
-    struct metric_counter *unknown;        /* records of an unknown type */
-    struct metric_counter *dropped_qos0;   /* nobody to send it to */
+    struct metric_counter *publishes;       /* to cores */
+    struct metric_counter *messages;        /* from cores, posted to workers */
+    struct metric_counter *repeats;         /* recognised and dropped */
+    struct metric_counter *deliveries;      /* from stores */
+    struct metric_counter *malformed;       /* records that made no sense */
+    struct metric_counter *unknown;         /* records of an unknown type */
+    struct metric_counter *dropped_qos0;    /* nobody to send it to */
     struct metric_counter *dropped_records; /* for a store, beyond the bound */
     struct metric_counter *opens;
     struct metric_counter *opens_refused; /* here: no store in time */
@@ -62,8 +62,8 @@ struct hub_metrics {
 struct hub_peer {
     struct peer *peer;
     bool is_core;
-    unsigned index;     /* among the cores or the stores */
-    uint64_t seen_seq;  /* last frame whose records are all in the post box; 0: none */
+    unsigned index;    /* among the cores or the stores */
+    uint64_t seen_seq; /* last frame whose records are all in the post box; 0: none */
     struct hub_peer *next;
 };
 
@@ -84,8 +84,8 @@ struct hub {
     struct core_link *core;
     struct store_link *store;
     struct loop_timer tick;
-    unsigned hold;        /* HUB_HOLD_* */
-    uint32_t drained;     /* bit per worker */
+    unsigned hold;    /* HUB_HOLD_* */
+    uint32_t drained; /* bit per worker */
     char name[128];
     struct hub_metrics metric;
     struct metrics *metrics;
@@ -102,8 +102,8 @@ void hub_post_to_conn(struct hub *hub, const struct post *post);
 /* To all; without a body. */
 void hub_post_to_all(struct hub *hub, const struct post *post);
 /* A PLACE_ADD or PLACE_REMOVE with this version to the workers in mask. */
-void hub_post_place(struct hub *hub, uint8_t kind, uint8_t place, uint64_t version, struct slice filter,
-                    uint32_t mask);
+void hub_post_place(struct hub *hub, uint8_t kind, uint8_t place, uint64_t version,
+                    struct slice filter, uint32_t mask);
 /* Raises or clears a HUB_HOLD_* bit and tells the workers when the sum has changed. */
 void hub_post_hold(struct hub *hub, unsigned reason, bool on);
 /* A message from a core to the workers in mask; borrows the caller's reference. */
@@ -117,17 +117,21 @@ uint32_t hub_post_all_workers(const struct hub *hub);
 
 struct core_link *core_link_new(struct hub *hub);
 void core_link_free(struct core_link *link);
-enum peer_keep core_link_up(struct core_link *link, struct hub_peer *core, const struct peer_info *info);
+enum peer_keep core_link_up(struct core_link *link, struct hub_peer *core,
+                            const struct peer_info *info);
 void core_link_down(struct core_link *link, struct hub_peer *core);
-void core_link_record(struct core_link *link, struct hub_peer *core, uint8_t type, struct slice body);
+void core_link_record(struct core_link *link, struct hub_peer *core, uint8_t type,
+                      struct slice body);
 void core_link_done(struct core_link *link, struct hub_peer *core, uint64_t ticket);
 void core_link_room(struct core_link *link, struct hub_peer *core);
 void core_link_state(struct core_link *link, struct hub_peer *core, uint32_t flags);
 void core_link_tick(struct core_link *link, uint64_t now_ms);
 /* POST_PUBLISH; takes the reference. */
-void core_link_publish(struct core_link *link, uint64_t conn, uint64_t cookie, struct message *message);
+void core_link_publish(struct core_link *link, uint64_t conn, uint64_t cookie,
+                       struct message *message);
 /* A filter that hub->filters has. The barrier's version is cleared of BARRIER_CORES, or failed. */
-void core_link_route_add(struct core_link *link, uint64_t version, struct slice filter, uint64_t deadline_ms);
+void core_link_route_add(struct core_link *link, uint64_t version, struct slice filter,
+                         uint64_t deadline_ms);
 void core_link_route_remove(struct core_link *link, struct slice filter);
 /* All workers have applied the changes of the digest up to this number. */
 void core_link_digest_step(struct core_link *link, uint64_t number);
@@ -140,7 +144,8 @@ size_t core_link_open_tokens(const struct core_link *link);
 
 struct store_link *store_link_new(struct hub *hub);
 void store_link_free(struct store_link *link);
-enum peer_keep store_link_up(struct store_link *link, struct hub_peer *store, const struct peer_info *info);
+enum peer_keep store_link_up(struct store_link *link, struct hub_peer *store,
+                             const struct peer_info *info);
 void store_link_down(struct store_link *link, struct hub_peer *store);
 void store_link_room(struct store_link *link, struct hub_peer *store);
 void store_link_state(struct store_link *link, struct hub_peer *store, uint32_t flags);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice-gateway: reads the settings, runs, and says with its exit status how that went: 0 told to stop, 2
- * could not start. */
+/* sluice-gateway: reads the settings, runs, and says with its exit status how that went: 0 told to
+ * stop, 2 could not start. */
 #include "common/log.h"
 #include "services/gateway/gateway.h"
 

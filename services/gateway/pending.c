@@ -16,6 +16,7 @@ struct pending {
     struct queue *queues; /* one per store */
     struct pending_call *flying;
     unsigned stores;
+    uint64_t next_number;
     size_t count;
     size_t cap;
     pending_expired_fn fn;
@@ -67,18 +68,18 @@ unlink_call(struct pending_call *call)
 }
 
 static void
-link_head(struct pending_call *call, struct pending_call **head)
+link_before(struct pending_call *call, struct pending_call **place)
 {
-    call->next = *head;
-    call->link = head;
-    if (*head != NULL)
-        (*head)->link = &call->next;
-    *head = call;
+    call->next = *place;
+    call->link = place;
+    if (*place != NULL)
+        (*place)->link = &call->next;
+    *place = call;
 }
 
 struct pending_call *
-pending_add(struct pending *pending, unsigned store, uint16_t method, uint64_t conn, uint64_t ticket,
-            uint8_t *body, size_t body_len, uint64_t deadline_ms)
+pending_add(struct pending *pending, unsigned store, uint16_t method, uint64_t conn,
+            uint64_t ticket, uint8_t *body, size_t body_len, uint64_t deadline_ms)
 {
     assert(store < pending->stores);
     if (pending->count >= pending->cap) {
@@ -87,6 +88,7 @@ pending_add(struct pending *pending, unsigned store, uint16_t method, uint64_t c
     }
     struct pending_call *call = mem_zalloc(sizeof(*call));
     call->owner = pending;
+    call->number = pending->next_number++;
     call->store = (uint8_t)store;
     call->method = method;
     call->conn = conn;
@@ -116,7 +118,7 @@ pending_fly(struct pending_call *call)
     assert(call->state == PENDING_WAITING);
     unlink_call(call);
     call->state = PENDING_FLYING;
-    link_head(call, &call->owner->flying);
+    link_before(call, &call->owner->flying);
 }
 
 void
@@ -126,9 +128,13 @@ pending_land(struct pending_call *call)
     struct queue *queue = &call->owner->queues[call->store];
     unlink_call(call);
     call->state = PENDING_WAITING;
-    if (queue->head == NULL)
+    /* What flew is older than what waits, so this passes only what has landed before. */
+    struct pending_call **place = &queue->head;
+    while (*place != NULL && (*place)->number < call->number)
+        place = &(*place)->next;
+    if (*place == NULL)
         queue->tail = &call->next;
-    link_head(call, &queue->head);
+    link_before(call, place);
 }
 
 void

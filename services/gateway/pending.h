@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The questions of this gateway's clients to the stores: each waits for its store, flies, comes back
- * to wait when its store was lost, and is answered by its deadline whatever happens. An answer after
- * the deadline is still seen, so that what it opened can be closed again. Pure: it sends nothing
- * and the clock is told; store_link.c does the rest.
+ * The questions of this gateway's clients to the stores: each waits for its store, flies, comes
+ * back to wait when its store was lost, and is answered by its deadline whatever happens. An answer
+ * after the deadline is still seen, so that what it opened can be closed again. Pure: it sends
+ * nothing and the clock is told; store_link.c does the rest.
  */
 #ifndef SLUICE_SERVICES_GATEWAY_PENDING_H
 #define SLUICE_SERVICES_GATEWAY_PENDING_H
@@ -22,6 +22,7 @@ struct pending_call {
     struct pending_call *next, **link; /* queue of waiting calls of its store */
     struct wheel_node timer;
     struct pending *owner;
+    uint64_t number; /* rising */
     uint64_t conn;
     uint64_t ticket;
     uint64_t deadline_ms;
@@ -40,18 +41,20 @@ struct pending;
 typedef void (*pending_expired_fn)(void *arg, struct pending_call *call);
 
 /* New; at most cap calls, for at most `stores` stores. */
-struct pending *pending_new(size_t cap, unsigned stores, uint64_t now_ms, pending_expired_fn fn, void *arg);
+struct pending *pending_new(size_t cap, unsigned stores, uint64_t now_ms, pending_expired_fn fn,
+                            void *arg);
 void pending_free(struct pending *pending);
 
-/* A waiting call, behind all others of its store; takes body (mem_free). NULL when full: body is freed.
- * Borrowed until pending_remove. */
-struct pending_call *pending_add(struct pending *pending, unsigned store, uint16_t method, uint64_t conn,
-                                 uint64_t ticket, uint8_t *body, size_t body_len, uint64_t deadline_ms);
+/* A waiting call, behind all others of its store; takes body (mem_free). NULL when full: body is
+ * freed. Borrowed until pending_remove. */
+struct pending_call *pending_add(struct pending *pending, unsigned store, uint16_t method,
+                                 uint64_t conn, uint64_t ticket, uint8_t *body, size_t body_len,
+                                 uint64_t deadline_ms);
 /* The first waiting call of the store, NULL when none waits. */
 struct pending_call *pending_first(struct pending *pending, unsigned store);
 /* It was sent. */
 void pending_fly(struct pending_call *call);
-/* Its answer will not come: it waits again, before all others. Not for an answered one. */
+/* Its answer will not come: it waits again, where it was in the order. Not for an answered one. */
 void pending_land(struct pending_call *call);
 /* Ends the call in any state. */
 void pending_remove(struct pending_call *call);

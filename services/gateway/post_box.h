@@ -18,8 +18,8 @@ struct post_box;
 
 typedef void (*post_box_drop_fn)(struct post *post);
 
-/* New, without workers' mailboxes; workers in 1..WORKERS_MAX. drop frees the body of a post that can
- * no longer be handed over. */
+/* New, without workers' mailboxes; workers in 1..WORKERS_MAX. drop frees the body of a post that
+ * can no longer be handed over. */
 struct post_box *post_box_new(unsigned workers, post_box_drop_fn drop);
 /* Drops what waits. */
 void post_box_free(struct post_box *post_box);

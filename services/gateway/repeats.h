@@ -20,7 +20,8 @@ struct repeats *repeats_new(size_t max);
 void repeats_free(struct repeats *repeats);
 /* Takes a token (not 0) and the floor that its record told; true: it was taken before. A token too
  * far above the floor is not remembered. */
-bool repeats_seen(struct repeats *repeats, uint64_t origin, uint64_t token, uint64_t floor, uint64_t now_ms);
+bool repeats_seen(struct repeats *repeats, uint64_t origin, uint64_t token, uint64_t floor,
+                  uint64_t now_ms);
 /* Forgets the silent ones; every minute or so. */
 void repeats_expire(struct repeats *repeats, uint64_t now_ms);
 size_t repeats_count(const struct repeats *repeats);

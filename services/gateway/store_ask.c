@@ -11,7 +11,8 @@
 #include "proto/records.h"
 #include "services/gateway/store_codec.h"
 
-/* How long the answer to an open is awaited after its client was refused, to close what it opened. */
+/* How long the answer to an open is awaited after its client was refused, to close what it opened.
+ */
 #define ECHO_MS  10000u
 #define AGAIN_MS 100u
 
@@ -29,10 +30,14 @@ static uint8_t
 refusal(enum err err)
 {
     switch (err) {
-    case ERR_DENIED: return MQTT_NOT_AUTHORIZED;
-    case ERR_BUSY: return MQTT_SERVER_BUSY;
-    case ERR_QUOTA: return MQTT_QUOTA_EXCEEDED;
-    default: return MQTT_SERVER_UNAVAILABLE;
+    case ERR_DENIED:
+        return MQTT_NOT_AUTHORIZED;
+    case ERR_BUSY:
+        return MQTT_SERVER_BUSY;
+    case ERR_QUOTA:
+        return MQTT_QUOTA_EXCEEDED;
+    default:
+        return MQTT_SERVER_UNAVAILABLE;
     }
 }
 
@@ -48,7 +53,8 @@ answer_open(struct hub *hub, const struct pending_call *call, enum err err, stru
     }
     uint64_t begun_ms = call->deadline_ms - HUB_OPEN_DEADLINE_MS;
     uint64_t now_ms = loop_now_ms(hub->loop);
-    metric_histogram_observe(hub->metric.open_us, now_ms > begun_ms ? (now_ms - begun_ms) * 1000 : 0);
+    metric_histogram_observe(hub->metric.open_us,
+                             now_ms > begun_ms ? (now_ms - begun_ms) * 1000 : 0);
     struct post post = {.kind = POST_OPENED, .conn = call->conn, .body = opened};
     hub_post_to_conn(hub, &post);
 }
@@ -59,7 +65,8 @@ answer_subscribe(struct hub *hub, const struct pending_call *call, enum err err,
     bool add = call->method == CALL_SESSION_SUBSCRIBE;
     struct subscribe_answer *answer = NULL;
     if (err == OK)
-        err = add ? store_codec_subscribed(reply, &answer) : store_codec_unsubscribed(reply, &answer);
+        err =
+            add ? store_codec_subscribed(reply, &answer) : store_codec_unsubscribed(reply, &answer);
     struct post post = {.kind = add ? POST_SUBSCRIBED : POST_UNSUBSCRIBED,
                         .conn = call->conn,
                         .a = call->ticket,
@@ -86,16 +93,22 @@ static void
 answer(struct hub *hub, const struct pending_call *call, enum err err, struct slice reply)
 {
     switch (call->method) {
-    case CALL_SESSION_OPEN: answer_open(hub, call, err, reply); break;
-    case CALL_RETAINED_GET: answer_retained(hub, call, err, reply); break;
-    default: answer_subscribe(hub, call, err, reply); break;
+    case CALL_SESSION_OPEN:
+        answer_open(hub, call, err, reply);
+        break;
+    case CALL_RETAINED_GET:
+        answer_retained(hub, call, err, reply);
+        break;
+    default:
+        answer_subscribe(hub, call, err, reply);
+        break;
     }
 }
 
 /* ---- answers of the store */
 
-/* The store opened a session whose client was refused meanwhile: nobody will ever close it but us. No
- * will: the client never was connected. */
+/* The store opened a session whose client was refused meanwhile: nobody will ever close it but us.
+ * No will: the client never was connected. */
 static void
 close_late(struct store *store, struct slice reply)
 {
@@ -103,7 +116,8 @@ close_late(struct store *store, struct slice reply)
     if (store_codec_opened(reply, &opened) != OK)
         return;
     if (opened->reason == 0) {
-        const struct records_session_close record = {.session = opened->session, .epoch = opened->epoch};
+        const struct records_session_close record = {.session = opened->session,
+                                                     .epoch = opened->epoch};
         uint8_t bytes[RECORDS_SESSION_CLOSE_BYTES];
         struct slice part = slice_of(bytes, records_session_close_encode(&record, bytes));
         store_link_send(store, FEED_SESSION_CLOSE, true, &part, 1);
@@ -111,10 +125,20 @@ close_late(struct store *store, struct slice reply)
     session_opened_free(opened);
 }
 
+/* Errors that say "not now" about the way to the store, not "no" to the question. DENIED comes from
+ * a store that has restarted and does not know us yet: who may sign in is said in the answer, never
+ * by this. */
+static bool
+comes_again(enum err err)
+{
+    return err == ERR_PEER_LOST || err == ERR_AGAIN || err == ERR_DENIED || err == ERR_UNAVAILABLE;
+}
+
 static void
 on_answer(void *arg, enum err err, struct slice reply)
 {
-    /* A pointer across the wait: a flying call is freed by nobody else, and peers answers it once. */
+    /* A pointer across the wait: a flying call is freed by nobody else, and peers answers it once.
+     */
     struct pending_call *call = arg;
     struct store_link *link = pending_arg(call->owner);
     struct store *store = &link->stores[call->store];
@@ -129,8 +153,8 @@ on_answer(void *arg, enum err err, struct slice reply)
         pending_remove(call);
         return;
     }
-    if (err == ERR_PEER_LOST || err == ERR_AGAIN) {
-        if (err == ERR_AGAIN)
+    if (comes_again(err)) {
+        if (err != ERR_PEER_LOST)
             store->ask_after_ms = loop_now_ms(hub->loop) + AGAIN_MS;
         pending_land(call);
         return;
@@ -148,7 +172,8 @@ store_ask_expired(void *arg, struct pending_call *call)
     uint64_t suppressed = 0;
     if (log_every(&limit, 1000, &suppressed))
         log_warn("store_too_late", LOG_U64("method", call->method), LOG_U64("store", call->store),
-                 LOG_BOOL("asked", call->state == PENDING_FLYING), LOG_U64("suppressed", suppressed), LOG_END);
+                 LOG_BOOL("asked", call->state == PENDING_FLYING),
+                 LOG_U64("suppressed", suppressed), LOG_END);
     if (call->method != CALL_SESSION_OPEN)
         metric_counter_add(hub->metric.timeouts, 1);
     answer(hub, call, ERR_TIMEOUT, slice_of(NULL, 0));
@@ -213,7 +238,8 @@ store_link_ask(struct store_link *link, struct post *post)
     uint64_t deadline_ms = loop_now_ms(hub->loop) + wait_ms;
     if (method == CALL_SESSION_OPEN)
         metric_counter_add(hub->metric.opens, 1);
-    if (pending_add(link->pending, store, method, post->conn, post->a, body, len, deadline_ms) == NULL) {
+    if (pending_add(link->pending, store, method, post->conn, post->a, body, len, deadline_ms) ==
+        NULL) {
         const struct pending_call refused = {
             .method = method, .conn = post->conn, .ticket = post->a, .deadline_ms = deadline_ms};
         answer(hub, &refused, ERR_BUSY, slice_of(NULL, 0));

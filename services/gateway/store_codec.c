@@ -64,7 +64,8 @@ fill_will(const struct will_request *from, Sluice__Will *to)
 }
 
 static void
-fill_open(const struct session_open_request *from, Sluice__SessionOpen *to, Sluice__Will *will, char *address)
+fill_open(const struct session_open_request *from, Sluice__SessionOpen *to, Sluice__Will *will,
+          char *address)
 {
     to->client_id = bytes_of(from->client_id);
     to->user = bytes_of(from->user);
@@ -216,14 +217,16 @@ read_opened(const Sluice__SessionOpened *from, struct session_opened *to)
 enum err
 store_codec_opened(struct slice bytes, struct session_opened **out)
 {
-    Sluice__SessionOpened *answer = sluice__session_opened__unpack(&allocator, bytes.len, bytes.data);
+    Sluice__SessionOpened *answer =
+        sluice__session_opened__unpack(&allocator, bytes.len, bytes.data);
     if (answer == NULL)
         return ERR_MALFORMED;
     enum err result = ERR_MALFORMED;
     if (answer->reason <= UINT8_MAX && answer->client_id.len <= LIMITS_CLIENT_ID &&
         answer->n_inbound <= UINT16_MAX && answer->n_subscriptions <= CALLS_SUBSCRIPTIONS_MAX) {
         struct session_opened opened = {0};
-        opened.subscriptions = mem_zalloc_array(answer->n_subscriptions, sizeof(*opened.subscriptions));
+        opened.subscriptions =
+            mem_zalloc_array(answer->n_subscriptions, sizeof(*opened.subscriptions));
         opened.inbound = mem_zalloc_array(answer->n_inbound, sizeof(*opened.inbound));
         if (read_opened(answer, &opened)) {
             *out = session_opened_new(&opened);
@@ -254,7 +257,8 @@ read_reasons(const uint32_t *reasons, size_t n, struct subscribe_answer **out)
 enum err
 store_codec_subscribed(struct slice bytes, struct subscribe_answer **out)
 {
-    Sluice__SessionSubscribed *answer = sluice__session_subscribed__unpack(&allocator, bytes.len, bytes.data);
+    Sluice__SessionSubscribed *answer =
+        sluice__session_subscribed__unpack(&allocator, bytes.len, bytes.data);
     if (answer == NULL)
         return ERR_MALFORMED;
     enum err result = read_reasons(answer->reasons, answer->n_reasons, out);

@@ -2,9 +2,9 @@
 /* The hub's side towards the stores: sessions with them, records both ways.
  *
  * A session with a store begins with the announcements of all sessions that the workers hold, asked
- * for with POST_ANNOUNCE, then RESYNC_END, then what the feed kept from the session before (nothing that
- * was not declared done is lost), then what was held here. Until then, and while the feed is full,
- * records are held in order and bounded; publishing clients are stopped when much is held. */
+ * for with POST_ANNOUNCE, then RESYNC_END, then what the feed kept from the session before (nothing
+ * that was not declared done is lost), then what was held here. Until then, and while the feed is
+ * full, records are held in order and bounded; publishing clients are stopped when much is held. */
 #include "services/gateway/store_link.h"
 
 #include "common/log.h"
@@ -73,12 +73,14 @@ check_hold(struct store_link *link)
 }
 
 void
-store_link_send(struct store *store, uint8_t type, bool control, const struct slice *parts, size_t n)
+store_link_send(struct store *store, uint8_t type, bool control, const struct slice *parts,
+                size_t n)
 {
     struct hub *hub = store->link->hub;
     enum err err = ERR_BUSY;
     if (store->state == STORE_UP && held_first(&store->held) == NULL)
-        err = peer_append(store->peer->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n, NULL);
+        err = peer_append(store->peer->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n,
+                          NULL);
     if (err == OK)
         return;
     if (err == ERR_TOO_LARGE || held_add(&store->held, type, control, parts, n) != OK) {
@@ -112,7 +114,8 @@ send_held(struct store *store, struct held *held, bool all_control)
 static void
 pump(struct store *store)
 {
-    if (store->state == STORE_RESYNC && send_held(store, &store->preamble, true) && store->announced) {
+    if (store->state == STORE_RESYNC && send_held(store, &store->preamble, true) &&
+        store->announced) {
         store->state = STORE_UP;
         peer_preamble_end(store->peer->peer);
         log_info("store_resynced", LOG_STR("name", peer_name(store->peer->peer)), LOG_END);
@@ -177,12 +180,24 @@ void
 store_link_tell(struct store_link *link, struct post *post)
 {
     switch (post->kind) {
-    case POST_READY: tell_ready(link, post); break;
-    case POST_CLOSE: tell_close(link, post); break;
-    case POST_QUEUE_ACK: tell_queue(link, post, FEED_QUEUE_ACK); break;
-    case POST_QUEUE_REC: tell_queue(link, post, FEED_QUEUE_REC); break;
-    case POST_INBOUND_PUBLISH: tell_inbound(link, post, FEED_INBOUND_PUBLISH); break;
-    default: tell_inbound(link, post, FEED_INBOUND_RELEASE); break;
+    case POST_READY:
+        tell_ready(link, post);
+        break;
+    case POST_CLOSE:
+        tell_close(link, post);
+        break;
+    case POST_QUEUE_ACK:
+        tell_queue(link, post, FEED_QUEUE_ACK);
+        break;
+    case POST_QUEUE_REC:
+        tell_queue(link, post, FEED_QUEUE_REC);
+        break;
+    case POST_INBOUND_PUBLISH:
+        tell_inbound(link, post, FEED_INBOUND_PUBLISH);
+        break;
+    default:
+        tell_inbound(link, post, FEED_INBOUND_RELEASE);
+        break;
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * State of the hub's side towards the stores, shared by its two files: store_link.c (sessions with a
- * store, records both ways) and store_ask.c (calls). Nobody else includes it; what the hub uses is
- * in hub_state.h.
+ * State of the hub's side towards the stores, shared by its two files: store_link.c (sessions with
+ * a store, records both ways) and store_ask.c (calls). Nobody else includes it; what the hub uses
+ * is in hub_state.h.
  */
 #ifndef SLUICE_SERVICES_GATEWAY_STORE_LINK_H
 #define SLUICE_SERVICES_GATEWAY_STORE_LINK_H
@@ -22,10 +22,10 @@ struct store {
     struct hub_peer *peer; /* NULL before its first session */
     unsigned index;
     enum store_state state;
-    uint64_t ends_due;   /* workers that have not finished announcing, of all resyncs begun */
-    bool announced;      /* RESYNC_END is in preamble */
-    struct held preamble; /* announcements that found no room yet */
-    struct held held;     /* all other records, until the store is up and has room */
+    uint64_t ends_due;     /* workers that have not finished announcing, of all resyncs begun */
+    bool announced;        /* RESYNC_END is in preamble */
+    struct held preamble;  /* announcements that found no room yet */
+    struct held held;      /* all other records, until the store is up and has room */
     uint64_t ask_after_ms; /* the store asked us to come again */
 };
 
@@ -39,7 +39,8 @@ struct store_link {
 /* ---- store_link.c */
 
 /* Appends a record to the store's feed, or holds it. */
-void store_link_send(struct store *store, uint8_t type, bool control, const struct slice *parts, size_t n);
+void store_link_send(struct store *store, uint8_t type, bool control, const struct slice *parts,
+                     size_t n);
 /* The store of a session, by its number. */
 struct store *store_link_of_session(struct store_link *link, uint64_t session);
 bool store_link_takes_calls(const struct store *store);

@@ -87,8 +87,11 @@ on_kick(struct hub *hub, struct slice body)
     enum err err = records_session_kick_decode(body, &kick);
     if (err != OK)
         return err;
-    struct post post = {
-        .kind = POST_KICK, .conn = kick.conn, .a = kick.session, .b = kick.epoch, .flags = kick.reason};
+    struct post post = {.kind = POST_KICK,
+                        .conn = kick.conn,
+                        .a = kick.session,
+                        .b = kick.epoch,
+                        .flags = kick.reason};
     if (kick.conn == 0)
         hub_post_to_all(hub, &post);
     else
@@ -141,6 +144,6 @@ store_record_take(struct hub *hub, uint8_t type, struct slice body)
     uint64_t suppressed = 0;
     metric_counter_add(hub->metric.malformed, 1);
     if (log_every(&limit, 1000, &suppressed))
-        log_warn("store_record_refused", LOG_U64("type", type), LOG_ERR(err), LOG_U64("suppressed", suppressed),
-                 LOG_END);
+        log_warn("store_record_refused", LOG_U64("type", type), LOG_ERR(err),
+                 LOG_U64("suppressed", suppressed), LOG_END);
 }

@@ -110,8 +110,8 @@ failed_change_carries_the_error(void)
     barrier_free(b);
 }
 
-/* Against a plain table: random adds, acks and clears; every change is answered once, and exactly when the
- * last of its bits has gone. */
+/* Against a plain table: random adds, acks and clears; every change is answered once, and exactly
+ * when the last of its bits has gone. */
 static void
 random_order_agrees_with_a_plain_table(void)
 {
@@ -126,7 +126,8 @@ random_order_agrees_with_a_plain_table(void)
     for (int step = 0; step < 200000; step++) {
         unsigned what = (unsigned)rand() % 4;
         if (what == 0 && next <= N) {
-            uint64_t waits = ((unsigned)rand() % 7 + 1) | ((unsigned)rand() % 2 ? BARRIER_CORES : 0);
+            uint64_t waits =
+                ((unsigned)rand() % 7 + 1) | ((unsigned)rand() % 2 ? BARRIER_CORES : 0);
             CU_ASSERT_EQUAL(add(b, waits, next, 0), next);
             left[next++] = waits;
         } else if (what == 1 && next > 1) {

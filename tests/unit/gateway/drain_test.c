@@ -42,7 +42,8 @@ every_step_has_a_deadline(void)
     CU_ASSERT_EQUAL(d.spread_ms, 0);
     CU_ASSERT(drain_next(&d, 10 + DRAIN_GRACE_MS, 5, false, false) == DRAIN_STEP_NONE);
     CU_ASSERT(d.state == DRAIN_FLUSH);
-    CU_ASSERT(drain_next(&d, 10 + DRAIN_GRACE_MS + DRAIN_FLUSH_MS, 5, false, false) == DRAIN_STEP_END);
+    CU_ASSERT(drain_next(&d, 10 + DRAIN_GRACE_MS + DRAIN_FLUSH_MS, 5, false, false) ==
+              DRAIN_STEP_END);
 }
 
 static void
@@ -66,8 +67,10 @@ huge_numbers_do_not_overflow_the_spread(void)
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(steps_come_in_order),        CUNIT_CASE(without_clients_nothing_is_waited_for),
-    CUNIT_CASE(every_step_has_a_deadline),  CUNIT_CASE(second_signal_ends_at_once),
+    CUNIT_CASE(steps_come_in_order),
+    CUNIT_CASE(without_clients_nothing_is_waited_for),
+    CUNIT_CASE(every_step_has_a_deadline),
+    CUNIT_CASE(second_signal_ends_at_once),
     CUNIT_CASE(huge_numbers_do_not_overflow_the_spread),
 };
 CUNIT_MAIN("drain", cases)

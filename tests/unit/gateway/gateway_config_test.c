@@ -21,7 +21,8 @@ defaults_serve_one_machine(void)
     struct gateway_config config;
     struct conf *conf = NULL;
     CU_ASSERT_FATAL(load(&config, &conf, 2, NULL) == CONF_RUN);
-    CU_ASSERT(config.mqtt_port == 18883 && !config.allow_anonymous && config.max_packet_size == 1179648);
+    CU_ASSERT(config.mqtt_port == 18883 && !config.allow_anonymous &&
+              config.max_packet_size == 1179648);
     CU_ASSERT(config.cores.count == 1 && config.stores.count == 1 && config.lease_ms == 3000);
     CU_ASSERT_STRING_EQUAL(config.cores.items[0], "127.0.0.1:7201");
     CU_ASSERT_STRING_EQUAL(config.stores.items[0], "127.0.0.1:7301");
@@ -31,9 +32,10 @@ defaults_serve_one_machine(void)
 static void
 mistakes_name_their_setting(void)
 {
-    static char bad[][48] = {"--cores=core-1", "--cores=:7201", "--stores=a:1,b:2", "--cluster-ca=/x.pem",
-                             "--workers=33", "--mqtt-port=70000"};
-    static const char *const names[] = {"cores", "cores", "stores", "cluster-ca", "workers", "mqtt-port"};
+    static char bad[][48] = {"--cores=core-1",      "--cores=:7201", "--stores=a:1,b:2",
+                             "--cluster-ca=/x.pem", "--workers=33",  "--mqtt-port=70000"};
+    static const char *const names[] = {"cores",      "cores",   "stores",
+                                        "cluster-ca", "workers", "mqtt-port"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct gateway_config config;
         struct conf *conf = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The stage of hub_test.c: a core and a store made of common/peer, and two workers made of mailboxes, all
- * on the hub's loop. They answer what a real one would and note what they were told; no case is here. */
+/* The stage of hub_test.c: a core and a store made of common/peer, and two workers made of
+ * mailboxes, all on the hub's loop. They answer what a real one would and note what they were told;
+ * no case is here. */
 #ifndef SLUICE_TESTS_UNIT_GATEWAY_HUB_STAGE_H
 #define SLUICE_TESTS_UNIT_GATEWAY_HUB_STAGE_H
 
@@ -18,8 +19,8 @@
 #include "proto/records.h"
 #include "services/gateway/post_body.h"
 
-#define POSTS   256
-#define RECORDS 256
+#define POSTS              256
+#define RECORDS            256
 #define CONN(worker, slot) ((uint64_t)(worker) << 56 | UINT64_C(1) << 32 | (slot))
 
 struct fake_worker {
@@ -67,8 +68,10 @@ to_hub(uint8_t worker, struct post post)
 static void
 announce(struct fake_worker *worker, uint64_t store_index)
 {
-    const struct session_open_request open = {.conn = CONN(worker->index, 9), .client_id = slice_cstr("held")};
-    struct session_announcement *one = session_announcement_new(session_open_request_new(&open), 77, 78, 5);
+    const struct session_open_request open = {.conn = CONN(worker->index, 9),
+                                              .client_id = slice_cstr("held")};
+    struct session_announcement *one =
+        session_announcement_new(session_open_request_new(&open), 77, 78, 5);
     to_hub(worker->index, (struct post){.kind = POST_ANNOUNCEMENT, .a = store_index, .body = one});
     to_hub(worker->index, (struct post){.kind = POST_ANNOUNCEMENT, .a = store_index});
 }
@@ -141,7 +144,8 @@ fake_takes(void *arg, struct peer *peer, uint8_t type, struct slice body, uint64
     (void)peer;
     (void)seq;
     if (fake->count < RECORDS)
-        fake->records[fake->count++] = (struct fake_record){type, mem_dup(body.data, body.len), body.len};
+        fake->records[fake->count++] =
+            (struct fake_record){type, mem_dup(body.data, body.len), body.len};
 }
 
 static void
@@ -170,7 +174,8 @@ answer_open(struct fake_peer *fake, struct call_request request, struct slice bo
 }
 
 static void
-fake_call(void *arg, struct peer *peer, struct call_request request, uint16_t method, struct slice body)
+fake_call(void *arg, struct peer *peer, struct call_request request, uint16_t method,
+          struct slice body)
 {
     struct fake_peer *fake = arg;
     (void)peer;
@@ -183,9 +188,10 @@ fake_call(void *arg, struct peer *peer, struct call_request request, uint16_t me
         Sluice__SessionSubscribed answer = SLUICE__SESSION_SUBSCRIBED__INIT;
         answer.n_reasons = 1;
         answer.reasons = reasons;
-        peers_reply(fake->peers, request, OK, slice_of(room, sluice__session_subscribed__pack(&answer, room)));
+        peers_reply(fake->peers, request, OK,
+                    slice_of(room, sluice__session_subscribed__pack(&answer, room)));
     } else {
-        peers_reply(fake->peers, request, ERR_DENIED, slice_of(NULL, 0));
+        peers_reply(fake->peers, request, ERR_STALE, slice_of(NULL, 0));
     }
 }
 
@@ -233,12 +239,12 @@ told(const struct fake_peer *fake, uint8_t type)
 
 /* ---- the stage */
 
-#define WAIT_FOR(condition)                                                                                  \
-    do {                                                                                                     \
-        uint64_t until_ = clock_monotonic_ms() + 20000;                                                      \
-        while (!(condition) && clock_monotonic_ms() < until_)                                                \
-            loop_run_once(loop, true);                                                                       \
-        CU_ASSERT_FATAL(condition);                                                                          \
+#define WAIT_FOR(condition)                                                                        \
+    do {                                                                                           \
+        uint64_t until_ = clock_monotonic_ms() + 20000;                                            \
+        while (!(condition) && clock_monotonic_ms() < until_)                                      \
+            loop_run_once(loop, true);                                                             \
+        CU_ASSERT_FATAL(condition);                                                                \
     } while (0)
 
 static char *
@@ -257,7 +263,8 @@ set_stage(void)
     metrics = metrics_new();
     core_address = address_of(fake_open(&core, true, 0));
     store_address = address_of(fake_open(&store, false, 0));
-    static char instance[] = "gw", secret[] = "a secret of sixteen", listen[] = "127.0.0.1:0", none[] = "";
+    static char instance[] = "gw", secret[] = "a secret of sixteen", listen[] = "127.0.0.1:0",
+                none[] = "";
     config = (struct gateway_config){.cores = {&core_address, 1},
                                      .stores = {&store_address, 1},
                                      .feed_listen = listen,
@@ -273,7 +280,8 @@ set_stage(void)
     hub = hub_new(loop, &config, 2, metrics);
     for (uint8_t w = 0; w < 2; w++) {
         workers[w] = (struct fake_worker){.index = w, .acks = true};
-        workers[w].mailbox = mailbox_new(loop, sizeof(struct post), 1000, worker_takes, &workers[w]);
+        workers[w].mailbox =
+            mailbox_new(loop, sizeof(struct post), 1000, worker_takes, &workers[w]);
         hub_set_worker(hub, w, workers[w].mailbox);
     }
     CU_ASSERT_FATAL(hub_open(hub) == OK);
@@ -283,7 +291,8 @@ static void
 set_ready_stage(void)
 {
     set_stage();
-    WAIT_FOR(hub_is_ready(hub) && got(0, POST_DIGEST_VALID) != NULL && got(1, POST_DIGEST_VALID) != NULL);
+    WAIT_FOR(hub_is_ready(hub) && got(0, POST_DIGEST_VALID) != NULL &&
+             got(1, POST_DIGEST_VALID) != NULL);
     forget_posts();
 }
 
@@ -308,7 +317,8 @@ clear_stage(void)
 static size_t
 encode_publish(uint8_t *out, uint64_t token, uint8_t qos, const char *topic)
 {
-    const struct publish_record record = {.origin = 99, .token = token, .floor = token != 0, .qos = qos, .topic = slice_cstr(topic)};
+    const struct publish_record record = {
+        .origin = 99, .token = token, .floor = token != 0, .qos = qos, .topic = slice_cstr(topic)};
     return publish_record_encode_head(&record, out);
 }
 

@@ -49,6 +49,27 @@ calls_wait_in_order_per_store(void)
 }
 
 static void
+calls_that_land_keep_their_order(void)
+{
+    struct pending *p = pending_new(10, 1, 0, note, NULL);
+    struct pending_call *calls[4];
+    for (uint64_t i = 0; i < 4; i++)
+        calls[i] = add(p, 0, i, 1000);
+    for (unsigned i = 0; i < 3; i++)
+        pending_fly(calls[i]);
+    pending_land(calls[1]);
+    pending_land(calls[0]);
+    pending_land(calls[2]);
+    (void)add(p, 0, 4, 1000);
+    for (uint64_t i = 0; i < 5; i++) {
+        CU_ASSERT_EQUAL_FATAL(pending_first(p, 0)->conn, i);
+        pending_remove(pending_first(p, 0));
+    }
+    CU_ASSERT_PTR_NULL(pending_first(p, 0));
+    pending_free(p);
+}
+
+static void
 waiting_call_ends_at_its_deadline(void)
 {
     count = 0;
@@ -92,6 +113,7 @@ full_table_refuses(void)
 
 static const struct cunit_case cases[] = {
     CUNIT_CASE(calls_wait_in_order_per_store),
+    CUNIT_CASE(calls_that_land_keep_their_order),
     CUNIT_CASE(waiting_call_ends_at_its_deadline),
     CUNIT_CASE(flying_call_stays_for_its_echo),
     CUNIT_CASE(full_table_refuses),

@@ -26,27 +26,30 @@ pack(const ProtobufCMessage *message, uint8_t *room)
 static void
 open_carries_every_field(void)
 {
-    const struct session_open_request request = {.conn = 1,
-                                                 .request = 2,
-                                                 .client_id = slice_cstr("c"),
-                                                 .user = slice_cstr("u"),
-                                                 .password = slice_of("p\0w", 3),
-                                                 .expiry_s = 3,
-                                                 .keep_alive_s = 4,
-                                                 .receive_maximum = 5,
-                                                 .version = 5,
-                                                 .has_user = true,
-                                                 .has_password = true,
-                                                 .clean_start = true,
-                                                 .has_will = true,
-                                                 .will = {.topic = slice_cstr("w"), .qos = 2, .delay_s = 9},
-                                                 .address = "127.0.0.1:5"};
+    const struct session_open_request request = {
+        .conn = 1,
+        .request = 2,
+        .client_id = slice_cstr("c"),
+        .user = slice_cstr("u"),
+        .password = slice_of("p\0w", 3),
+        .expiry_s = 3,
+        .keep_alive_s = 4,
+        .receive_maximum = 5,
+        .version = 5,
+        .has_user = true,
+        .has_password = true,
+        .clean_start = true,
+        .has_will = true,
+        .will = {.topic = slice_cstr("w"), .qos = 2, .delay_s = 9},
+        .address = "127.0.0.1:5"};
     size_t len = 0;
     uint8_t *out = store_codec_open(&request, &len);
     Sluice__SessionOpen *open = sluice__session_open__unpack(NULL, len, out);
     CU_ASSERT_FATAL(open != NULL);
-    CU_ASSERT(open->conn == 1 && open->request == 2 && open->client_id.len == 1 && open->password.len == 3);
-    CU_ASSERT(open->expiry_s == 3 && open->keep_alive_s == 4 && open->receive_maximum == 5 && open->version == 5);
+    CU_ASSERT(open->conn == 1 && open->request == 2 && open->client_id.len == 1 &&
+              open->password.len == 3);
+    CU_ASSERT(open->expiry_s == 3 && open->keep_alive_s == 4 && open->receive_maximum == 5 &&
+              open->version == 5);
     CU_ASSERT(open->has_user && open->has_password && open->clean_start && !open->anonymous_ok);
     CU_ASSERT_FATAL(open->will != NULL);
     CU_ASSERT(open->will->qos == 2 && open->will->delay_s == 9 && !open->will->has_expiry);
@@ -78,7 +81,8 @@ opened_is_copied(void)
     struct session_opened *out = NULL;
     CU_ASSERT_FATAL(store_codec_opened(pack(&a.base, room), &out) == OK);
     CU_ASSERT(out->session == 11 && out->epoch == 12 && out->session_present && out->reason == 0);
-    CU_ASSERT(out->subscription_count == 1 && out->subscriptions[0].qos == 2 && out->subscriptions[0].no_local);
+    CU_ASSERT(out->subscription_count == 1 && out->subscriptions[0].qos == 2 &&
+              out->subscriptions[0].no_local);
     CU_ASSERT(slice_equal_cstr(out->subscriptions[0].filter, "a/+"));
     CU_ASSERT(out->inbound_count == 2 && out->inbound[1] == 65535);
     session_opened_free(out);
@@ -92,9 +96,8 @@ answers_with_impossible_values_are_refused(void)
     static const struct {
         const char *filter;
         uint32_t qos, handling, inbound, reason;
-    } bad[] = {{"a/#/b", 0, 0, 1, 0}, {"", 0, 0, 1, 0},  {"a", 3, 0, 1, 0},
-               {"a", 0, 3, 1, 0},     {"a", 0, 0, 0, 0}, {"a", 0, 0, 65536, 0},
-               {"a", 0, 0, 1, 256}};
+    } bad[] = {{"a/#/b", 0, 0, 1, 0}, {"", 0, 0, 1, 0},      {"a", 3, 0, 1, 0},  {"a", 0, 3, 1, 0},
+               {"a", 0, 0, 0, 0},     {"a", 0, 0, 65536, 0}, {"a", 0, 0, 1, 256}};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         Sluice__SessionOpened a;
         sluice__session_opened__init(&a);
