@@ -44,8 +44,10 @@ class BadInput(ClusterTest):
                 got = client.expect(mqtt.CONNACK)
                 self.assertIn(got.reason, (reason, 0x84))
                 client.expect_closed()
-        client = self.raw()
+        # Another protocol name may be closed in silence; we say "unacceptable version" first.
+        client = self.raw(4)
         client.send(mqtt.connect("x", version=4, name="MQTX"))
+        self.assertEqual(client.expect(mqtt.CONNACK).reason, 1)
         client.expect_closed()
 
     def test_malformed_packets_after_connect_get_their_reason_and_are_closed(self):
@@ -157,12 +159,12 @@ class BadInput(ClusterTest):
 
     def test_a_closed_connection_is_counted(self):
         gateway = self.cluster["gateway0"]
-        before = sum(v for k, v in gateway.metrics().items() if "malformed" in k or "protocol_error" in k)
+        before = gateway.metric("sluice_gateway_connections_failed_total")
         client = self.client(self.name())
         client.send(b"\x30\xff\xff\xff\xff\xff")
         client.expect(mqtt.DISCONNECT)
-        await_true("a counter of malformed packets rises", lambda: sum(
-            v for k, v in gateway.metrics().items() if "malformed" in k or "protocol_error" in k) > before)
+        await_true("a counter of violations rises",
+                   lambda: gateway.metric("sluice_gateway_connections_failed_total") > before)
 
 
 class Passwords(ClusterTest):
