@@ -58,10 +58,10 @@ class DiskFull(unittest.TestCase):
             self.assertIn("space", store.probe("/healthz")[1])
             # Others do not notice.
             other = mqtt.Client(c.port())
-            other.send(mqtt.connect("other"))
-            clean.publish("clean", "still", 1)
-            os.unlink(ballast)
+            other.connect("other")
+            other.publish("clean", "still", 1)
             self.assertEqual(clean.receive().payload, b"still")
+            os.unlink(ballast)
             while acked < sent:
                 got = pub.recv(timeout=20)
                 self.assertEqual(got.kind, mqtt.PUBACK)
