@@ -69,7 +69,8 @@ connection_open(struct worker *worker, int fd, const struct transport *transport
     uint32_t slot = take_slot(worker);
     worker->slots[slot].connection = connection;
     connection->worker = worker;
-    connection->handle = (uint64_t)worker->index << 56 | (uint64_t)worker->slots[slot].generation << 32 | slot;
+    connection->handle =
+        (uint64_t)worker->index << 56 | (uint64_t)worker->slots[slot].generation << 32 | slot;
     connection->fd = fd;
     connection->transport = transport;
     connection->transport_state = state;
@@ -93,7 +94,9 @@ connection_get(struct worker *worker, uint64_t handle)
     struct connection *connection = worker->slots[slot].connection;
     if (connection == NULL || connection->handle != handle)
         return NULL;
-    return connection->state == CONNECTION_OPENING || connection->state == CONNECTION_OPEN ? connection : NULL;
+    return connection->state == CONNECTION_OPENING || connection->state == CONNECTION_OPEN
+               ? connection
+               : NULL;
 }
 
 void
@@ -112,11 +115,13 @@ connection_send(struct connection *connection, struct slice bytes)
 }
 
 void
-connection_send_ack(struct connection *connection, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
+connection_send_ack(struct connection *connection, enum mqtt_type type, uint16_t packet_id,
+                    uint8_t reason)
 {
-    uint8_t *to = output_reserve(&connection->output, &connection->worker->pool, MQTT_ENCODE_ACK_SHORT);
-    output_commit(&connection->output,
-                  mqtt_encode_ack_short(connection->version, type, packet_id, (enum mqtt_reason)reason, to));
+    uint8_t *to =
+        output_reserve(&connection->output, &connection->worker->pool, MQTT_ENCODE_ACK_SHORT);
+    output_commit(&connection->output, mqtt_encode_ack_short(connection->version, type, packet_id,
+                                                             (enum mqtt_reason)reason, to));
     connection_dirty(connection);
 }
 
@@ -125,7 +130,8 @@ connection_session(struct connection *connection)
 {
     if (connection->session == NULL) {
         const struct worker_options *options = &connection->worker->options;
-        connection->session = session_new(connection->receive_maximum, options->max_queued, options->max_output);
+        connection->session =
+            session_new(connection->receive_maximum, options->max_queued, options->max_output);
     }
     return connection->session;
 }
@@ -196,15 +202,16 @@ connection_fail(struct connection *connection, enum mqtt_reason reason)
         return;
     if (connection->state != CONNECTION_NEW)
         worker->counts.failed++;
-    log_debug("client_failed", LOG_HEX("conn", connection->handle), LOG_STR("reason", mqtt_reason_name(reason)),
-              LOG_END);
+    log_debug("client_failed", LOG_HEX("conn", connection->handle),
+              LOG_STR("reason", mqtt_reason_name(reason)), LOG_END);
     if (connection->state == CONNECTION_OPEN && connection->version == MQTT_5_0) {
         struct mqtt_properties properties;
         mqtt_properties_init(&properties);
         mqtt_properties_set(&properties, MQTT_PROPERTY_REASON_STRING);
         properties.reason_string = slice_cstr(mqtt_reason_name(reason));
         buf_reset(&worker->scratch);
-        if (mqtt_encode_disconnect(MQTT_5_0, reason, &properties, connection->max_packet, &worker->scratch) > 0)
+        if (mqtt_encode_disconnect(MQTT_5_0, reason, &properties, connection->max_packet,
+                                   &worker->scratch) > 0)
             connection_send(connection, buf_slice(&worker->scratch));
         connection->flags |= CONNECTION_SAID_WHY;
     }
@@ -338,13 +345,15 @@ connection_on_timer(struct connection *connection)
         connection_close(connection);
         break;
     case CONNECTION_OPENING:
-        desk_refuse(connection, MQTT_SERVER_UNAVAILABLE, slice_cstr("the store did not answer in time"));
+        desk_refuse(connection, MQTT_SERVER_UNAVAILABLE,
+                    slice_cstr("the store did not answer in time"));
         break;
     case CONNECTION_OPEN:
         /* A client that we do not read cannot show that it lives. [MQTT-3.1.2-22] */
-        if (connection->pause & PAUSE_HOLD)
+        if (connection->pause & (PAUSE_HOLD | PAUSE_SUBACK))
             connection->active_ms = loop_now_ms(worker->loop);
-        if (connection->active_ms + connection->keep_alive_s * UINT64_C(1500) > loop_now_ms(worker->loop)) {
+        if (connection->active_ms + connection->keep_alive_s * UINT64_C(1500) >
+            loop_now_ms(worker->loop)) {
             connection_arm(connection);
             break;
         }
@@ -388,8 +397,9 @@ on_event(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     if (what & EV_WRITE) {
         connection->flags &= (uint16_t)~CONNECTION_IS_BLOCKED;
-        connection->active_ms = connection->pause & PAUSE_OUTPUT ? loop_now_ms(connection->worker->loop)
-                                                                 : connection->active_ms;
+        connection->active_ms = connection->pause & PAUSE_OUTPUT
+                                    ? loop_now_ms(connection->worker->loop)
+                                    : connection->active_ms;
         connection_flush(connection);
         if (connection->state == CONNECTION_LINGER && connection->output.len == 0)
             connection->transport->shutdown(connection);

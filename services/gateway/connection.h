@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One client's connection: its socket, the bytes that wait both ways, when it must have spoken, and
- * whether it is read at all. It cuts packets and hands them to the desks (desk.h); what they mean is
- * decided there.
+ * whether it is read at all. It cuts packets and hands them to the desks (desk.h); what they mean
+ * is decided there.
  *
  * Life:  NEW -(CONNECT)-> OPENING -(store says welcome)-> OPEN -> DYING -> [LINGER] -> gone
  * connection_close and connection_fail only mark it DYING: nothing is freed while a loop over
  * connections may run. The worker reaps at the end of the turn (connection_reap): last bytes
- * out, subscriptions gone, the store told. After a packet that says why (CONNACK, DISCONNECT) it lingers for
- * a moment, reading and dropping, because closing at once would make the kernel reset the
- * connection before the client has read it.
+ * out, subscriptions gone, the store told. After a packet that says why (CONNACK, DISCONNECT) it
+ * lingers for a moment, reading and dropping, because closing at once would make the kernel reset
+ * the connection before the client has read it.
  */
 #ifndef SERVICES_GATEWAY_CONNECTION_H
 #define SERVICES_GATEWAY_CONNECTION_H
@@ -36,28 +36,29 @@ enum connection_state {
     CONNECTION_NEW,
     CONNECTION_OPENING, /* CONNECT is with the store; input waits */
     CONNECTION_OPEN,
-    CONNECTION_DYING,  /* to be reaped at the end of the turn */
-    CONNECTION_LINGER  /* only dropping what still comes in */
+    CONNECTION_DYING, /* to be reaped at the end of the turn */
+    CONNECTION_LINGER /* only dropping what still comes in */
 };
 
 enum {
-    CONNECTION_IS_DIRTY      = 1 << 0, /* in the worker's list of what to write */
-    CONNECTION_IS_BLOCKED    = 1 << 1, /* the socket takes no more */
-    CONNECTION_IS_PUBLISHER  = 1 << 2, /* has published: POST_HOLD concerns it */
+    CONNECTION_IS_DIRTY = 1 << 0,     /* in the worker's list of what to write */
+    CONNECTION_IS_BLOCKED = 1 << 1,   /* the socket takes no more */
+    CONNECTION_IS_PUBLISHER = 1 << 2, /* has published: POST_HOLD concerns it */
     CONNECTION_IS_PERSISTENT = 1 << 3,
-    CONNECTION_KICKED        = 1 << 4, /* the session has gone elsewhere: do not tell the store */
-    CONNECTION_SAID_WHY      = 1 << 5, /* the last packet says why: linger */
-    CONNECTION_NO_PROBLEM    = 1 << 6, /* request problem information 0 */
-    CONNECTION_HAS_EXPIRY    = 1 << 7, /* DISCONNECT changed the session expiry */
-    CONNECTION_ENDED         = 1 << 8, /* in order: no will */
+    CONNECTION_KICKED = 1 << 4,     /* the session has gone elsewhere: do not tell the store */
+    CONNECTION_SAID_WHY = 1 << 5,   /* the last packet says why: linger */
+    CONNECTION_NO_PROBLEM = 1 << 6, /* request problem information 0 */
+    CONNECTION_HAS_EXPIRY = 1 << 7, /* DISCONNECT changed the session expiry */
+    CONNECTION_ENDED = 1 << 8,      /* in order: no will */
     CONNECTION_CAPPED_KEEP_ALIVE = 1 << 9, /* CONNACK says so */
     CONNECTION_CAPPED_EXPIRY = 1 << 10
 };
 
 enum { /* reasons not to read */
-    PAUSE_HOLD    = 1 << 0,
-    PAUSE_OPENING = 1 << 1,
-    PAUSE_OUTPUT  = 1 << 2 /* it does not read what we send */
+       PAUSE_HOLD = 1 << 0,
+       PAUSE_OPENING = 1 << 1,
+       PAUSE_OUTPUT = 1 << 2, /* it does not read what we send */
+    PAUSE_SUBACK = 1 << 3  /* too many SUBSCRIBEs wait for their answers */
 };
 
 /* Bytes of a packet that is not complete yet. */
@@ -84,24 +85,26 @@ struct connection {
     struct suback *subacks;          /* SUBSCRIBEs and UNSUBSCRIBEs not answered yet */
     struct retained_fetch *retained; /* filters whose retained messages are to be sent */
     uint64_t session_number, epoch;
-    uint64_t active_ms; /* when it last spoke */
+    uint64_t active_ms;  /* when it last spoke */
     uint32_t max_packet; /* the client's Maximum Packet Size; 0: none */
-    uint32_t subscription_count;
+    uint32_t subscription_count, suback_count;
     uint32_t gather_stamp, gather_index; /* deliver.c */
-    uint32_t expiry_s; /* valid with CONNECTION_HAS_EXPIRY */
+    uint32_t expiry_s;                   /* valid with CONNECTION_HAS_EXPIRY */
     int fd;
     uint16_t flags;
     uint16_t keep_alive_s;
     uint16_t receive_maximum; /* the client's, capped by ours */
-    uint8_t version; /* enum mqtt_version */
-    uint8_t state;   /* enum connection_state */
-    uint8_t pause;   /* PAUSE_* */
-    uint8_t wanted;  /* what the event waits for now: EV_READ | EV_WRITE */
-    uint8_t transport_wants; /* EV_* that the transport asks for besides */
+    uint8_t version;          /* enum mqtt_version */
+    uint8_t state;            /* enum connection_state */
+    uint8_t pause;            /* PAUSE_* */
+    uint8_t wanted;           /* what the event waits for now: EV_READ | EV_WRITE */
+    uint8_t transport_wants;  /* EV_* that the transport asks for besides */
 };
 
-/* New, owning fd (non-blocking already). NULL when the worker has no room: fd stays the caller's. */
-struct connection *connection_open(struct worker *worker, int fd, const struct transport *transport, void *state);
+/* New, owning fd (non-blocking already). NULL when the worker has no room: fd stays the caller's.
+ */
+struct connection *connection_open(struct worker *worker, int fd, const struct transport *transport,
+                                   void *state);
 
 /* The connection of a handle while it is OPENING or OPEN; else NULL. */
 struct connection *connection_get(struct worker *worker, uint64_t handle);
@@ -118,7 +121,8 @@ connection_dirty(struct connection *connection)
 /* Appends bytes for the client. */
 void connection_send(struct connection *connection, struct slice bytes);
 /* PUBACK, PUBREC, PUBREL, PUBCOMP without properties. */
-void connection_send_ack(struct connection *connection, enum mqtt_type type, uint16_t packet_id, uint8_t reason);
+void connection_send_ack(struct connection *connection, enum mqtt_type type, uint16_t packet_id,
+                         uint8_t reason);
 
 /* Its session, made at first use. */
 struct session *connection_session(struct connection *connection);

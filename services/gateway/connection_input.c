@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See connection_input.h. Normally the worker's one big buffer is all that is needed: what is left of
- * an incomplete packet is copied aside and put back in front of the next read. A packet longer than
- * half that buffer is gathered in a buffer of its own, which grows as its bytes really come: a
+ * See connection_input.h. Normally the worker's one big buffer is all that is needed: what is left
+ * of an incomplete packet is copied aside and put back in front of the next read. A packet longer
+ * than half that buffer is gathered in a buffer of its own, which grows as its bytes really come: a
  * client that only claims a long packet costs nothing.
  */
 #include "services/gateway/connection_input.h"
@@ -36,7 +36,8 @@ parse(struct connection *connection, const uint8_t *data, size_t len, size_t *ne
         if (err == ERR_AGAIN)
             return used;
         if (err != OK) {
-            connection_fail(connection, err == ERR_TOO_LARGE ? MQTT_PACKET_TOO_LARGE : MQTT_MALFORMED_PACKET);
+            connection_fail(connection,
+                            err == ERR_TOO_LARGE ? MQTT_PACKET_TOO_LARGE : MQTT_MALFORMED_PACKET);
             return len;
         }
         desk_packet(connection, &frame);
@@ -100,7 +101,8 @@ read_long(struct connection *connection)
         size_t size = input->size * 2;
         input = connection->input = grow_input(input, size > input->need ? input->need : size);
     }
-    ssize_t n = connection->transport->read(connection, input->bytes + input->len, input->size - input->len);
+    ssize_t n = connection->transport->read(connection, input->bytes + input->len,
+                                            input->size - input->len);
     if (n > 0) {
         input->len += (size_t)n;
         if (input->len >= input->need)
@@ -123,7 +125,8 @@ read_short(struct connection *connection)
         size_t need;
         size_t len = held + (size_t)n;
         size_t used = parse(connection, buffer, len, &need);
-        keep(connection, buffer + used, connection->state >= CONNECTION_DYING ? 0 : len - used, need);
+        keep(connection, buffer + used, connection->state >= CONNECTION_DYING ? 0 : len - used,
+             need);
     }
     return n;
 }
@@ -131,7 +134,8 @@ read_short(struct connection *connection)
 static void
 drop_input(struct connection *connection)
 {
-    ssize_t n = connection->transport->read(connection, connection->worker->read_buffer, WORKER_READ_SIZE);
+    ssize_t n =
+        connection->transport->read(connection, connection->worker->read_buffer, WORKER_READ_SIZE);
     if (n == TRANSPORT_CLOSED)
         connection_free(connection);
 }
@@ -144,7 +148,9 @@ connection_input_read(struct connection *connection)
         drop_input(connection);
         return;
     }
-    for (int i = 0; i < READS_PER_TURN && connection->state < CONNECTION_DYING && connection->pause == 0; i++) {
+    for (int i = 0;
+         i < READS_PER_TURN && connection->state < CONNECTION_DYING && connection->pause == 0;
+         i++) {
         const struct input *input = connection->input;
         bool is_long = input != NULL && input->need > LONG_PACKET;
         ssize_t n = is_long ? read_long(connection) : read_short(connection);
@@ -156,7 +162,8 @@ connection_input_read(struct connection *connection)
             return;
         worker->counts.bytes_in += (uint64_t)n;
         connection->active_ms = loop_now_ms(worker->loop);
-        if (connection->transport->has_input == NULL || !connection->transport->has_input(connection))
+        if (connection->transport->has_input == NULL ||
+            !connection->transport->has_input(connection))
             return;
     }
     if (connection->state < CONNECTION_DYING && connection->pause == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The input side of a connection: reads once per turn into the worker's buffer, cuts packets, and puts an
- * incomplete one aside. See connection.h.
+ * The input side of a connection: reads once per turn into the worker's buffer, cuts packets, and
+ * puts an incomplete one aside. See connection.h.
  */
 #ifndef SERVICES_GATEWAY_CONNECTION_INPUT_H
 #define SERVICES_GATEWAY_CONNECTION_INPUT_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See deliver.h. Two things make fan-out cheap: a packet is encoded once per kind of receiver (version,
- * QoS, retain flag) and copied with its packet id patched; and only when several filters match are
- * receivers gathered first.
+ * See deliver.h. Two things make fan-out cheap: a packet is encoded once per kind of receiver
+ * (version, QoS, retain flag) and copied with its packet id patched; and only when several filters
+ * match are receivers gathered first.
  */
 #include "services/gateway/deliver.h"
 
@@ -14,7 +14,8 @@
 
 #define REF_PAYLOAD 3000u /* payloads from here on are referenced, not copied */
 
-struct template {
+struct template
+{
     size_t len; /* 0: does not fit a chunk */
     size_t packet_id_at;
     bool is_made;
@@ -119,8 +120,9 @@ describe(struct worker *worker, const struct publication *publication, uint8_t q
 }
 
 enum deliver_result
-deliver_encode(struct connection *connection, struct publication *publication, uint8_t qos, bool retain,
-               bool dup, uint16_t packet_id, const uint32_t *identifiers, uint32_t count)
+deliver_encode(struct connection *connection, struct publication *publication, uint8_t qos,
+               bool retain, bool dup, uint16_t packet_id, const uint32_t *identifiers,
+               uint32_t count)
 {
     struct worker *worker = connection->worker;
     struct mqtt_publish_out out;
@@ -157,7 +159,8 @@ deliver_encode(struct connection *connection, struct publication *publication, u
             output_append(&connection->output, &worker->pool, publication->payload);
         } else {
             struct message *message = publication_message(publication);
-            output_append_ref(&connection->output, &worker->pool, message, message_payload(message));
+            output_append_ref(&connection->output, &worker->pool, message,
+                              message_payload(message));
         }
     }
     connection_dirty(connection);
@@ -176,8 +179,8 @@ count_result(struct worker *worker, enum deliver_result result)
 
 /* From the template of its kind; only without identifiers and packet limit. */
 static enum deliver_result
-send_template(struct connection *connection, struct publication *publication, uint8_t qos, bool retain,
-              uint16_t packet_id)
+send_template(struct connection *connection, struct publication *publication, uint8_t qos,
+              bool retain, uint16_t packet_id)
 {
     struct worker *worker = connection->worker;
     struct deliver *deliver = worker->deliver;
@@ -268,10 +271,10 @@ deliver_waiting(struct connection *connection)
         struct publication publication;
         publication_of(queued.message, &publication);
         uint16_t id = session_take_id(session, queued.qos);
-        enum deliver_result result = deliver_encode(
-            connection, &publication, queued.qos, queued.retain, false, id,
-            queued.identifiers != NULL ? queued.identifiers + 1 : NULL,
-            queued.identifiers != NULL ? queued.identifiers[0] : 0);
+        enum deliver_result result =
+            deliver_encode(connection, &publication, queued.qos, queued.retain, false, id,
+                           queued.identifiers != NULL ? queued.identifiers + 1 : NULL,
+                           queued.identifiers != NULL ? queued.identifiers[0] : 0);
         if (result != DELIVER_SENT) {
             idmap_remove(&session->out, id);
             count_result(connection->worker, result);
@@ -320,7 +323,8 @@ gather_client(struct deliver *deliver, struct connection *connection)
         return &deliver->gathered[connection->gather_index];
     if (deliver->count == deliver->size) {
         deliver->size = deliver->size == 0 ? 64 : deliver->size * 2;
-        deliver->gathered = mem_realloc_array(deliver->gathered, deliver->size, sizeof(*deliver->gathered));
+        deliver->gathered =
+            mem_realloc_array(deliver->gathered, deliver->size, sizeof(*deliver->gathered));
     }
     connection->gather_stamp = deliver->stamp;
     connection->gather_index = (uint32_t)deliver->count;
@@ -342,7 +346,8 @@ gather_id(struct deliver *deliver, struct gathered *gathered, uint32_t identifie
 }
 
 static void
-gather_route(struct deliver *deliver, const struct route *route, const struct publication *publication)
+gather_route(struct deliver *deliver, const struct route *route,
+             const struct publication *publication)
 {
     struct subscription *const *list = route_list(route);
     for (uint32_t i = 0; i < route->count; i++) {
@@ -371,13 +376,15 @@ send_gathered(struct worker *worker, struct publication *publication)
             continue;
         if (gathered->id_count > deliver->list_size) {
             deliver->list_size = gathered->id_count;
-            deliver->list = mem_realloc_array(deliver->list, deliver->list_size, sizeof(*deliver->list));
+            deliver->list =
+                mem_realloc_array(deliver->list, deliver->list_size, sizeof(*deliver->list));
         }
         uint32_t n = gathered->id_count;
         for (uint32_t at = gathered->first_id; at != 0; at = deliver->ids[at - 1].next)
             deliver->list[--n] = deliver->ids[at - 1].identifier;
-        send_one(gathered->connection, publication, qos, publication->retain && gathered->as_published,
-                 deliver->list, gathered->id_count, deliver->count > 1);
+        send_one(gathered->connection, publication, qos,
+                 publication->retain && gathered->as_published, deliver->list, gathered->id_count,
+                 deliver->count > 1);
         if (worker->pool.taken > WORKER_FLUSH_CHUNKS)
             worker_flush_dirty(worker);
     }
@@ -409,7 +416,8 @@ deliver_publication(struct worker *worker, struct publication *publication)
     } else if (local > 1) {
         deliver->count = deliver->id_count = 0;
         if (++deliver->stamp == 0)
-            deliver->stamp = 1; /* after 2^32 messages an old stamp could be met again: harmless odds */
+            deliver->stamp =
+                1; /* after 2^32 messages an old stamp could be met again: harmless odds */
         for (size_t i = 0; i < count; i++)
             gather_route(deliver, found[i], publication);
         send_gathered(worker, publication);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From one application message to the clients of this worker: match, gather what each client
- * gets (once, at the highest QoS, with all its subscription identifiers), encode into its output. The
- * fast path of the gateway: a message whose receivers are all here is never copied into a counted
- * message, and nothing is allocated for it.
+ * gets (once, at the highest QoS, with all its subscription identifiers), encode into its output.
+ * The fast path of the gateway: a message whose receivers are all here is never copied into a
+ * counted message, and nothing is allocated for it.
  */
 #ifndef SERVICES_GATEWAY_DELIVER_H
 #define SERVICES_GATEWAY_DELIVER_H
@@ -24,8 +24,8 @@ struct publication {
     struct slice topic;
     struct slice properties; /* forwarded ones, wire form */
     struct slice payload;
-    uint64_t expiry_ms; /* wall clock; 0: never */
-    uint64_t publisher; /* session number; 0: none */
+    uint64_t expiry_ms;      /* wall clock; 0: never */
+    uint64_t publisher;      /* session number; 0: none */
     struct message *message; /* the same, counted; NULL until somebody needs it */
     uint8_t qos;
     bool retain; /* as published */
@@ -42,20 +42,22 @@ struct message *publication_message(struct publication *publication);
 /* Drops the counted message, if there is one. Not after publication_of. */
 void publication_end(struct publication *publication);
 
-/* Delivers to every client of this worker that wants it; returns the places of others that want it. */
+/* Delivers to every client of this worker that wants it; returns the places of others that want it.
+ */
 uint64_t deliver_publication(struct worker *worker, struct publication *publication);
 
-/* Delivers to one client: as published with this QoS and retain flag, with count identifiers. A message
- * that cannot be sent now waits in its session; one that cannot be sent at all is counted. */
-void deliver_to(struct connection *connection, struct publication *publication, uint8_t qos, bool retain,
-                const uint32_t *identifiers, uint32_t count);
+/* Delivers to one client: as published with this QoS and retain flag, with count identifiers. A
+ * message that cannot be sent now waits in its session; one that cannot be sent at all is counted.
+ */
+void deliver_to(struct connection *connection, struct publication *publication, uint8_t qos,
+                bool retain, const uint32_t *identifiers, uint32_t count);
 
 enum deliver_result { DELIVER_SENT, DELIVER_TOO_LARGE, DELIVER_EXPIRED };
 
 /* Appends the PUBLISH packet. packet_id is read if qos > 0. */
-enum deliver_result deliver_encode(struct connection *connection, struct publication *publication, uint8_t qos,
-                                   bool retain, bool dup, uint16_t packet_id, const uint32_t *identifiers,
-                                   uint32_t count);
+enum deliver_result deliver_encode(struct connection *connection, struct publication *publication,
+                                   uint8_t qos, bool retain, bool dup, uint16_t packet_id,
+                                   const uint32_t *identifiers, uint32_t count);
 
 /* A place in flight has become free: sends what waits. */
 void deliver_waiting(struct connection *connection);

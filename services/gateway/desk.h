@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The desks: one function for each packet that a client may send and for each answer that comes
- * back for it. Each checks the packet against the state of the connection, asks a room, and sends what it
- * says. on_packet.c chooses the desk; the bodies are in on_<packet>.c.
+ * back for it. Each checks the packet against the state of the connection, asks a room, and sends
+ * what it says. on_packet.c chooses the desk; the bodies are in on_<packet>.c.
  */
 #ifndef SERVICES_GATEWAY_DESK_H
 #define SERVICES_GATEWAY_DESK_H
@@ -32,16 +32,19 @@ void desk_ack(struct connection *connection, const struct mqtt_frame *frame);
 void desk_queue_recorded(struct connection *connection, uint64_t seq);
 void desk_inbound_released(struct connection *connection, uint16_t packet_id);
 /* A message of the session's queue in the store; frees delivery. */
-void desk_deliver(struct connection *connection, uint64_t seq, uint8_t flags, struct delivery *delivery);
+void desk_deliver(struct connection *connection, uint64_t seq, uint8_t flags,
+                  struct delivery *delivery);
 
 /* on_subscribe.c */
 void desk_subscribe(struct connection *connection, const struct mqtt_frame *frame);
 void desk_unsubscribe(struct connection *connection, const struct mqtt_frame *frame);
 void desk_filter_ready(struct worker *worker, uint64_t ticket, enum err err);
 /* Frees answer. */
-void desk_subscribed(struct connection *connection, uint64_t ticket, enum err err, struct subscribe_answer *answer);
+void desk_subscribed(struct connection *connection, uint64_t ticket, enum err err,
+                     struct subscribe_answer *answer);
 /* Adds a subscription of a resumed session. */
-void desk_restore_subscription(struct connection *connection, const struct session_subscription *subscription);
+void desk_restore_subscription(struct connection *connection,
+                               const struct session_subscription *subscription);
 /* Drops all subscriptions, and whatever waits for an answer. */
 void desk_drop_subscriptions(struct connection *connection);
 
@@ -54,7 +57,8 @@ struct retained_fetch **retained_fetch_next(struct retained_fetch *fetch);
 /* Asks for the next page if nothing is asked and the client has read the last one. */
 void desk_retained_continue(struct connection *connection);
 /* Frees answer. */
-void desk_retained(struct connection *connection, uint64_t ticket, enum err err, struct retained_answer *answer);
+void desk_retained(struct connection *connection, uint64_t ticket, enum err err,
+                   struct retained_answer *answer);
 
 /* on_disconnect.c */
 void desk_disconnect(struct connection *connection, const struct mqtt_frame *frame);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What must be kept of a CONNECT for as long as the connection lasts, so that the session can be
- * announced to a store that has restarted. Compact: one block, a will only if there is one. It holds no
- * password.
+ * announced to a store that has restarted. Compact: one block, a will only if there is one. It
+ * holds no password.
  */
 #ifndef SERVICES_GATEWAY_IDENTITY_H
 #define SERVICES_GATEWAY_IDENTITY_H

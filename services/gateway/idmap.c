@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See idmap.h. Open addressing with linear probing; removal moves entries back, so there are no
- * tombstones. Ids are scattered by a multiplication: with sequential ids kept in order, each removal would
- * walk the whole run. */
+ * tombstones. Ids are scattered by a multiplication: with sequential ids kept in order, each
+ * removal would walk the whole run. */
 #include "services/gateway/idmap.h"
 
 #include <stddef.h>

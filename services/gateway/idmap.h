@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A small map from packet ids to a number and a state: what is in flight on one connection. Grows
- * with what it holds (16 bytes an entry at load one half at most), holds nothing when empty. It gives no
- * meaning to states and has at most 65,535 entries by nature. Pure.
+ * with what it holds (16 bytes an entry at load one half at most), holds nothing when empty. It
+ * gives no meaning to states and has at most 65,535 entries by nature. Pure.
  */
 #ifndef SERVICES_GATEWAY_IDMAP_H
 #define SERVICES_GATEWAY_IDMAP_H

@@ -97,8 +97,8 @@ on_ready(void *arg, unsigned ready)
 }
 
 enum err
-listener_open(struct worker *worker, const char *bind_to, uint16_t port, const struct transport *transport,
-              struct listener **out)
+listener_open(struct worker *worker, const char *bind_to, uint16_t port,
+              const struct transport *transport, struct listener **out)
 {
     union address address;
     socklen_t len;
@@ -123,7 +123,8 @@ listener_open(struct worker *worker, const char *bind_to, uint16_t port, const s
     listener->worker = worker;
     listener->transport = transport;
     listener->fd = fd;
-    listener->port = ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+    listener->port =
+        ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
     loop_watch_init(&listener->watch, worker->loop, fd, on_ready, listener);
     loop_timer_init(&listener->pause, worker->loop, on_pause_end, listener);
     loop_watch_set(&listener->watch, LOOP_READ);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A listening socket of one worker. Every worker opens its own on the same port (SO_REUSEPORT), so the
- * kernel spreads clients and nobody hands descriptors over. When descriptors run out it stops asking for
- * a moment instead of spinning.
+ * A listening socket of one worker. Every worker opens its own on the same port (SO_REUSEPORT), so
+ * the kernel spreads clients and nobody hands descriptors over. When descriptors run out it stops
+ * asking for a moment instead of spinning.
  */
 #ifndef SERVICES_GATEWAY_LISTENER_H
 #define SERVICES_GATEWAY_LISTENER_H

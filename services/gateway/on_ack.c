@@ -55,10 +55,12 @@ static void
 on_pubrel(struct connection *connection, const struct mqtt_ack *ack)
 {
     struct session *session = connection->session;
-    const struct idmap_entry *entry = session != NULL ? idmap_get(&session->in, ack->packet_id) : NULL;
+    const struct idmap_entry *entry =
+        session != NULL ? idmap_get(&session->in, ack->packet_id) : NULL;
     if (entry == NULL) {
         connection_send_ack(connection, MQTT_PUBCOMP, ack->packet_id,
-                            connection->version == MQTT_5_0 ? MQTT_PACKET_ID_NOT_FOUND : MQTT_SUCCESS);
+                            connection->version == MQTT_5_0 ? MQTT_PACKET_ID_NOT_FOUND
+                                                            : MQTT_SUCCESS);
     } else if (entry->state != SESSION_IN_RECEIVED) {
         connection_fail(connection, MQTT_PROTOCOL_ERROR); /* before PUBREC */
     } else if (connection->flags & CONNECTION_IS_PERSISTENT) {
@@ -117,7 +119,8 @@ desk_inbound_released(struct connection *connection, uint16_t packet_id)
 }
 
 static void
-deliver_sequence(struct connection *connection, uint64_t seq, uint8_t flags, const struct delivery *delivery)
+deliver_sequence(struct connection *connection, uint64_t seq, uint8_t flags,
+                 const struct delivery *delivery)
 {
     struct session *session = connection_session(connection);
     uint16_t id = FEED_PACKET_ID(seq);
@@ -135,9 +138,9 @@ deliver_sequence(struct connection *connection, uint64_t seq, uint8_t flags, con
     struct publication publication;
     publication_of(delivery->message, &publication);
     session_set_id(session, id, seq, qos, false);
-    enum deliver_result result =
-        deliver_encode(connection, &publication, qos, (flags & DELIVER_RETAIN) != 0, (flags & DELIVER_DUP) != 0,
-                       id, delivery->identifiers, delivery->identifier_count);
+    enum deliver_result result = deliver_encode(
+        connection, &publication, qos, (flags & DELIVER_RETAIN) != 0, (flags & DELIVER_DUP) != 0,
+        id, delivery->identifiers, delivery->identifier_count);
     if (result == DELIVER_SENT)
         return;
     if (result == DELIVER_EXPIRED)
@@ -156,8 +159,8 @@ desk_deliver(struct connection *connection, uint64_t seq, uint8_t flags, struct 
         } else if (delivery->message != NULL) {
             struct publication publication;
             publication_of(delivery->message, &publication);
-            deliver_to(connection, &publication, 0, (flags & DELIVER_RETAIN) != 0, delivery->identifiers,
-                       delivery->identifier_count);
+            deliver_to(connection, &publication, 0, (flags & DELIVER_RETAIN) != 0,
+                       delivery->identifiers, delivery->identifier_count);
         }
     }
     delivery_free(delivery);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CONNECT and the store's answer to it. The gateway checks what one packet can show; who may come in,
- * and what session there is, the store says. Until then the connection is not read.
+ * CONNECT and the store's answer to it. The gateway checks what one packet can show; who may come
+ * in, and what session there is, the store says. Until then the connection is not read.
  */
 #include <string.h>
 
@@ -22,8 +22,8 @@ send_connack(struct connection *connection, bool session_present, enum mqtt_reas
 {
     struct worker *worker = connection->worker;
     buf_reset(&worker->scratch);
-    if (mqtt_encode_connack((enum mqtt_version)connection->version, session_present, reason, properties,
-                            connection->max_packet, &worker->scratch) == 0)
+    if (mqtt_encode_connack((enum mqtt_version)connection->version, session_present, reason,
+                            properties, connection->max_packet, &worker->scratch) == 0)
         connection_close(connection); /* a client whose packet limit is below a CONNACK */
     else
         connection_send(connection, buf_slice(&worker->scratch));
@@ -103,9 +103,11 @@ read_limits(struct connection *connection, const struct mqtt_connect *connect)
         connection->keep_alive_s = (uint16_t)keep_alive_max;
         connection->flags |= CONNECTION_CAPPED_KEEP_ALIVE;
     }
-    connection->max_packet = connect->version == MQTT_5_0 ? connect->properties.maximum_packet_size : 0;
+    connection->max_packet =
+        connect->version == MQTT_5_0 ? connect->properties.maximum_packet_size : 0;
     uint16_t receive = connect->version == MQTT_5_0 ? connect->properties.receive_maximum : 65535;
-    connection->receive_maximum = receive < options->max_inflight ? receive : (uint16_t)options->max_inflight;
+    connection->receive_maximum =
+        receive < options->max_inflight ? receive : (uint16_t)options->max_inflight;
     if (connection->receive_maximum == 0)
         connection->receive_maximum = 1;
     if (connect->version == MQTT_5_0 && connect->properties.request_problem_info == 0)
@@ -125,7 +127,8 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
         return;
     }
     read_limits(connection, &connect);
-    if (connect.version == MQTT_5_0 && mqtt_properties_has(&connect.properties, MQTT_PROPERTY_AUTH_METHOD)) {
+    if (connect.version == MQTT_5_0 &&
+        mqtt_properties_has(&connect.properties, MQTT_PROPERTY_AUTH_METHOD)) {
         refuse_connect(connection, MQTT_BAD_AUTHENTICATION_METHOD);
         return;
     }
@@ -231,7 +234,8 @@ open_session(struct connection *connection, const struct session_opened *opened)
         desk_restore_subscription(connection, &opened->subscriptions[i]);
     for (uint32_t i = 0; i < opened->inbound_count; i++) {
         if (opened->inbound[i] != 0)
-            idmap_add(&connection_session(connection)->in, opened->inbound[i])->state = SESSION_IN_RECEIVED;
+            idmap_add(&connection_session(connection)->in, opened->inbound[i])->state =
+                SESSION_IN_RECEIVED;
     }
     if (connection->flags & CONNECTION_IS_PERSISTENT)
         worker_to_hub(worker, &(struct post){.kind = POST_READY,
@@ -262,7 +266,8 @@ desk_opened(struct worker *worker, struct connection *connection, const struct p
         desk_refuse(connection, (enum mqtt_reason)reason,
                     text.len > 0 ? text : slice_cstr(mqtt_reason_name((enum mqtt_reason)reason)));
     } else if ((connection->flags & CONNECTION_KICKED) && opened->epoch <= connection->epoch) {
-        connection_close(connection); /* somebody else took the session before we could say welcome */
+        connection_close(
+            connection); /* somebody else took the session before we could say welcome */
     } else {
         connection->flags &= (uint16_t)~CONNECTION_KICKED;
         open_session(connection, opened);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* DISCONNECT from a client, and what ends or moves sessions from elsewhere: kicks, lapsed leases, and
- * the announcement of all sessions to a store that has come back. */
+/* DISCONNECT from a client, and what ends or moves sessions from elsewhere: kicks, lapsed leases,
+ * and the announcement of all sessions to a store that has come back. */
 #include "proto/feed.h"
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_properties.h"
@@ -12,7 +12,8 @@ desk_disconnect(struct connection *connection, const struct mqtt_frame *frame)
 {
     struct mqtt_disconnect packet;
     enum mqtt_reason reason;
-    if (mqtt_decode_disconnect((enum mqtt_version)connection->version, frame, &packet, &reason) != OK) {
+    if (mqtt_decode_disconnect((enum mqtt_version)connection->version, frame, &packet, &reason) !=
+        OK) {
         connection_fail(connection, reason);
         return;
     }
@@ -45,7 +46,8 @@ kick_one(struct connection *connection, const struct post *post)
     if (connection->session_number != post->a || connection->epoch > post->b)
         return;
     connection->flags |= CONNECTION_KICKED;
-    connection_fail(connection, post->flags != 0 ? (enum mqtt_reason)post->flags : MQTT_SESSION_TAKEN_OVER);
+    connection_fail(connection,
+                    post->flags != 0 ? (enum mqtt_reason)post->flags : MQTT_SESSION_TAKEN_OVER);
 }
 
 void
@@ -87,7 +89,8 @@ desk_announce(struct worker *worker, uint64_t store)
 {
     for (uint32_t i = 0; i < worker->slot_count; i++) {
         const struct connection *connection = worker->slots[i].connection;
-        if (connection == NULL || connection->state != CONNECTION_OPEN || connection->session_number == 0)
+        if (connection == NULL || connection->state != CONNECTION_OPEN ||
+            connection->session_number == 0)
             continue;
         struct session_open_request request;
         identity_to_request(connection->identity, &request);
@@ -96,12 +99,13 @@ desk_announce(struct worker *worker, uint64_t store)
         request.keep_alive_s = connection->keep_alive_s;
         connection_address(connection, request.address, sizeof(request.address));
         uint64_t last_seq = connection->session != NULL ? connection->session->last_seq : 0;
-        worker_to_hub(worker, &(struct post){.kind = POST_ANNOUNCEMENT,
-                                             .conn = connection->handle,
-                                             .a = store,
-                                             .body = session_announcement_new(
-                                                 session_open_request_new(&request), connection->session_number,
-                                                 connection->epoch, last_seq)});
+        worker_to_hub(worker,
+                      &(struct post){.kind = POST_ANNOUNCEMENT,
+                                     .conn = connection->handle,
+                                     .a = store,
+                                     .body = session_announcement_new(
+                                         session_open_request_new(&request),
+                                         connection->session_number, connection->epoch, last_seq)});
     }
     worker_to_hub(worker, &(struct post){.kind = POST_ANNOUNCEMENT, .a = store});
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * PUBLISH from a client. Clients of this worker get it at once; other workers and the hub only
- * if somebody there may want it. Its acknowledgement leaves when the contract (docs/design.md) is kept, in
- * the order of the PUBLISHes: at once for a message that went nowhere else, else when the hub has
- * the answer. A QoS 2 publish of a persistent session is not matched here at all: the store commits
- * it and routes it.
+ * if somebody there may want it. Its acknowledgement leaves when the contract (docs/design.md) is
+ * kept, in the order of the PUBLISHes: at once for a message that went nowhere else, else when the
+ * hub has the answer. A QoS 2 publish of a persistent session is not matched here at all: the store
+ * commits it and routes it.
  */
 #include <string.h>
 
@@ -32,14 +32,16 @@ send_acks(struct connection *connection)
 
 /* The answer to a publish that waits for nobody; it still waits for its turn. */
 static void
-acknowledge(struct connection *connection, const struct mqtt_publish *publish, enum mqtt_reason reason)
+acknowledge(struct connection *connection, const struct mqtt_publish *publish,
+            enum mqtt_reason reason)
 {
     if (publish->qos == 0)
         return;
     uint8_t type = publish->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC;
     if (connection->version != MQTT_5_0)
         reason = MQTT_SUCCESS;
-    if (type == MQTT_PUBACK && (connection->session == NULL || session_ack_is_idle(connection->session))) {
+    if (type == MQTT_PUBACK &&
+        (connection->session == NULL || session_ack_is_idle(connection->session))) {
         connection_send_ack(connection, MQTT_PUBACK, publish->packet_id, (uint8_t)reason);
         return;
     }
@@ -75,7 +77,8 @@ resolve_alias(struct connection *connection, struct mqtt_publish *publish)
     publish->topic = session_alias_get(session, alias);
     if (publish->topic.len > 0)
         return true;
-    connection_fail(connection, MQTT_PROTOCOL_ERROR); /* [MQTT-3.3.2-8] and on: an alias never set */
+    connection_fail(connection,
+                    MQTT_PROTOCOL_ERROR); /* [MQTT-3.3.2-8] and on: an alias never set */
     return false;
 }
 
@@ -109,12 +112,14 @@ send_elsewhere(struct connection *connection, struct publication *publication, u
                const struct mqtt_publish *publish)
 {
     struct worker *worker = connection->worker;
-    for (uint64_t others = places & ~(UINT64_C(1) << PLACE_REMOTE); others != 0; others &= others - 1) {
+    for (uint64_t others = places & ~(UINT64_C(1) << PLACE_REMOTE); others != 0;
+         others &= others - 1) {
         unsigned to = (unsigned)__builtin_ctzll(others);
         if (to < worker->count && to != worker->index)
-            worker_to_worker(worker, to, &(struct post){.kind = POST_MESSAGE,
-                                                        .b = publication->publisher,
-                                                        .body = message_ref(publication_message(publication))});
+            worker_to_worker(worker, to,
+                             &(struct post){.kind = POST_MESSAGE,
+                                            .b = publication->publisher,
+                                            .body = message_ref(publication_message(publication))});
     }
     bool is_wanted = (places >> PLACE_REMOTE & 1) != 0 || publication->retain ||
                      (publication->qos > 0 && !worker->digest_valid);
@@ -125,7 +130,8 @@ send_elsewhere(struct connection *connection, struct publication *publication, u
         struct session *session = connection_session(connection);
         if (publish->qos == 2)
             idmap_add(&session->in, publish->packet_id)->state = SESSION_IN_PENDING;
-        cookie = session_ack_push(session, publish->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, publish->packet_id);
+        cookie = session_ack_push(session, publish->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC,
+                                  publish->packet_id);
         if (cookie == 0) {
             connection_fail(connection, MQTT_RECEIVE_MAXIMUM_EXCEEDED);
             return true;
@@ -142,22 +148,25 @@ static void
 send_inbound(struct connection *connection, struct publication *publication, uint16_t packet_id)
 {
     idmap_add(&connection_session(connection)->in, packet_id)->state = SESSION_IN_PENDING;
-    worker_to_hub(connection->worker, &(struct post){.kind = POST_INBOUND_PUBLISH,
-                                                     .conn = connection->handle,
-                                                     .a = connection->session_number,
-                                                     .b = connection->epoch,
-                                                     .aux = packet_id,
-                                                     .body = message_ref(publication_message(publication))});
+    worker_to_hub(connection->worker,
+                  &(struct post){.kind = POST_INBOUND_PUBLISH,
+                                 .conn = connection->handle,
+                                 .a = connection->session_number,
+                                 .b = connection->epoch,
+                                 .aux = packet_id,
+                                 .body = message_ref(publication_message(publication))});
 }
 
 /* What is forwarded of the properties. False: the connection has failed. */
 static bool
-read_properties(struct connection *connection, const struct mqtt_publish *publish, struct publication *publication)
+read_properties(struct connection *connection, const struct mqtt_publish *publish,
+                struct publication *publication)
 {
     struct worker *worker = connection->worker;
     const struct mqtt_properties *properties = &publish->properties;
     if (mqtt_properties_has(properties, MQTT_PROPERTY_MESSAGE_EXPIRY))
-        publication->expiry_ms = worker_wall_ms(worker) + properties->message_expiry_s * UINT64_C(1000);
+        publication->expiry_ms =
+            worker_wall_ms(worker) + properties->message_expiry_s * UINT64_C(1000);
     if (mqtt_properties_is_forwardable(properties)) {
         publication->properties = properties->raw;
         return true;
@@ -177,7 +186,8 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
     struct worker *worker = connection->worker;
     struct mqtt_publish publish;
     enum mqtt_reason reason;
-    if (mqtt_decode_publish((enum mqtt_version)connection->version, frame, &publish, &reason) != OK) {
+    if (mqtt_decode_publish((enum mqtt_version)connection->version, frame, &publish, &reason) !=
+        OK) {
         connection_fail(connection, reason);
         return;
     }

@@ -2,8 +2,8 @@
 /*
  * Retained messages for new subscriptions of clean sessions: asked for in pages, one filter of a
  * connection at a time, and the next page only when the client has taken the last one, so that a
- * subscription to everything costs no more memory than one page. Persistent sessions get theirs from the
- * store's queue.
+ * subscription to everything costs no more memory than one page. Persistent sessions get theirs
+ * from the store's queue.
  */
 #include <string.h>
 
@@ -15,7 +15,7 @@
 
 struct retained_fetch {
     struct retained_fetch *next;
-    uint64_t ticket; /* 0: nothing is asked now */
+    uint64_t ticket;    /* 0: nothing is asked now */
     struct slice after; /* owned */
     uint32_t identifier;
     uint8_t qos;
@@ -44,7 +44,8 @@ static void
 set_after(struct retained_fetch *fetch, struct slice after)
 {
     mem_free((void *)(uintptr_t)fetch->after.data);
-    fetch->after = after.len > 0 ? slice_of(mem_dup(after.data, after.len), after.len) : slice_of(NULL, 0);
+    fetch->after =
+        after.len > 0 ? slice_of(mem_dup(after.data, after.len), after.len) : slice_of(NULL, 0);
 }
 
 static void
@@ -79,15 +80,17 @@ desk_retained_continue(struct connection *connection)
         return;
     struct worker *worker = connection->worker;
     fetch->ticket = ++worker->next_ticket;
-    worker_to_hub(worker, &(struct post){.kind = POST_RETAINED_GET,
-                                         .conn = connection->handle,
-                                         .a = fetch->ticket,
-                                         .body = retained_request_new(slice_of(fetch->filter, fetch->filter_len),
-                                                                      fetch->after, PAGE)});
+    worker_to_hub(worker, &(struct post){
+                              .kind = POST_RETAINED_GET,
+                              .conn = connection->handle,
+                              .a = fetch->ticket,
+                              .body = retained_request_new(
+                                  slice_of(fetch->filter, fetch->filter_len), fetch->after, PAGE)});
 }
 
 void
-desk_retained(struct connection *connection, uint64_t ticket, enum err err, struct retained_answer *answer)
+desk_retained(struct connection *connection, uint64_t ticket, enum err err,
+              struct retained_answer *answer)
 {
     struct retained_fetch *fetch = connection->retained;
     if (fetch == NULL || fetch->ticket != ticket || ticket == 0) {
@@ -96,13 +99,15 @@ desk_retained(struct connection *connection, uint64_t ticket, enum err err, stru
     }
     fetch->ticket = 0;
     if (err != OK || answer == NULL) {
-        pop(connection); /* the client has its subscription; what was retained it gets with the next one */
+        pop(connection); /* the client has its subscription; what was retained it gets with the next
+                            one */
     } else {
         for (uint32_t i = 0; i < answer->count; i++) {
             struct publication publication;
             publication_of(answer->messages[i], &publication);
             uint8_t qos = publication.qos < fetch->qos ? publication.qos : fetch->qos;
-            deliver_to(connection, &publication, qos, true, &fetch->identifier, fetch->identifier != 0);
+            deliver_to(connection, &publication, qos, true, &fetch->identifier,
+                       fetch->identifier != 0);
         }
         if (answer->next.len > 0)
             set_after(fetch, answer->next);

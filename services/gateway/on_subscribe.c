@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SUBSCRIBE and UNSUBSCRIBE. A subscription counts here at once; SUBACK waits until every filter is
- * known wherever a publish could come from (POST_FILTER_READY) and, for a persistent session, until the
- * store has committed it. What fails or takes too long is refused and undone, never half done.
+ * known wherever a publish could come from (POST_FILTER_READY) and, for a persistent session, until
+ * the store has committed it. What fails or takes too long is refused and undone, never half done.
  */
 #include <string.h>
 
@@ -11,12 +11,15 @@
 #include "proto/mqtt_encode.h"
 #include "services/gateway/desk.h"
 
+/* SUBSCRIBEs and UNSUBSCRIBEs that may wait for answers before the client is read no further. */
+#define SUBACKS_FULL 256u
+
 struct suback {
     struct suback *next;
     uint64_t id;
-    uint64_t store_ticket;              /* 0: the store has nothing to say, or has said it */
-    struct subscribe_request *request;  /* what the store was asked (persistent) */
-    struct retained_fetch *retained;    /* to be asked for after SUBACK */
+    uint64_t store_ticket;             /* 0: the store has nothing to say, or has said it */
+    struct subscribe_request *request; /* what the store was asked (persistent) */
+    struct retained_fetch *retained;   /* to be asked for after SUBACK */
     struct retained_fetch **retained_end;
     uint16_t *asked;  /* of each subscription in request: which one of the packet it is */
     uint32_t waiting; /* answers */
@@ -66,7 +69,8 @@ find(const struct connection *connection, const struct route *route)
 static struct subscription *
 add(struct connection *connection, struct route *route)
 {
-    struct subscription *subscription = routes_subscribe(connection->worker->routes, route, connection);
+    struct subscription *subscription =
+        routes_subscribe(connection->worker->routes, route, connection);
     subscription->next = connection->subscriptions;
     connection->subscriptions = subscription;
     connection->subscription_count++;
@@ -74,8 +78,8 @@ add(struct connection *connection, struct route *route)
 }
 
 static void
-set(struct subscription *subscription, uint8_t qos, bool no_local, bool as_published, bool persistent,
-    uint32_t identifier)
+set(struct subscription *subscription, uint8_t qos, bool no_local, bool as_published,
+    bool persistent, uint32_t identifier)
 {
     subscription->flags = (uint8_t)(qos | (no_local ? SUBSCRIPTION_NO_LOCAL : 0) |
                                     (as_published ? SUBSCRIPTION_AS_PUBLISHED : 0) |
@@ -114,7 +118,8 @@ static void
 undo_at_store(struct connection *connection, const struct suback *suback)
 {
     const struct subscribe_request *request = suback->request;
-    struct subscribe_request undo = {.session = connection->session_number, .epoch = connection->epoch};
+    struct subscribe_request undo = {.session = connection->session_number,
+                                     .epoch = connection->epoch};
     undo.subscriptions = mem_zalloc_array(request->count, sizeof(*undo.subscriptions));
     for (uint32_t i = 0; i < request->count; i++) {
         if (suback->reasons[suback->asked[i]] >= MQTT_UNSPECIFIED_ERROR)
@@ -138,9 +143,11 @@ finish(struct connection *connection, struct suback *suback)
     size_t n;
     buf_reset(&worker->scratch);
     if (suback->is_unsubscribe)
-        n = mqtt_encode_unsuback(version, suback->packet_id, codes, NULL, connection->max_packet, &worker->scratch);
+        n = mqtt_encode_unsuback(version, suback->packet_id, codes, NULL, connection->max_packet,
+                                 &worker->scratch);
     else
-        n = mqtt_encode_suback(version, suback->packet_id, codes, NULL, connection->max_packet, &worker->scratch);
+        n = mqtt_encode_suback(version, suback->packet_id, codes, NULL, connection->max_packet,
+                               &worker->scratch);
     if (n == 0)
         connection_fail(connection, MQTT_PACKET_TOO_LARGE);
     else
@@ -158,6 +165,17 @@ finish(struct connection *connection, struct suback *suback)
     suback_free(suback);
 }
 
+/* One more, or one less, waits for its answers. */
+static void
+count_suback(struct connection *connection, int change)
+{
+    connection->suback_count += (uint32_t)change;
+    if (connection->suback_count == SUBACKS_FULL && change > 0)
+        connection_pause(connection, PAUSE_SUBACK, true);
+    else if (connection->suback_count == SUBACKS_FULL / 2)
+        connection_pause(connection, PAUSE_SUBACK, false);
+}
+
 /* Waits for its answers, or is finished when there are none to come. */
 static void
 settle(struct connection *connection, struct suback *suback)
@@ -170,6 +188,7 @@ settle(struct connection *connection, struct suback *suback)
     while (*end != NULL)
         end = &(*end)->next;
     *end = suback;
+    count_suback(connection, 1);
 }
 
 /* One answer has come. */
@@ -182,6 +201,7 @@ answered(struct connection *connection, struct suback *suback)
     while (*at != suback)
         at = &(*at)->next;
     *at = suback->next;
+    count_suback(connection, -1);
     finish(connection, suback);
 }
 
@@ -194,7 +214,8 @@ find_suback(const struct connection *connection, uint64_t id, uint64_t store_tic
     return suback;
 }
 
-/* Asks the store about the subscriptions of a persistent session; takes what list holds by copying. */
+/* Asks the store about the subscriptions of a persistent session; takes what list holds by copying.
+ */
 static void
 ask_store(struct connection *connection, struct suback *suback, uint8_t kind,
           struct session_subscription *list, uint32_t count)
@@ -234,8 +255,10 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
     bool is_new = subscription == NULL;
     if (is_new)
         subscription = add(connection, route);
-    set(subscription, wanted->qos, wanted->no_local, wanted->retain_as_published, persistent, identifier);
-    struct ticket_waiter waiter = {.conn = connection->handle, .pending_id = suback->id, .index = index};
+    set(subscription, wanted->qos, wanted->no_local, wanted->retain_as_published, persistent,
+        identifier);
+    struct ticket_waiter waiter = {
+        .conn = connection->handle, .pending_id = suback->id, .index = index};
     if (!worker_want_route(worker, route, is_new, &waiter))
         suback->waiting++;
     if (!persistent && worker->options.retain_available &&
@@ -251,7 +274,8 @@ desk_subscribe(struct connection *connection, const struct mqtt_frame *frame)
 {
     struct mqtt_subscribe packet;
     enum mqtt_reason reason;
-    if (mqtt_decode_subscribe((enum mqtt_version)connection->version, frame, &packet, &reason) != OK) {
+    if (mqtt_decode_subscribe((enum mqtt_version)connection->version, frame, &packet, &reason) !=
+        OK) {
         connection_fail(connection, reason);
         return;
     }
@@ -265,17 +289,19 @@ desk_subscribe(struct connection *connection, const struct mqtt_frame *frame)
     }
     struct mqtt_subscription wanted;
     size_t pos = 0;
-    for (uint16_t i = 0; i < packet.filter_count && mqtt_decode_subscribe_next(&packet, &pos, &wanted); i++) {
+    for (uint16_t i = 0;
+         i < packet.filter_count && mqtt_decode_subscribe_next(&packet, &pos, &wanted); i++) {
         suback->reasons[i] = subscribe_one(connection, suback, i, &wanted, identifier);
         if (list == NULL || suback->reasons[i] >= MQTT_UNSPECIFIED_ERROR)
             continue;
         suback->asked[count] = i;
-        list[count++] = (struct session_subscription){.filter = wanted.filter,
-                                                      .identifier = identifier,
-                                                      .qos = wanted.qos,
-                                                      .retain_handling = wanted.retain_handling,
-                                                      .no_local = wanted.no_local,
-                                                      .retain_as_published = wanted.retain_as_published};
+        list[count++] =
+            (struct session_subscription){.filter = wanted.filter,
+                                          .identifier = identifier,
+                                          .qos = wanted.qos,
+                                          .retain_handling = wanted.retain_handling,
+                                          .no_local = wanted.no_local,
+                                          .retain_as_published = wanted.retain_as_published};
     }
     ask_store(connection, suback, POST_SUBSCRIBE, list, count);
     mem_free(list);
@@ -287,7 +313,8 @@ desk_unsubscribe(struct connection *connection, const struct mqtt_frame *frame)
 {
     struct mqtt_subscribe packet;
     enum mqtt_reason reason;
-    if (mqtt_decode_unsubscribe((enum mqtt_version)connection->version, frame, &packet, &reason) != OK) {
+    if (mqtt_decode_unsubscribe((enum mqtt_version)connection->version, frame, &packet, &reason) !=
+        OK) {
         connection_fail(connection, reason);
         return;
     }
@@ -300,8 +327,10 @@ desk_unsubscribe(struct connection *connection, const struct mqtt_frame *frame)
     }
     struct slice filter;
     size_t pos = 0;
-    for (uint16_t i = 0; i < packet.filter_count && mqtt_decode_unsubscribe_next(&packet, &pos, &filter); i++) {
-        suback->reasons[i] = drop_filter(connection, filter) ? MQTT_SUCCESS : MQTT_NO_SUBSCRIPTION_EXISTED;
+    for (uint16_t i = 0;
+         i < packet.filter_count && mqtt_decode_unsubscribe_next(&packet, &pos, &filter); i++) {
+        suback->reasons[i] =
+            drop_filter(connection, filter) ? MQTT_SUCCESS : MQTT_NO_SUBSCRIPTION_EXISTED;
         if (list == NULL)
             continue;
         suback->asked[count] = i;
@@ -322,7 +351,8 @@ desk_filter_ready(struct worker *worker, uint64_t id, enum err err)
     for (uint32_t i = 0; i < ticket->count; i++) {
         const struct ticket_waiter *waiter = &ticket->waiters[i];
         struct connection *connection = connection_get(worker, waiter->conn);
-        struct suback *suback = connection != NULL ? find_suback(connection, waiter->pending_id, 0) : NULL;
+        struct suback *suback =
+            connection != NULL ? find_suback(connection, waiter->pending_id, 0) : NULL;
         if (suback == NULL)
             continue;
         if (err != OK && waiter->index < suback->count) {
@@ -330,7 +360,8 @@ desk_filter_ready(struct worker *worker, uint64_t id, enum err err)
             struct subscription *subscription =
                 ticket->route != NULL ? find(connection, ticket->route) : NULL;
             if (subscription != NULL)
-                drop(connection, subscription); /* the last one ends the route: ticket->route is NULL then */
+                drop(connection,
+                     subscription); /* the last one ends the route: ticket->route is NULL then */
         }
         answered(connection, suback);
     }
@@ -362,7 +393,8 @@ take_answer(struct connection *connection, struct suback *suback, enum err err,
 }
 
 void
-desk_subscribed(struct connection *connection, uint64_t ticket, enum err err, struct subscribe_answer *answer)
+desk_subscribed(struct connection *connection, uint64_t ticket, enum err err,
+                struct subscribe_answer *answer)
 {
     struct suback *suback = ticket != 0 ? find_suback(connection, 0, ticket) : NULL;
     if (suback != NULL) {
@@ -374,7 +406,8 @@ desk_subscribed(struct connection *connection, uint64_t ticket, enum err err, st
 }
 
 void
-desk_restore_subscription(struct connection *connection, const struct session_subscription *subscription)
+desk_restore_subscription(struct connection *connection,
+                          const struct session_subscription *subscription)
 {
     struct worker *worker = connection->worker;
     struct route *route = routes_add(worker->routes, subscription->filter);
@@ -384,8 +417,9 @@ desk_restore_subscription(struct connection *connection, const struct session_su
     bool is_new = mine == NULL;
     if (is_new)
         mine = add(connection, route);
-    set(mine, subscription->qos & SUBSCRIPTION_QOS, subscription->no_local, subscription->retain_as_published,
-        (connection->flags & CONNECTION_IS_PERSISTENT) != 0, subscription->identifier);
+    set(mine, subscription->qos & SUBSCRIPTION_QOS, subscription->no_local,
+        subscription->retain_as_published, (connection->flags & CONNECTION_IS_PERSISTENT) != 0,
+        subscription->identifier);
     (void)worker_want_route(worker, route, is_new, NULL);
 }
 

@@ -2,8 +2,8 @@
 /*
  * Bytes on their way to one client: a chain of pooled chunks. Small packets are copied in; the
  * payload of a large message is referenced behind the chunk that holds its header. An empty output
- * holds no chunk. It does no I/O: the connection writes what output_iov names. A pool belongs to one
- * worker.
+ * holds no chunk. It does no I/O: the connection writes what output_iov names. A pool belongs to
+ * one worker.
  */
 #ifndef SERVICES_GATEWAY_OUTPUT_H
 #define SERVICES_GATEWAY_OUTPUT_H

@@ -45,7 +45,8 @@ session_open_request_free(struct session_open_request *request)
 {
     if (request == NULL)
         return;
-    size_t len = sizeof(*request) + request->client_id.len + request->user.len + request->password.len;
+    size_t len =
+        sizeof(*request) + request->client_id.len + request->user.len + request->password.len;
     mem_free_secret(request, len);
 }
 

@@ -31,7 +31,7 @@ struct will_request {
 /* POST_OPEN; also inside struct session_announcement (then without a password). */
 struct session_open_request {
     uint64_t conn;
-    uint64_t request; /* random: the same open sent again is the same open */
+    uint64_t request;       /* random: the same open sent again is the same open */
     struct slice client_id; /* empty: assign one */
     struct slice user;
     struct slice password;
@@ -129,7 +129,8 @@ void subscribe_request_free(struct subscribe_request *request);
 struct subscribe_answer *subscribe_answer_new(uint32_t count);
 void subscribe_answer_free(struct subscribe_answer *answer);
 
-struct retained_request *retained_request_new(struct slice filter, struct slice after, uint32_t limit);
+struct retained_request *retained_request_new(struct slice filter, struct slice after,
+                                              uint32_t limit);
 void retained_request_free(struct retained_request *request);
 
 /* messages: count references, taken. */
@@ -138,8 +139,9 @@ struct retained_answer *retained_answer_new(struct slice next, struct message *c
 void retained_answer_free(struct retained_answer *answer);
 
 /* open is taken. */
-struct session_announcement *session_announcement_new(struct session_open_request *open, uint64_t session,
-                                                      uint64_t epoch, uint64_t last_seq);
+struct session_announcement *session_announcement_new(struct session_open_request *open,
+                                                      uint64_t session, uint64_t epoch,
+                                                      uint64_t last_seq);
 void session_announcement_free(struct session_announcement *announcement);
 
 /* message: one reference, taken. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See routes.h. The cache is direct-mapped: topic -> its routes, valid for one version of the set of
- * filters. Subscriptions coming and going on a known filter do not touch it. */
+/* See routes.h. The cache is direct-mapped: topic -> its routes, valid for one version of the set
+ * of filters. Subscriptions coming and going on a known filter do not touch it. */
 #include "services/gateway/routes.h"
 
 #include <string.h>
@@ -113,7 +113,8 @@ routes_subscribe(struct routes *routes, struct route *route, struct connection *
             route->size = 4;
         } else if (route->count == route->size) {
             route->size *= 2;
-            route->list.many = mem_realloc_array(route->list.many, route->size, sizeof(*route->list.many));
+            route->list.many =
+                mem_realloc_array(route->list.many, route->size, sizeof(*route->list.many));
         }
         route->list.many[route->count] = subscription;
     }
@@ -138,7 +139,8 @@ routes_unsubscribe(struct routes *routes, struct subscription *subscription)
             route->list.one = NULL;
         } else if (route->size > 16 && route->count < route->size / 4) {
             route->size /= 2;
-            route->list.many = mem_realloc_array(route->list.many, route->size, sizeof(*route->list.many));
+            route->list.many =
+                mem_realloc_array(route->list.many, route->size, sizeof(*route->list.many));
         }
     }
     mem_free(subscription);
@@ -171,7 +173,8 @@ add_found(void *arg, void *value)
     struct routes *routes = arg;
     if (routes->found_count == routes->found_size) {
         routes->found_size = routes->found_size == 0 ? 64 : routes->found_size * 2;
-        routes->found = mem_realloc_array(routes->found, routes->found_size, sizeof(*routes->found));
+        routes->found =
+            mem_realloc_array(routes->found, routes->found_size, sizeof(*routes->found));
     }
     routes->found[routes->found_count++] = value;
 }
@@ -200,7 +203,8 @@ routes_match(struct routes *routes, struct slice topic, size_t *count)
 {
     uint64_t hash = hash_topic(topic);
     struct cached *cached = &routes->cache[hash & (CACHE_SIZE - 1)];
-    if (cached->hash == hash && cached->version == routes->version && cached->topic_len == topic.len &&
+    if (cached->hash == hash && cached->version == routes->version &&
+        cached->topic_len == topic.len &&
         memcmp((uint8_t *)(cached->routes + cached->count), topic.data, topic.len) == 0) {
         *count = cached->count;
         return cached->routes;

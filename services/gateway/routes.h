@@ -17,10 +17,10 @@ struct connection;
 struct ticket;
 
 enum {
-    SUBSCRIPTION_QOS        = 3,
-    SUBSCRIPTION_NO_LOCAL   = 1 << 2,
+    SUBSCRIPTION_QOS = 3,
+    SUBSCRIPTION_NO_LOCAL = 1 << 2,
     SUBSCRIPTION_AS_PUBLISHED = 1 << 3, /* retain as published */
-    SUBSCRIPTION_PERSISTENT = 1 << 4 /* QoS 1 and 2 come from the store */
+    SUBSCRIPTION_PERSISTENT = 1 << 4    /* QoS 1 and 2 come from the store */
 };
 
 /* One filter of one connection; in the route's list and in the connection's. */
@@ -59,7 +59,8 @@ struct route *routes_add(struct routes *routes, struct slice filter);
 void routes_release(struct routes *routes, struct route *route);
 
 /* New subscription at the end of the route's list; the caller puts it into the connection's. */
-struct subscription *routes_subscribe(struct routes *routes, struct route *route, struct connection *connection);
+struct subscription *routes_subscribe(struct routes *routes, struct route *route,
+                                      struct connection *connection);
 /* Takes it out of the route and frees it. The route stays (routes_release). */
 void routes_unsubscribe(struct routes *routes, struct subscription *subscription);
 

@@ -145,7 +145,8 @@ session_ack_done(struct session *session, uint64_t cookie, uint8_t reason)
     if (cookie < session->ack_base || cookie - session->ack_base >= session->ack_count)
         return;
     uint32_t offset = (uint32_t)(cookie - session->ack_base);
-    struct session_ack *ack = &session->acks[(session->ack_head + offset) & (session->ack_size - 1)];
+    struct session_ack *ack =
+        &session->acks[(session->ack_head + offset) & (session->ack_size - 1)];
     ack->is_done = true;
     ack->reason = reason;
 }

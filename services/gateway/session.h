@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The part of a client's session that lives in the gateway: packet ids in flight both ways, the
- * order of acknowledgements, what waits for a free place in flight, inbound topic aliases. Made when a
- * connection first needs it: clients that only use QoS 0 have none. Pure: it sends nothing; callers
- * encode what it says. Durable state is the store's.
+ * order of acknowledgements, what waits for a free place in flight, inbound topic aliases. Made
+ * when a connection first needs it: clients that only use QoS 0 have none. Pure: it sends nothing;
+ * callers encode what it says. Durable state is the store's.
  */
 #ifndef SERVICES_GATEWAY_SESSION_H
 #define SERVICES_GATEWAY_SESSION_H
@@ -38,17 +38,17 @@ struct session_ack {
 };
 
 struct session {
-    struct idmap out;     /* value: sequence number in the store's queue, 0 for clean sessions */
-    struct idmap in;      /* QoS 2 */
+    struct idmap out; /* value: sequence number in the store's queue, 0 for clean sessions */
+    struct idmap in;  /* QoS 2 */
     struct session_ack *acks; /* ring */
     uint32_t ack_head, ack_count, ack_size;
-    uint32_t puback_count; /* PUBACKs in the ring */
-    uint64_t ack_base;     /* cookie of the front */
+    uint32_t puback_count;        /* PUBACKs in the ring */
+    uint64_t ack_base;            /* cookie of the front */
     struct session_queued *queue; /* ring */
     uint32_t queue_head, queue_count, queue_size;
     uint32_t queue_max;
     size_t queue_bytes, queue_bytes_max;
-    uint64_t last_seq; /* highest sequence number taken from the store */
+    uint64_t last_seq;     /* highest sequence number taken from the store */
     struct slice *aliases; /* alias_max topics, owned; index alias - 1 */
     uint16_t alias_max;
     uint16_t inflight_max;
@@ -69,12 +69,14 @@ session_has_room(const struct session *session)
 
 /* Takes a free packet id for a message of this QoS. Only while out.count < inflight_max. */
 uint16_t session_take_id(struct session *session, uint8_t qos);
-/* Records an id that the store's sequence number fixed. Its state: REC or ACK by QoS, COMP if rel. */
+/* Records an id that the store's sequence number fixed. Its state: REC or ACK by QoS, COMP if rel.
+ */
 void session_set_id(struct session *session, uint16_t id, uint64_t seq, uint8_t qos, bool rel);
 
 /* Queues a message (takes the reference when OK; copies identifiers). ERR_BUSY: full. */
-ERR_MUST_USE enum err session_queue_push(struct session *session, struct message *message, uint8_t qos,
-                                         bool retain, const uint32_t *identifiers, uint32_t count);
+ERR_MUST_USE enum err session_queue_push(struct session *session, struct message *message,
+                                         uint8_t qos, bool retain, const uint32_t *identifiers,
+                                         uint32_t count);
 /* The front goes to *out with its references; false when empty. */
 bool session_queue_pop(struct session *session, struct session_queued *out);
 void session_queued_free(struct session_queued *queued);
@@ -95,7 +97,8 @@ session_ack_is_idle(const struct session *session)
     return session->ack_count == 0;
 }
 
-/* Appends an acknowledgement that is not done yet; returns its cookie (never 0), 0 when 65,535 wait. */
+/* Appends an acknowledgement that is not done yet; returns its cookie (never 0), 0 when 65,535
+ * wait. */
 uint64_t session_ack_push(struct session *session, uint8_t type, uint16_t packet_id);
 /* Done with a reason. Unknown cookies are ignored. */
 void session_ack_done(struct session *session, uint64_t cookie, uint8_t reason);
@@ -105,7 +108,8 @@ bool session_ack_pop(struct session *session, struct session_ack *out);
 /* ---- aliases ---- */
 
 /* Remembers a topic (copied) under alias 1..max. ERR_INVALID: outside. */
-ERR_MUST_USE enum err session_alias_set(struct session *session, uint16_t max, uint16_t alias, struct slice topic);
+ERR_MUST_USE enum err session_alias_set(struct session *session, uint16_t max, uint16_t alias,
+                                        struct slice topic);
 /* Borrowed until set again; empty: unknown. */
 struct slice session_alias_get(const struct session *session, uint16_t alias);
 

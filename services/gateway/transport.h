@@ -23,7 +23,8 @@ struct transport {
     ssize_t (*read)(struct connection *connection, uint8_t *data, size_t len);
     /* How many bytes of the pieces were taken (> 0), TRANSPORT_AGAIN or TRANSPORT_CLOSED. */
     ssize_t (*writev)(struct connection *connection, const struct iovec *iov, int count);
-    /* Bytes that were read from the descriptor already and wait inside: no event will come for them. NULL: never. */
+    /* Bytes that were read from the descriptor already and wait inside: no event will come for
+     * them. NULL: never. */
     bool (*has_input)(const struct connection *connection);
     /* Says goodbye in its own way and ends sending; the descriptor stays open. */
     void (*shutdown)(struct connection *connection);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See worker.h. One turn: events and posts are handled, which marks connections dirty or dying and fills
- * post boxes; then every dirty connection gets one write, the dying are reaped, and the posts of
- * the turn leave with one lock for each receiver.
+ * See worker.h. One turn: events and posts are handled, which marks connections dirty or dying and
+ * fills post boxes; then every dirty connection gets one write, the dying are reaped, and the posts
+ * of the turn leave with one lock for each receiver.
  */
 #include "services/gateway/worker.h"
 
@@ -16,14 +16,14 @@
 #include "services/gateway/listener.h"
 #include "services/gateway/worker_state.h"
 
-#define MAILBOX_CAP  65536u
-#define TICK_MS      50u
-#define WHEEL_SLOTS  4096u
-#define RETRY_MS     1u
-#define TICKET_MS    15000u /* the hub answers within 10 s; this is for the case that it does not */
-#define HOLD_POSTS   2048u  /* posts that wait for a full mailbox: publishers are not read */
-#define STOP_POSTS   32768u /* nobody is read */
-#define SCRATCH_CAP  (LIMITS_PACKET_DEFAULT + LIMITS_STRING)
+#define MAILBOX_CAP 65536u
+#define TICK_MS     50u
+#define WHEEL_SLOTS 4096u
+#define RETRY_MS    1u
+#define TICKET_MS   15000u /* the hub answers within 10 s; this is for the case that it does not */
+#define HOLD_POSTS  2048u  /* posts that wait for a full mailbox: publishers are not read */
+#define STOP_POSTS  32768u /* nobody is read */
+#define SCRATCH_CAP (LIMITS_PACKET_DEFAULT + LIMITS_STRING)
 
 void
 worker_options_init(struct worker_options *options)
@@ -108,7 +108,8 @@ worker_want_route(struct worker *worker, struct route *route, bool is_new,
     if (waiter != NULL) {
         if (ticket->count == ticket->size) {
             ticket->size = ticket->size == 0 ? 2 : ticket->size * 2;
-            ticket->waiters = mem_realloc_array(ticket->waiters, ticket->size, sizeof(*ticket->waiters));
+            ticket->waiters =
+                mem_realloc_array(ticket->waiters, ticket->size, sizeof(*ticket->waiters));
         }
         ticket->waiters[ticket->count++] = *waiter;
     }
@@ -124,8 +125,8 @@ worker_release_route(struct worker *worker, struct route *route)
         route->ticket->route = NULL;
         route->ticket = NULL;
     }
-    worker_to_hub(worker,
-                  &(struct post){.kind = POST_FILTER_REMOVE, .body = post_filter_new(route_filter(route))});
+    worker_to_hub(worker, &(struct post){.kind = POST_FILTER_REMOVE,
+                                         .body = post_filter_new(route_filter(route))});
     routes_release(worker->routes, route);
 }
 
@@ -184,12 +185,16 @@ on_turn(void *arg)
     reap(worker);
     if (worker->is_stopping) {
         for (uint32_t i = 0; i < worker->slot_count; i++) {
-            if (worker->slots[i].connection != NULL)
-                connection_free(worker->slots[i].connection);
+            struct connection *connection = worker->slots[i].connection;
+            if (connection == NULL)
+                continue;
+            desk_drop_subscriptions(connection);
+            connection_free(connection);
         }
         loop_stop(worker->loop);
+    } else {
+        flush_posts(worker); /* at the end nobody is left to care */
     }
-    flush_posts(worker);
     worker->wall_ms = 0;
     atomic_store_explicit(&worker->connection_count, worker->open_count, memory_order_relaxed);
 }
@@ -241,7 +246,8 @@ on_tick(void *arg)
     worker_counts_publish(&worker->counts);
     if (worker->counts.connections != NULL) {
         metric_gauge_set(worker->counts.connections, worker->open_count);
-        metric_gauge_set(worker->counts.subscriptions, (int64_t)routes_subscription_count(worker->routes));
+        metric_gauge_set(worker->counts.subscriptions,
+                         (int64_t)routes_subscription_count(worker->routes));
         metric_gauge_set(worker->counts.output_chunks, (int64_t)worker->pool.in_use);
     }
 }
@@ -258,7 +264,8 @@ worker_new(uint8_t index, const struct worker_options *options, struct metrics *
     if (worker->options.receive_maximum < 1 || worker->options.receive_maximum > 65535)
         worker->options.receive_maximum = 65535;
     worker->loop = loop_new();
-    worker->mailbox = mailbox_new(worker->loop, sizeof(struct post), MAILBOX_CAP, worker_on_post, worker);
+    worker->mailbox =
+        mailbox_new(worker->loop, sizeof(struct post), MAILBOX_CAP, worker_on_post, worker);
     worker->to_hub = post_box_new(1, post_body_free);
     worker->to_workers = post_box_new(WORKERS_MAX, post_body_free);
     worker->routes = routes_new(options->max_filters);
@@ -337,7 +344,8 @@ worker_unlisten(struct worker *worker)
 }
 
 void
-worker_connect_to(struct worker *worker, struct mailbox *hub, struct mailbox *const *workers, uint8_t count)
+worker_connect_to(struct worker *worker, struct mailbox *hub, struct mailbox *const *workers,
+                  uint8_t count)
 {
     assert(count <= WORKERS_MAX);
     worker->count = count;

@@ -20,17 +20,17 @@
 
 /* What the settings say; worker_options_init gives the defaults. Copied by worker_new. */
 struct worker_options {
-    uint32_t max_packet_size;     /* bytes a client may send in one packet */
-    uint32_t max_inflight;        /* QoS 1 and 2 messages unacknowledged per client */
-    uint32_t max_queued;          /* messages waiting behind them */
-    uint32_t max_output;          /* bytes waiting for a slow reader, per client */
-    uint32_t receive_maximum;     /* what we tell a 5.0 client */
-    uint32_t topic_alias_maximum; /* aliases a 5.0 client may set */
-    uint32_t keep_alive_max_s;    /* 0: no cap */
+    uint32_t max_packet_size;      /* bytes a client may send in one packet */
+    uint32_t max_inflight;         /* QoS 1 and 2 messages unacknowledged per client */
+    uint32_t max_queued;           /* messages waiting behind them */
+    uint32_t max_output;           /* bytes waiting for a slow reader, per client */
+    uint32_t receive_maximum;      /* what we tell a 5.0 client */
+    uint32_t topic_alias_maximum;  /* aliases a 5.0 client may set */
+    uint32_t keep_alive_max_s;     /* 0: no cap */
     uint32_t session_expiry_max_s; /* cap; 0xFFFFFFFF: none */
-    uint32_t connect_timeout_ms;  /* from accept to CONNECT */
-    uint32_t max_connections;     /* per worker */
-    size_t max_filters;           /* filters in the route tree */
+    uint32_t connect_timeout_ms;   /* from accept to CONNECT */
+    uint32_t max_connections;      /* per worker */
+    size_t max_filters;            /* filters in the route tree */
     bool allow_anonymous;
     bool retain_available;
 };
@@ -40,18 +40,22 @@ void worker_options_init(struct worker_options *options);
 struct worker;
 
 /* New; index < WORKERS_MAX; metrics is borrowed and may be NULL. No thread yet. */
-struct worker *worker_new(uint8_t index, const struct worker_options *options, struct metrics *metrics);
+struct worker *worker_new(uint8_t index, const struct worker_options *options,
+                          struct metrics *metrics);
 /* After worker_join, or without ever starting. NULL is nothing. */
 void worker_free(struct worker *worker);
 
-/* Opens a plain MQTT listener (SO_REUSEPORT, so that every worker opens the same port). port 0: a free
- * one; *bound says which. ERR_INVALID: no such address; ERR_IO: see errno. */
-ERR_MUST_USE enum err worker_listen(struct worker *worker, const char *bind, uint16_t port, uint16_t *bound);
+/* Opens a plain MQTT listener (SO_REUSEPORT, so that every worker opens the same port). port 0: a
+ * free one; *bound says which. ERR_INVALID: no such address; ERR_IO: see errno. */
+ERR_MUST_USE enum err worker_listen(struct worker *worker, const char *bind, uint16_t port,
+                                    uint16_t *bound);
 /* Closes the listeners, from within POST_DRAIN too; idempotent; before start or after join. */
 void worker_unlisten(struct worker *worker);
 
-/* Where to post: struct post mailboxes of the hub and of all workers (its own included). Borrowed. */
-void worker_connect_to(struct worker *worker, struct mailbox *hub, struct mailbox *const *workers, uint8_t count);
+/* Where to post: struct post mailboxes of the hub and of all workers (its own included). Borrowed.
+ */
+void worker_connect_to(struct worker *worker, struct mailbox *hub, struct mailbox *const *workers,
+                       uint8_t count);
 
 /* Takes struct post; every body that it cannot use is freed. */
 struct mailbox *worker_mailbox(struct worker *worker);

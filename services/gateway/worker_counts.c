@@ -22,10 +22,10 @@ worker_counts_init(struct worker_counts *counts, struct metrics *metrics, uint8_
     struct metric_label label = {"worker", text};
     counts->connections =
         metrics_gauge(metrics, "sluice_gateway_connections", "open connections", &label, 1);
-    counts->subscriptions =
-        metrics_gauge(metrics, "sluice_gateway_subscriptions", "subscriptions of open connections", &label, 1);
-    counts->output_chunks =
-        metrics_gauge(metrics, "sluice_gateway_output_chunks", "4 KiB chunks of output that wait", &label, 1);
+    counts->subscriptions = metrics_gauge(metrics, "sluice_gateway_subscriptions",
+                                          "subscriptions of open connections", &label, 1);
+    counts->output_chunks = metrics_gauge(metrics, "sluice_gateway_output_chunks",
+                                          "4 KiB chunks of output that wait", &label, 1);
 }
 
 static void

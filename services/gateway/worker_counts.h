@@ -20,7 +20,8 @@
     COUNT(sent[2], "messages_sent", "qos", "2", "PUBLISH packets to clients")                      \
     COUNT(dropped_slow, "messages_dropped", "reason", "slow_reader", "messages not delivered")     \
     COUNT(dropped_queue, "messages_dropped", "reason", "queue_full", "messages not delivered")     \
-    COUNT(dropped_size, "messages_dropped", "reason", "packet_too_large", "messages not delivered") \
+    COUNT(dropped_size, "messages_dropped", "reason", "packet_too_large",                          \
+          "messages not delivered")                                                                \
     COUNT(dropped_expired, "messages_dropped", "reason", "expired", "messages not delivered")      \
     COUNT(dropped_refused, "messages_dropped", "reason", "refused", "messages not delivered")      \
     COUNT(dropped_gone, "messages_dropped", "reason", "client_gone", "messages not delivered")     \
@@ -32,14 +33,17 @@
     COUNT(closed, "connections_closed", NULL, NULL, "connections closed")                          \
     COUNT(timed_out, "connections_timed_out", NULL, NULL, "connections closed by keep alive")      \
     COUNT(failed, "connections_failed", NULL, NULL, "connections closed for a violation")          \
-    COUNT(turned_away, "connections_turned_away", NULL, NULL, "connections closed for lack of room") \
-    COUNT(shared_refused, "shared_subscriptions_refused", NULL, NULL, "shared subscriptions refused")
+    COUNT(turned_away, "connections_turned_away", NULL, NULL,                                      \
+          "connections closed for lack of room")                                                   \
+    COUNT(shared_refused, "shared_subscriptions_refused", NULL, NULL,                              \
+          "shared subscriptions refused")
 
 #define WORKER_COUNTS_MAX 32
 
 struct worker_counts {
     uint64_t received[3], sent[3];
-    uint64_t dropped_slow, dropped_queue, dropped_size, dropped_expired, dropped_refused, dropped_gone;
+    uint64_t dropped_slow, dropped_queue, dropped_size, dropped_expired, dropped_refused,
+        dropped_gone;
     uint64_t bytes_in, bytes_out;
     uint64_t accepted, opened, refused, closed, timed_out, failed, turned_away, shared_refused;
     struct metric_counter *counters[WORKER_COUNTS_MAX]; /* NULL without a registry */

@@ -14,14 +14,15 @@
 #include "common/wheel.h"
 #include "services/gateway/connection.h"
 #include "services/gateway/deliver.h"
-#include "services/gateway/post_box.h"
 #include "services/gateway/post_body.h"
+#include "services/gateway/post_box.h"
 #include "services/gateway/worker.h"
 #include "services/gateway/worker_counts.h"
 
-#define WORKER_READ_SIZE  (128u * 1024u) /* one read; many packets */
-#define WORKER_LISTENERS  4u
-#define WORKER_FLUSH_CHUNKS 1024u /* chunks filled in a turn after which we write at once: 4 MiB */
+#define WORKER_READ_SIZE    (128u * 1024u) /* one read; many packets */
+#define WORKER_LISTENERS    4u
+#define WORKER_FLUSH_CHUNKS 1024u /* chunks filled in a turn after which we write at once: 4 MiB   \
+                                   */
 
 struct listener;
 
@@ -87,7 +88,8 @@ struct worker {
     uint8_t *read_buffer;
 };
 
-/* Posts to the hub and to another worker; they leave at the end of the turn. The body changes hands. */
+/* Posts to the hub and to another worker; they leave at the end of the turn. The body changes
+ * hands. */
 void worker_to_hub(struct worker *worker, const struct post *post);
 void worker_to_worker(struct worker *worker, unsigned to, const struct post *post);
 
@@ -97,9 +99,11 @@ uint64_t worker_wall_ms(struct worker *worker);
 /* Writes to every dirty connection now. Frees none. */
 void worker_flush_dirty(struct worker *worker);
 
-/* A connection wants this route (is_new: a new subscription of it). Posts FILTER_ADD if it is the first here.
- * True: known everywhere already; else the waiter (may be NULL) is told later (desk_filter_ready). */
-bool worker_want_route(struct worker *worker, struct route *route, bool is_new, const struct ticket_waiter *waiter);
+/* A connection wants this route (is_new: a new subscription of it). Posts FILTER_ADD if it is the
+ * first here. True: known everywhere already; else the waiter (may be NULL) is told later
+ * (desk_filter_ready). */
+bool worker_want_route(struct worker *worker, struct route *route, bool is_new,
+                       const struct ticket_waiter *waiter);
 /* A subscription of this route has gone: tells the hub and frees the route if it was the last. */
 void worker_release_route(struct worker *worker, struct route *route);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A hub for tests of workers: a thread with a mailbox that says yes to everything, keeps what it was
- * posted, and can be told to say nothing. It has no feeds, cores or stores.
+ * A hub for tests of workers: a thread with a mailbox that says yes to everything, keeps what it
+ * was posted, and can be told to say nothing. It has no feeds, cores or stores.
  */
 #ifndef TESTS_UNIT_GATEWAY_FAKE_HUB_H
 #define TESTS_UNIT_GATEWAY_FAKE_HUB_H
@@ -30,9 +30,9 @@ struct fake_hub {
     pthread_cond_t changed;
     struct post seen[FAKE_HUB_SEEN]; /* without bodies */
     size_t seen_count;
-    unsigned kinds[256];        /* how many of each kind */
-    uint64_t mute;              /* bit per kind below 64: no answer */
-    uint8_t open_reason;        /* for POST_OPENED */
+    unsigned kinds[256]; /* how many of each kind */
+    uint64_t mute;       /* bit per kind below 64: no answer */
+    uint8_t open_reason; /* for POST_OPENED */
     bool session_present;
     enum err filter_result;
     struct session_subscription restored; /* of the next session, if its filter is not empty */
@@ -51,7 +51,8 @@ fake_hub_post(struct fake_hub *hub, unsigned worker, const struct post *post)
 }
 
 static inline void
-fake_hub_answer_open(struct fake_hub *hub, const struct post *post, const struct session_open_request *request)
+fake_hub_answer_open(struct fake_hub *hub, const struct post *post,
+                     const struct session_open_request *request)
 {
     struct session_opened opened = {.reason = hub->open_reason,
                                     .session = ++hub->next_session,
@@ -68,7 +69,9 @@ fake_hub_answer_open(struct fake_hub *hub, const struct post *post, const struct
         opened.inbound_count = 1;
     }
     fake_hub_post(hub, post->worker,
-                  &(struct post){.kind = POST_OPENED, .conn = post->conn, .body = session_opened_new(&opened)});
+                  &(struct post){.kind = POST_OPENED,
+                                 .conn = post->conn,
+                                 .body = session_opened_new(&opened)});
 }
 
 static inline void
@@ -84,10 +87,12 @@ fake_hub_answer(struct fake_hub *hub, struct post *post)
     case POST_FILTER_ADD:
         for (unsigned w = 0; w < hub->worker_count; w++) {
             if (w != post->worker)
-                fake_hub_post(hub, w, &(struct post){.kind = POST_PLACE_ADD,
-                                                     .a = 1,
-                                                     .flags = post->worker,
-                                                     .body = post_filter_new(post_filter_slice(post->body))});
+                fake_hub_post(
+                    hub, w,
+                    &(struct post){.kind = POST_PLACE_ADD,
+                                   .a = 1,
+                                   .flags = post->worker,
+                                   .body = post_filter_new(post_filter_slice(post->body))});
         }
         reply.kind = POST_FILTER_READY;
         reply.aux = hub->filter_result;
@@ -110,7 +115,8 @@ fake_hub_answer(struct fake_hub *hub, struct post *post)
         if (hub->retained_pages > 0)
             hub->retained_pages--;
         reply.kind = POST_RETAINED;
-        reply.body = retained_answer_new(more ? slice_cstr("x") : slice_of(NULL, 0), list, hub->retained != NULL);
+        reply.body = retained_answer_new(more ? slice_cstr("x") : slice_of(NULL, 0), list,
+                                         hub->retained != NULL);
         break;
     }
     case POST_PUBLISH:

@@ -64,14 +64,15 @@ static void
 an_open_request_survives_its_source(void)
 {
     char id[] = "client", user[] = "user", password[] = "secret", topic[] = "w", payload[] = "gone";
-    struct session_open_request request = {.conn = 9,
-                                           .client_id = slice_cstr(id),
-                                           .user = slice_cstr(user),
-                                           .password = slice_cstr(password),
-                                           .has_user = true,
-                                           .has_will = true,
-                                           .receive_maximum = 7,
-                                           .will = {.topic = slice_cstr(topic), .payload = slice_cstr(payload)}};
+    struct session_open_request request = {
+        .conn = 9,
+        .client_id = slice_cstr(id),
+        .user = slice_cstr(user),
+        .password = slice_cstr(password),
+        .has_user = true,
+        .has_will = true,
+        .receive_maximum = 7,
+        .will = {.topic = slice_cstr(topic), .payload = slice_cstr(payload)}};
     struct session_open_request *copy = session_open_request_new(&request);
     struct identity *identity = identity_new(&request, slice_cstr("other"));
     memset(id, 'x', 3);
@@ -95,7 +96,8 @@ an_open_request_survives_its_source(void)
 static void
 every_body_is_freed_by_its_kind(void)
 {
-    struct session_subscription list[2] = {{.filter = slice_cstr("a/#"), .qos = 1}, {.filter = slice_cstr("+")}};
+    struct session_subscription list[2] = {{.filter = slice_cstr("a/#"), .qos = 1},
+                                           {.filter = slice_cstr("+")}};
     struct subscribe_request subscribe = {.count = 2, .subscriptions = list};
     uint16_t inbound[1] = {4};
     struct session_opened opened = {.client_id = slice_cstr("id"),
@@ -113,11 +115,13 @@ every_body_is_freed_by_its_kind(void)
         {.kind = POST_FILTER_ADD, .body = post_filter_new(slice_cstr("a"))},
         {.kind = POST_SUBSCRIBE, .body = subscribe_request_new(&subscribe)},
         {.kind = POST_SUBSCRIBED, .body = subscribe_answer_new(2)},
-        {.kind = POST_RETAINED_GET, .body = retained_request_new(slice_cstr("#"), slice_cstr("x"), 3)},
+        {.kind = POST_RETAINED_GET,
+         .body = retained_request_new(slice_cstr("#"), slice_cstr("x"), 3)},
         {.kind = POST_RETAINED, .body = retained_answer_new(slice_cstr("n"), messages, 1)},
         {.kind = POST_MESSAGE, .body = sample()},
         {.kind = POST_DELIVER, .body = delivery_new(sample(), ids, 2)},
-        {.kind = POST_ANNOUNCEMENT, .body = session_announcement_new(session_open_request_new(&open), 1, 2, 3)},
+        {.kind = POST_ANNOUNCEMENT,
+         .body = session_announcement_new(session_open_request_new(&open), 1, 2, 3)},
         {.kind = POST_STOP},
     };
     const struct session_opened *copy = posts[1].body;
@@ -135,10 +139,8 @@ every_body_is_freed_by_its_kind(void)
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(a_message_keeps_its_parts),
-    CUNIT_CASE(a_record_becomes_the_same_message),
-    CUNIT_CASE(a_cut_record_is_malformed),
-    CUNIT_CASE(an_open_request_survives_its_source),
+    CUNIT_CASE(a_message_keeps_its_parts),       CUNIT_CASE(a_record_becomes_the_same_message),
+    CUNIT_CASE(a_cut_record_is_malformed),       CUNIT_CASE(an_open_request_survives_its_source),
     CUNIT_CASE(every_body_is_freed_by_its_kind),
 };
 CUNIT_MAIN("message", cases)

@@ -33,7 +33,8 @@ static void
 bytes_come_out_as_they_went_in(void)
 {
     static const size_t steps[] = {1, 7, 4000, 4048, 4049, 100000};
-    struct publish_record record = {.topic = slice_cstr("t"), .payload = slice_cstr("0123456789abcdef")};
+    struct publish_record record = {.topic = slice_cstr("t"),
+                                    .payload = slice_cstr("0123456789abcdef")};
     for (size_t s = 0; s < sizeof(steps) / sizeof(steps[0]); s++) {
         struct output output = {0};
         struct output_pool pool = {0};

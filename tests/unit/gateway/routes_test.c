@@ -67,7 +67,8 @@ subscriptions_leave_in_any_order(void)
 static void
 the_cache_follows_every_change(void)
 {
-    static const char *const filters[] = {"a/b", "a/+", "a/#", "#", "+/b", "x/y", "$SYS/#", "a/b/c", "+/+/c"};
+    static const char *const filters[] = {"a/b", "a/+",    "a/#",   "#",    "+/b",
+                                          "x/y", "$SYS/#", "a/b/c", "+/+/c"};
     static const char *const topics[] = {"a/b", "a", "x/y", "a/b/c", "$SYS/x", "q"};
     struct routes *routes = routes_new(100);
     unsigned seed = 99;
@@ -87,7 +88,8 @@ the_cache_follows_every_change(void)
             routes_match(routes, topic, &count);
             struct route *const *found = routes_match(routes, topic, &count); /* from the cache */
             for (size_t f = 0; f < 9; f++)
-                want += routes_get(routes, slice_cstr(filters[f])) != NULL && topic_matches(slice_cstr(filters[f]), topic);
+                want += routes_get(routes, slice_cstr(filters[f])) != NULL &&
+                        topic_matches(slice_cstr(filters[f]), topic);
             if (count != want) {
                 CU_FAIL_FATAL("match and naive match differ");
             }

@@ -12,7 +12,8 @@ static struct message *
 sample(size_t payload_len)
 {
     uint8_t *payload = mem_zalloc(payload_len);
-    struct publish_record record = {.topic = slice_cstr("t"), .payload = slice_of(payload, payload_len)};
+    struct publish_record record = {.topic = slice_cstr("t"),
+                                    .payload = slice_of(payload, payload_len)};
     struct message *message = message_new(&record);
     mem_free(payload);
     return message;
@@ -88,7 +89,8 @@ acknowledgements_leave_in_order(void)
     struct session_ack ack;
     uint64_t cookies[40];
     for (uint16_t i = 0; i < 40; i++)
-        cookies[i] = session_ack_push(session, i % 2 ? MQTT_PUBREC : MQTT_PUBACK, (uint16_t)(i + 1));
+        cookies[i] =
+            session_ack_push(session, i % 2 ? MQTT_PUBREC : MQTT_PUBACK, (uint16_t)(i + 1));
     CU_ASSERT_NOT_EQUAL(cookies[0], 0);
     CU_ASSERT_EQUAL(session_inbound_count(session), 20);
     session_ack_done(session, cookies[1], 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stage for tests of workers: real workers on free loopback ports, a fake hub, and clients that speak
- * bytes. Waiting is always for something, with a deadline of five seconds.
+ * A stage for tests of workers: real workers on free loopback ports, a fake hub, and clients that
+ * speak bytes. Waiting is always for something, with a deadline of five seconds.
  */
 #ifndef TESTS_UNIT_GATEWAY_WORKER_STAGE_H
 #define TESTS_UNIT_GATEWAY_WORKER_STAGE_H
@@ -41,7 +41,8 @@ stage_start(struct stage *stage)
 {
     for (unsigned i = 0; i < stage->count; i++) {
         stage->workers[i] = worker_new((uint8_t)i, &stage->options, NULL);
-        CU_ASSERT_EQUAL_FATAL(worker_listen(stage->workers[i], "127.0.0.1", 0, &stage->ports[i]), OK);
+        CU_ASSERT_EQUAL_FATAL(worker_listen(stage->workers[i], "127.0.0.1", 0, &stage->ports[i]),
+                              OK);
     }
     fake_hub_start(&stage->hub, stage->workers, stage->count);
     for (unsigned i = 0; i < stage->count; i++) {
@@ -120,8 +121,8 @@ stage_is_closed(int fd)
     return recv(fd, &byte, 1, 0) == 0;
 }
 
-/* Reads the last packet before the end: its first byte and its reason, 0 if there was none; 1 if the
- * connection did not end. CONNACK and a DISCONNECT with a reason are what servers end with. */
+/* Reads the last packet before the end: its first byte and its reason, 0 if there was none; 1 if
+ * the connection did not end. CONNACK and a DISCONNECT with a reason are what servers end with. */
 static inline unsigned
 stage_farewell(int fd)
 {
@@ -157,9 +158,26 @@ stage_ping(int fd)
     return stage_expect(fd, "D0 00");
 }
 
-#define CONNECT_311 "10 ?? 00 04 'MQTT' 04 02 00 3C 00 01 'a'"
-#define CONNECT_31  "10 ?? 00 06 'MQIsdp' 03 02 00 3C 00 01 'a'"
-#define CONNECT_5   "10 ?? 00 04 'MQTT' 05 02 00 3C 00 00 01 'a'"
+/* Tells the first worker. */
+static inline void
+stage_tell(struct stage *stage, struct post post)
+{
+    fake_hub_post(&stage->hub, 0, &post);
+}
+
+/* No answers to posts of this kind (below 64), or answers again. */
+static inline void
+stage_mute(struct stage *stage, uint8_t kind, bool on)
+{
+    pthread_mutex_lock(&stage->hub.lock);
+    stage->hub.mute =
+        on ? stage->hub.mute | UINT64_C(1) << kind : stage->hub.mute & ~(UINT64_C(1) << kind);
+    pthread_mutex_unlock(&stage->hub.lock);
+}
+
+#define CONNECT_311            "10 ?? 00 04 'MQTT' 04 02 00 3C 00 01 'a'"
+#define CONNECT_31             "10 ?? 00 06 'MQIsdp' 03 02 00 3C 00 01 'a'"
+#define CONNECT_5              "10 ?? 00 04 'MQTT' 05 02 00 3C 00 00 01 'a'"
 #define CONNECT_311_PERSISTENT "10 ?? 00 04 'MQTT' 04 00 00 3C 00 01 'p'"
 #define CONNECT_5_PERSISTENT   "10 ?? 00 04 'MQTT' 05 00 00 3C 05 11 00 00 10 00 00 01 'p'"
 

@@ -46,7 +46,10 @@ a_client_without_an_id_is_given_one(void)
     size_t n = stage_read(fd, got + 2, got[1]);
     bool found = false;
     for (size_t i = 2; i + 13 <= n + 2; i++)
-        found |= memcmp(got + i, "\x12\x00\x0A" "assigned-1", 13) == 0;
+        found |= memcmp(got + i,
+                        "\x12\x00\x0A"
+                        "assigned-1",
+                        13) == 0;
     CU_ASSERT_TRUE(found);
     close(fd);
     stage_stop(&stage);
@@ -133,7 +136,8 @@ packets_after_connect_wait_for_the_welcome(void)
     stage_send(fd, "82 06 00 01 00 01 't' 00 30 04 00 01 't' 'x' C0 00");
     CU_ASSERT(stage_expect(fd, "20 02 00 00"));
     uint8_t got[5 + 6 + 2];
-    CU_ASSERT_EQUAL(stage_read(fd, got, sizeof(got)), sizeof(got)); /* SUBACK may come after the message */
+    CU_ASSERT_EQUAL(stage_read(fd, got, sizeof(got)),
+                    sizeof(got)); /* SUBACK may come after the message */
     close(fd);
     stage_stop(&stage);
 }
@@ -146,8 +150,9 @@ any_split_of_packets_is_the_same(void)
     stage_init(&stage, 1);
     stage_start(&stage);
     int fd = stage_dial(&stage, 0);
-    struct slice s = mqtt_hex_parse(&bytes, "10 0D 00 04 'MQTT' 04 02 00 3C 00 01 'a'"
-                                            "82 06 00 01 00 01 't' 01 32 08 00 01 't' 00 07 'abc' C0 00");
+    struct slice s =
+        mqtt_hex_parse(&bytes, "10 0D 00 04 'MQTT' 04 02 00 3C 00 01 'a'"
+                               "82 06 00 01 00 01 't' 01 32 08 00 01 't' 00 07 'abc' C0 00");
     for (size_t i = 0; i < s.len; i++) {
         if (send(fd, s.data + i, 1, MSG_NOSIGNAL) != 1) {
             CU_FAIL("not sent");
@@ -345,12 +350,12 @@ violations_end_the_connection_with_a_reason(void)
         const char *packet;
         unsigned answer;
     } rows[] = {
-        {CONNECT_5, 0xE082},                     /* a second CONNECT */
+        {CONNECT_5, 0xE082},                      /* a second CONNECT */
         {"36 07 00 01 't' 00 01 00 'x'", 0xE081}, /* QoS 3 */
-        {"20 02 00 00", 0xE082},                 /* a server's packet */
+        {"20 02 00 00", 0xE082},                  /* a server's packet */
         {"30 05 00 01 '#' 00 'x'", 0xE090},
         {"32 07 00 01 't' 00 00 00 'x'", 0xE082}, /* packet id 0 */
-        {"82 03 00 01 00", 0xE082},              /* no filter */
+        {"82 03 00 01 00", 0xE082},               /* no filter */
         {"F0 00", 0xE082},
         {"F0 ?? 19 06 15 00 03 'abc'", 0xE08C},
         {"30 FF FF FF 7F", 0xE095},
@@ -428,8 +433,13 @@ large_payloads_arrive_whole(void)
     CU_ASSERT(stage_expect(there, "90 03 00 01 00"));
     CU_ASSERT(fake_hub_wait(&stage.hub, POST_PLACE_ACK, 1));
     uint8_t *packet = malloc(N + 7), *got = malloc(N + 7);
-    uint8_t head[7] = {0x30, (uint8_t)((N + 3) % 128 | 128), (uint8_t)((N + 3) / 128 % 128 | 128),
-                       (uint8_t)((N + 3) / 16384), 0, 1, 't'};
+    uint8_t head[7] = {0x30,
+                       (uint8_t)((N + 3) % 128 | 128),
+                       (uint8_t)((N + 3) / 128 % 128 | 128),
+                       (uint8_t)((N + 3) / 16384),
+                       0,
+                       1,
+                       't'};
     memcpy(packet, head, 7);
     for (size_t i = 0; i < N; i++)
         packet[7 + i] = (uint8_t)(i * 31 >> 3);
