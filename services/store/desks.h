@@ -21,18 +21,18 @@ void on_subscription_remove(struct store *store, struct peer *peer, struct call_
 void on_subscription_routed(struct store *store, uint64_t cookie, enum err err);
 void on_retained_get(struct store *store, struct peer *peer, struct call_request request,
                      struct slice body);
-void on_user_get(struct store *store, struct peer *peer, struct call_request request,
-                 struct slice body);
-void on_user_put(struct store *store, struct peer *peer, struct call_request request,
-                 struct slice body);
-void on_user_delete(struct store *store, struct peer *peer, struct call_request request,
+void on_people_get(struct store *store, struct peer *peer, struct call_request request,
+                   struct slice body);
+void on_people_put(struct store *store, struct peer *peer, struct call_request request,
+                   struct slice body);
+void on_people_delete(struct store *store, struct peer *peer, struct call_request request,
+                      struct slice body);
+void on_people_list(struct store *store, struct peer *peer, struct call_request request,
                     struct slice body);
-void on_user_list(struct store *store, struct peer *peer, struct call_request request,
-                  struct slice body);
-void on_user_status(struct store *store, struct peer *peer, struct call_request request,
-                    struct slice body);
-void on_user_verify(struct store *store, struct peer *peer, struct call_request request,
-                    struct slice body);
+void on_people_status(struct store *store, struct peer *peer, struct call_request request,
+                      struct slice body);
+void on_people_verify(struct store *store, struct peer *peer, struct call_request request,
+                      struct slice body);
 
 /* ---- records of cores */
 void on_routed_publish(struct store *store, struct slice body);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wills of connections that were taken over while their gateway may already have said how they ended:
- * that word travels in the feed, the open that takes over in a call, and either may be first. So such
- * a will waits until the gateway has spoken, or for a while. Pure: the clock is told. */
+/* Wills of connections that were taken over while their gateway may already have said how they
+ * ended: that word travels in the feed, the open that takes over in a call, and either may be
+ * first. So such a will waits until the gateway has spoken, or for a while. Pure: the clock is
+ * told. */
 #ifndef SERVICES_STORE_LATE_WILLS_H
 #define SERVICES_STORE_LATE_WILLS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* QoS 2 publishes of persistent publishers: into the outbox with their packet id, PUBREC when a core
- * has answered, PUBCOMP when the packet id is durably free.
+/* QoS 2 publishes of persistent publishers: into the outbox with their packet id, PUBREC when a
+ * core has answered, PUBCOMP when the packet id is durably free.
  *
  *   INBOUND_PUBLISH -> commit (outbox, packet id) -> core -> answered -> INBOUND_DONE
  *   INBOUND_RELEASE -> commit (packet id gone) -> INBOUND_RELEASED */
@@ -108,6 +108,5 @@ on_inbound_release(struct store *store, struct store_link *link, struct slice bo
         return;
     if (session_inbound_remove(session, inbound.packet_id))
         batch_inbound_delete(commit_batch(store->commit), session->number, inbound.packet_id);
-    commit_mark(store->commit, released, store, session->number, session->epoch,
-                inbound.packet_id);
+    commit_mark(store->commit, released, store, session->number, session->epoch, inbound.packet_id);
 }

@@ -55,7 +55,7 @@ add_subscriptions(const struct session *session, Sluice__SessionOpened *answer)
     const struct subscription *subscription;
     size_t count = session->lasting->subscription_count;
     Sluice__Subscription *rows = mem_zalloc_array(count + 1, sizeof(*rows));
-    answer->subscriptions = mem_zalloc_array(count + 1, sizeof(*answer->subscriptions));
+    answer->subscriptions = mem_zalloc_array(count + 1, sizeof(Sluice__Subscription *));
     for (subscription = session->lasting->subscriptions; subscription != NULL;
          subscription = subscription->next) {
         Sluice__Subscription *row = &rows[answer->n_subscriptions];

@@ -81,16 +81,14 @@ announced(struct store *store, struct store_link *link, const Sluice__SessionAnn
         return;
     }
     metric_counter_add(store->counters.stale, 1);
-    session_life_kick(store, &link->owner, announce->open->conn, announce->session,
-                      announce->epoch,
+    session_life_kick(store, &link->owner, announce->open->conn, announce->session, announce->epoch,
                       other != NULL ? MQTT_SESSION_TAKEN_OVER : MQTT_SERVER_SHUTTING_DOWN);
 }
 
 void
 on_session_announce(struct store *store, struct store_link *link, struct slice body)
 {
-    Sluice__SessionAnnounce *announce =
-        sluice__session_announce__unpack(NULL, body.len, body.data);
+    Sluice__SessionAnnounce *announce = sluice__session_announce__unpack(NULL, body.len, body.data);
     if (announce == NULL || announce->open == NULL || announce->session == 0 ||
         announce->epoch == 0 || !open_request_is_valid(announce->open) ||
         announce->open->client_id.len == 0)
@@ -151,8 +149,7 @@ on_session_close(struct store *store, struct store_link *link, struct slice body
         metric_counter_add(store->counters.malformed, 1);
         return;
     }
-    session_life_late_close(store, record.session, record.epoch,
-                            (record.flags & CLOSE_WILL) != 0);
+    session_life_late_close(store, record.session, record.epoch, (record.flags & CLOSE_WILL) != 0);
     session = session_of(store, link, record.session, record.epoch);
     if (session == NULL)
         return;

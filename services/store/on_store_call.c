@@ -18,12 +18,12 @@ on_store_call(struct store *store, struct peer *peer, struct call_request reques
         {CALL_SESSION_SUBSCRIBE, on_subscription_add},
         {CALL_SESSION_UNSUBSCRIBE, on_subscription_remove},
         {CALL_RETAINED_GET, on_retained_get},
-        {CALL_USER_GET, on_user_get},
-        {CALL_USER_PUT, on_user_put},
-        {CALL_USER_DELETE, on_user_delete},
-        {CALL_USER_LIST, on_user_list},
-        {CALL_USER_STATUS, on_user_status},
-        {CALL_USER_VERIFY, on_user_verify},
+        {CALL_USER_GET, on_people_get},
+        {CALL_USER_PUT, on_people_put},
+        {CALL_USER_DELETE, on_people_delete},
+        {CALL_USER_LIST, on_people_list},
+        {CALL_USER_STATUS, on_people_status},
+        {CALL_USER_VERIFY, on_people_verify},
     };
     size_t i;
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

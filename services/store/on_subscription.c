@@ -178,9 +178,8 @@ send_retained(struct store *store, const struct session *session, const struct s
     size_t i;
     for (i = 0; i < job->count; i++) {
         const struct subscribe_item *item = &job->items[i];
-        if (item->reason <= 2 &&
-            (item->options.retain_handling == 0 ||
-             (item->options.retain_handling == 1 && item->is_new)))
+        if (item->reason <= 2 && (item->options.retain_handling == 0 ||
+                                  (item->options.retain_handling == 1 && item->is_new)))
             retained_jobs_add(store, session, filter_of(item->wanted), &item->options);
     }
 }
@@ -257,8 +256,7 @@ on_subscription_add(struct store *store, struct peer *peer, struct call_request 
     enum err err = ERR_MALFORMED;
     size_t i;
     if (message != NULL)
-        err = message->n_subscriptions == 0 ||
-                      message->n_subscriptions > LIMITS_FILTERS_PER_PACKET
+        err = message->n_subscriptions == 0 || message->n_subscriptions > LIMITS_FILTERS_PER_PACKET
                   ? ERR_INVALID
                   : session_of(store, peer, message->session, message->epoch, &session);
     if (err != OK) {
@@ -336,9 +334,8 @@ on_subscription_remove(struct store *store, struct peer *peer, struct call_reque
         job->request = request;
         job->count = message->n_filters;
         for (i = 0; i < job->count; i++)
-            job->reasons[i] =
-                remove_one(store, session,
-                           slice_of(message->filters[i].data, message->filters[i].len));
+            job->reasons[i] = remove_one(
+                store, session, slice_of(message->filters[i].data, message->filters[i].len));
         commit_mark(store->commit, unsubscribed, store, (uint64_t)(uintptr_t)job, 0, 0);
     }
     if (message != NULL)

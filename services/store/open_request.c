@@ -5,6 +5,8 @@
 #include "proto/limits.h"
 #include "proto/topic.h"
 
+#define WILL_PROPERTIES_MAX 524288u /* a CONNECT is not longer: LIMITS_CONNECT_PACKET */
+
 bool
 open_request_is_valid(const Sluice__SessionOpen *open)
 {
@@ -12,10 +14,9 @@ open_request_is_valid(const Sluice__SessionOpen *open)
     if (open->client_id.len > LIMITS_CLIENT_ID || open->user.len > LIMITS_STRING ||
         open->password.len > LIMITS_STRING || open->version < 3 || open->version > 5)
         return false;
-    return will == NULL ||
-           (will->qos <= 2 && will->payload.len <= LIMITS_STRING &&
-            will->properties.len <= LIMITS_CONNECT_PACKET &&
-            topic_name_is_valid(slice_of(will->topic.data, will->topic.len)));
+    return will == NULL || (will->qos <= 2 && will->payload.len <= LIMITS_STRING &&
+                            will->properties.len <= WILL_PROPERTIES_MAX &&
+                            topic_name_is_valid(slice_of(will->topic.data, will->topic.len)));
 }
 
 void

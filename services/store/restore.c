@@ -288,8 +288,8 @@ restore_load(struct store *store)
     sessions_each(store->sessions, settle, &loading);
     log_info("restored", LOG_U64("boot", store->boot), LOG_U64("sessions", loading.sessions),
              LOG_U64("subscriptions", subscriptions_count(store->subscriptions)),
-             LOG_U64("queued", store->queue_count),
-             LOG_U64("outbox", outbox_count(store->outbox)), LOG_U64("skipped", loading.skipped),
+             LOG_U64("queued", store->queue_count), LOG_U64("outbox", outbox_count(store->outbox)),
+             LOG_U64("skipped", loading.skipped),
              LOG_U64("took_ms", clock_monotonic_ms() - started_ms), LOG_END);
     return OK;
 }

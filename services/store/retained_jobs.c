@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define PAGE_COUNT  256u
-#define PAGE_BYTES  (1024u * 1024)
+#define PAGE_BYTES  ((size_t)1024 * 1024)
 #define SWEEP_COUNT 256u
 
 struct retained_job {

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#define WILL_MAX (4u * 1024 * 1024)
+#define WILL_MAX ((size_t)4 * 1024 * 1024)
 #define SEQ_STEP 4096u /* numbers skipped by a restart at most: far below 65535 packet ids */
 
 /* ---- rows */

@@ -25,8 +25,7 @@ void session_life_close(struct store *store, struct session *session, bool publi
 void session_life_take(struct store *store, struct session *session, bool clean_start,
                        uint8_t reason);
 /* A connection that was taken over before has ended, says its gateway. */
-void session_life_late_close(struct store *store, uint64_t session, uint64_t epoch,
-                             bool with_will);
+void session_life_late_close(struct store *store, uint64_t session, uint64_t epoch, bool with_will);
 /* Removes the session and all that is below it. A will that waits is published. */
 void session_life_end(struct store *store, struct session *session);
 /* All connections of an owner are gone. */
@@ -42,9 +41,9 @@ void session_life_kick(struct store *store, const struct owner *owner, uint64_t 
  * those of one incarnation, or (0) of all gateways that are not in session. */
 void session_life_release_limbo(struct store *store, uint64_t incarnation);
 
-/* Publishes on the store's own account through the outbox: committed first, then routed until a core
- * answers. session and packet_id name who waits for PUBREC (0: nobody). QoS 0 is sent once, without
- * the outbox. */
+/* Publishes on the store's own account through the outbox: committed first, then routed until a
+ * core answers. session and packet_id name who waits for PUBREC (0: nobody). QoS 0 is sent once,
+ * without the outbox. */
 void session_life_publish(struct store *store, const struct publish_record *record,
                           uint64_t session, uint16_t packet_id);
 

@@ -14,9 +14,9 @@
 #include <string.h>
 
 #define PAGE_COUNT    64u
-#define PAGE_BYTES    (256u * 1024)
-#define TARGETS_BYTES (48u * 1024) /* of one DELIVER record */
-#define DROPS_MAX     16u          /* old messages that make room for one new one */
+#define PAGE_BYTES    ((size_t)256 * 1024)
+#define TARGETS_BYTES ((size_t)48 * 1024) /* of one DELIVER record */
+#define DROPS_MAX     16u                 /* old messages that make room for one new one */
 
 struct target {
     struct session *session;
@@ -45,8 +45,8 @@ drop(struct store *store, enum store_drop why)
 }
 
 void
-session_push_remove(struct store *store, struct session *session,
-                    struct session_queue_entry *entry, uint64_t seq)
+session_push_remove(struct store *store, struct session *session, struct session_queue_entry *entry,
+                    uint64_t seq)
 {
     struct session_queue *queue = &session->lasting->queue;
     uint64_t bytes = queue->bytes;
@@ -146,8 +146,8 @@ encode_target(const struct session *session, const struct session_queue_entry *e
 }
 
 static enum err
-append_deliver(struct store *store, const struct owner *owner, uint16_t count,
-               struct slice targets, struct slice record)
+append_deliver(struct store *store, const struct owner *owner, uint16_t count, struct slice targets,
+               struct slice record)
 {
     uint8_t head[RECORDS_DELIVER_BYTES];
     struct slice parts[3] = {slice_of(head, records_deliver_encode(count, head)), targets, record};
@@ -419,8 +419,8 @@ session_push_message(struct store *store, const struct publish_record *record, s
             batch_message(commit_batch(store->commit), &bytes, 1);
         }
         subscriptions_hit_ids(store->subscriptions, &hits[i], ids);
-        seq = enqueue(store, session, job->body, qos,
-                      record->retain && hits[i].retain_as_published, ids, hits[i].id_count);
+        seq = enqueue(store, session, job->body, qos, record->retain && hits[i].retain_as_published,
+                      ids, hits[i].id_count);
         if (session->state == SESSION_CONNECTED)
             job->targets[job->count++] = (struct target){session, seq};
     }
@@ -445,8 +445,8 @@ session_push_retained(struct store *store, struct session *session,
             drop(store, STORE_DROP_QOS0);
             return OK;
         }
-        len = records_target_encode(session->conn, 0, DELIVER_RETAIN, &identifier, id_count,
-                                    target);
+        len =
+            records_target_encode(session->conn, 0, DELIVER_RETAIN, &identifier, id_count, target);
         err = append_deliver(store, session->owner, 1, slice_of(target, len), bytes);
         return err == ERR_BUSY ? ERR_BUSY : OK;
     }

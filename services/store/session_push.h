@@ -7,19 +7,19 @@
 #include "services/store/store.h"
 
 /* Appends the record to the queues of hits (of the last subscriptions_match; session == NULL: skip)
- * and marks the push. qos is that of the publish; its retain flag is passed on to those who asked. */
+ * and marks the push. qos is that of the publish; its retain flag is passed on to those who asked.
+ */
 void session_push_message(struct store *store, const struct publish_record *record,
                           struct slice bytes, struct subscription_hit *hits, size_t count);
 /* One retained message for one session, by the options of its subscription. ERR_BUSY: QoS 0 and the
  * feed is full: try again later. */
 ERR_MUST_USE enum err session_push_retained(struct store *store, struct session *session,
-                                            const struct publish_record *record,
-                                            struct slice bytes, uint8_t subscription_qos,
-                                            uint32_t identifier);
+                                            const struct publish_record *record, struct slice bytes,
+                                            uint8_t subscription_qos, uint32_t identifier);
 /* Pushes what may be pushed now. */
 void session_push_pump(struct store *store, struct session *session);
-/* The gateway kept the connection and has everything up to seq: counts that as in flight, tells again
- * what may have been lost on the way (PUBREC recorded), and pushes what is later. */
+/* The gateway kept the connection and has everything up to seq: counts that as in flight, tells
+ * again what may have been lost on the way (PUBREC recorded), and pushes what is later. */
 void session_push_resume(struct store *store, struct session *session, uint64_t seq);
 /* The feed of a gateway has room again. */
 void session_push_room(struct store *store, struct owner *owner);

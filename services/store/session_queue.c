@@ -78,7 +78,7 @@ static void
 grow(struct session_queue *queue)
 {
     uint32_t size = queue->ring_size == 0 ? RING_FIRST : queue->ring_size * 2;
-    struct session_queue_entry *ring = mem_alloc(size * sizeof(*ring));
+    struct session_queue_entry *ring = mem_alloc((size_t)size * sizeof(*ring));
     uint32_t i;
     for (i = 0; i < queue->used; i++)
         ring[i] = *at(queue, i);
@@ -160,8 +160,8 @@ session_queue_wants_disk(const struct session_queue *queue)
     return queue->disk_from < queue->next_seq && queue->pushed == queue->used;
 }
 
-/* Whether a message in flight has the packet id that seq would get. Only when numbers in flight span
- * more than 65535 (restarts lie between them) anything has to be looked at. */
+/* Whether a message in flight has the packet id that seq would get. Only when numbers in flight
+ * span more than 65535 (restarts lie between them) anything has to be looked at. */
 static bool
 packet_id_is_taken(const struct session_queue *queue, uint64_t seq)
 {
@@ -170,8 +170,7 @@ packet_id_is_taken(const struct session_queue *queue, uint64_t seq)
         return false;
     for (i = 0; i < queue->pushed; i++) {
         const struct session_queue_entry *entry = at(queue, i);
-        if (entry->state != SESSION_QUEUE_GONE &&
-            FEED_PACKET_ID(entry->seq) == FEED_PACKET_ID(seq))
+        if (entry->state != SESSION_QUEUE_GONE && FEED_PACKET_ID(entry->seq) == FEED_PACKET_ID(seq))
             return true;
     }
     return false;

@@ -8,8 +8,8 @@
  *                   head           next to push           disk_from      next_seq
  *
  * Sequence numbers rise by one and are never used again, not after a restart either (the caller
- * writes ahead which ones may have been used). The packet id of a delivery is FEED_PACKET_ID(seq), so no two
- * messages in flight may have numbers that are equal modulo 65535: may_push sees to it.
+ * writes ahead which ones may have been used). The packet id of a delivery is FEED_PACKET_ID(seq),
+ * so no two messages in flight may have numbers that are equal modulo 65535: may_push sees to it.
  */
 #ifndef SERVICES_STORE_SESSION_QUEUE_H
 #define SERVICES_STORE_SESSION_QUEUE_H
@@ -21,8 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SESSION_QUEUE_MEMORY_COUNT 1024u            /* waiting entries kept in memory */
-#define SESSION_QUEUE_MEMORY_BYTES (4u * 1024 * 1024) /* and their bodies */
+#define SESSION_QUEUE_MEMORY_COUNT 1024u                       /* waiting entries kept in memory */
+#define SESSION_QUEUE_MEMORY_BYTES ((uint64_t)4 * 1024 * 1024) /* and their bodies */
 
 enum session_queue_state {
     SESSION_QUEUE_WAITING,  /* not pushed in this connection */

@@ -202,8 +202,7 @@ void
 session_set_will(struct session *session, struct slice topic, struct slice properties,
                  struct slice payload, const struct session_will *flags)
 {
-    struct session_will *will =
-        mem_alloc(sizeof(*will) + topic.len + properties.len + payload.len);
+    struct session_will *will = mem_alloc(sizeof(*will) + topic.len + properties.len + payload.len);
     *will = *flags;
     will->topic_len = (uint32_t)topic.len;
     will->properties_len = (uint32_t)properties.len;
@@ -268,8 +267,8 @@ session_inbound_add(struct session *session, uint16_t packet_id)
         return ERR_EXISTS;
     if (lasting->inbound_count == lasting->inbound_size) {
         lasting->inbound_size = lasting->inbound_size == 0 ? 4 : lasting->inbound_size * 2;
-        lasting->inbound = mem_realloc_array(lasting->inbound, lasting->inbound_size,
-                                             sizeof(*lasting->inbound));
+        lasting->inbound =
+            mem_realloc_array(lasting->inbound, lasting->inbound_size, sizeof(*lasting->inbound));
     }
     lasting->inbound[lasting->inbound_count++] =
         (struct session_inbound){packet_id, SESSION_INBOUND_PENDING, 0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who owns which client id: the table of all sessions, connected or not, by client id and by
  * number. A clean session is a row here and nothing else; a persistent one has a `struct lasting`
- * (subscriptions, queue, packet ids). Pure: no clock, no driver, no feeds; what an owner is, is told
- * as a pointer to a `struct owner`.
+ * (subscriptions, queue, packet ids). Pure: no clock, no driver, no feeds; what an owner is, is
+ * told as a pointer to a `struct owner`.
  *
  * Life:  open -> CONNECTED -> close, lease end -> DISCONNECTED -> expiry -> removed
  *                    ^------------ open -----------'
@@ -38,7 +38,7 @@ enum session_state {
 /* A gateway that may own sessions. In the gateway link's memory; outlives its sessions here. */
 struct owner {
     uint64_t incarnation;
-    uint32_t peer;            /* id for peers_by_id */
+    uint32_t peer; /* id for peers_by_id */
     bool up;
     struct session *sessions; /* doubly linked through owner_next */
     struct session *stalled;  /* have something to push but its feed was full */
@@ -102,8 +102,8 @@ struct session {
     struct session_will *will;
     struct live_user *user; /* signed in as; NULL: anonymous */
     struct wheel_node deadline;
-    uint64_t will_at_ms;   /* wall clock; 0: no will waits */
-    uint64_t expire_at_ms; /* wall clock; 0: not waiting to expire */
+    uint64_t will_at_ms;      /* wall clock; 0: no will waits */
+    uint64_t expire_at_ms;    /* wall clock; 0: not waiting to expire */
     uint64_t disconnected_ms; /* wall clock; 0: connected */
     uint32_t expiry_s;
     uint16_t receive_maximum;
@@ -129,8 +129,8 @@ uint64_t sessions_count(const struct sessions *sessions);
 /* A number that was never given out: for sessions and epochs. */
 uint64_t sessions_next_number(struct sessions *sessions);
 
-/* A new row, DISCONNECTED, without owner; number must be unused. ERR_QUOTA: cap reached; ERR_EXISTS:
- * the client id or number is in use. ERR_TOO_LARGE: client id. */
+/* A new row, DISCONNECTED, without owner; number must be unused. ERR_QUOTA: cap reached;
+ * ERR_EXISTS: the client id or number is in use. ERR_TOO_LARGE: client id. */
 ERR_MUST_USE enum err sessions_add(struct sessions *sessions, struct slice client_id,
                                    uint64_t number, struct session **out);
 /* Makes it persistent with an empty queue. */

@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* What an unknown name is checked against: no password fits, but it costs the same. */
-#define NOBODY "scrypt$16384$8$1$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define NOBODY                                                                                     \
+    "scrypt$16384$8$1$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 struct waiter {
     struct waiter *next;
@@ -110,8 +111,8 @@ checked(void *arg, enum err err, const char *text)
     else if (err == OK)
         err = still_true(job);
     else if (err == ERR_MALFORMED)
-        log_error("stored_password_malformed",
-                  LOG_STR("user", slice_of(job->name, job->name_len)), LOG_END);
+        log_error("stored_password_malformed", LOG_STR("user", slice_of(job->name, job->name_len)),
+                  LOG_END);
     job_end(job, err);
 }
 
@@ -156,9 +157,8 @@ signin_check(struct store *store, struct slice name, struct slice password, sign
     job_wait(job, fn, arg);
     if (err == OK || err == ERR_NOT_FOUND)
         err = verify_pool_check(store->pool, password,
-                                job->known
-                                    ? slice_of(job->user.password, job->user.password_len)
-                                    : slice_cstr(NOBODY),
+                                job->known ? slice_of(job->user.password, job->user.password_len)
+                                           : slice_cstr(NOBODY),
                                 checked, job);
     if (err != OK)
         job_end(job, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hall of sluice-store: builds the parts, runs what happens by time, takes them down in reverse.
- * Rules are in the rooms, arrivals at the desks. */
+/* The hall of sluice-store: builds the parts, runs what happens by time, takes them down in
+ * reverse. Rules are in the rooms, arrivals at the desks. */
 #include "services/store/store.h"
 
 #include "common/clock.h"
@@ -28,10 +28,10 @@
 #define ORIGINS_MAX      100000u
 #define SWEEP_MS         10000u
 #define OUTBOX_COUNT_MAX 200000u
-#define OUTBOX_BYTES_MAX (24u * 1024 * 1024)
+#define OUTBOX_BYTES_MAX ((uint64_t)24 * 1024 * 1024)
 #define VERIFY_MAX       4096u
 #define REMEMBER_MAX     100000u
-#define CALL_BYTES_MAX   (16u * 1024 * 1024)
+#define CALL_BYTES_MAX   ((uint32_t)16 * 1024 * 1024)
 #define CALL_CONTEXTS    1024u
 #define STOP_MS          5000u
 
@@ -243,8 +243,7 @@ build(struct store *store)
         return err;
     loop_on_turn(store->loop, on_turn, store);
     open_commit(store);
-    store->pool =
-        verify_pool_new(store->loop, (unsigned)store->config->verify_threads, VERIFY_MAX);
+    store->pool = verify_pool_new(store->loop, (unsigned)store->config->verify_threads, VERIFY_MAX);
     core_link_open(store);
     restore_outbox(store);
     err = open_peers(store);

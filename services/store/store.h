@@ -59,28 +59,28 @@ struct store {
     struct signin_job *signins;
     struct retained_job *retained_jobs;
     struct restore_copy *outbox_copies; /* from the last run, not given to cores yet */
-    struct store_link *links; /* every peer that has been up */
-    struct wheel deadlines;   /* sessions: wills and expiry */
+    struct store_link *links;           /* every peer that has been up */
+    struct wheel deadlines;             /* sessions: wills and expiry */
     struct loop_timer tick;
-    uint64_t boot;      /* starts of this data, this one included */
-    uint64_t origin;    /* of the outbox: lasting */
+    uint64_t boot;   /* starts of this data, this one included */
+    uint64_t origin; /* of the outbox: lasting */
     uint64_t next_body;
-    uint64_t stamp;     /* what is added now is durable when committed >= stamp */
+    uint64_t stamp; /* what is added now is durable when committed >= stamp */
     uint64_t committed;
-    uint64_t stamped;   /* a mark for stamps up to this one is on its way */
+    uint64_t stamped;     /* a mark for stamps up to this one is on its way */
     uint64_t queue_count; /* of all sessions */
     uint64_t queue_bytes;
     uint64_t connected;
-    uint64_t started_ms;  /* monotonic, when we began to listen */
+    uint64_t started_ms; /* monotonic, when we began to listen */
     uint64_t last_sweep_ms;
     uint64_t next_job;
     struct subscribe_job *subscribe_jobs;
-    bool limbo;         /* some sessions may still be LIMBO */
-    bool lease_over;    /* those of absent gateways have been let go */
-    bool has_core;      /* a core has our routes */
+    bool limbo;      /* some sessions may still be LIMBO */
+    bool lease_over; /* those of absent gateways have been let go */
+    bool has_core;   /* a core has our routes */
     bool serving;
     bool stopping;
-    bool parked;        /* some link waits for room */
+    bool parked; /* some link waits for room */
 };
 
 /* New: opens the driver, loads what lasts, listens. On failure says why in the log. */

@@ -15,9 +15,10 @@ static void
 add_peer(void *arg, struct peer *peer)
 {
     struct buf *json = arg;
+    struct slice so_far = buf_slice(json);
     if (!peer_is_up(peer))
         return;
-    if (buf_slice(json).data[buf_len(json) - 1] != '[')
+    if (so_far.len != 0 && so_far.data[so_far.len - 1] != '[')
         buf_put_u8(json, ',');
     buf_append_cstr(json, "{\"service\":");
     http_json_string(json, slice_cstr(peer_service(peer)));
@@ -31,8 +32,9 @@ health(void *arg, struct buf *json)
 {
     struct store *store = arg;
     enum err err = commit_state(store->commit);
-    buf_printf(json, ",\"serving\":%s,\"driver\":\"%s\",\"commit\":",
-               store->serving ? "true" : "false", store->driver->ops->name);
+    buf_printf(json,
+               ",\"serving\":%s,\"driver\":\"%s\",\"commit\":", store->serving ? "true" : "false",
+               store->driver->ops->name);
     http_json_string(json, slice_cstr(err_text(err)));
     buf_append_cstr(json, ",\"reason\":");
     http_json_string(json, slice_cstr(commit_reason(store->commit)));
@@ -68,10 +70,10 @@ scrape(void *arg, struct buf *out)
           subscriptions_count(store->subscriptions));
     gauge(out, "sluice_store_filters", "Different filters of persistent sessions",
           subscriptions_filter_count(store->subscriptions));
-    gauge(out, "sluice_store_queue_messages", "Messages in queues of sessions",
-          store->queue_count);
-    gauge(out, "sluice_store_queue_bytes", "Bytes of messages in queues, shared bodies counted once "
-                                           "per session",
+    gauge(out, "sluice_store_queue_messages", "Messages in queues of sessions", store->queue_count);
+    gauge(out, "sluice_store_queue_bytes",
+          "Bytes of messages in queues, shared bodies counted once "
+          "per session",
           store->queue_bytes);
     gauge(out, "sluice_store_outbox", "Own publishes that no core has answered",
           outbox_count(store->outbox));

@@ -17,8 +17,8 @@
 
 #include <string.h>
 
-#define PARKED_MAX  (64u * 1024 * 1024)
-#define BACKLOG_MAX (32u * 1024 * 1024)
+#define PARKED_MAX  ((size_t)64 * 1024 * 1024)
+#define BACKLOG_MAX ((size_t)32 * 1024 * 1024)
 #define FRAME_END   0u /* as a parked type: no record has it */
 
 static struct store_link *

@@ -22,9 +22,9 @@ struct store_link {
     uint32_t peer;
     uint32_t core; /* number in core_client */
     enum store_link_kind kind;
-    struct owner owner;  /* of a gateway's sessions */
-    struct buf parked;   /* records taken over but not handled: u8 type, u64 seq, u32 len, body */
-    struct buf backlog;  /* control records to send: u8 type, u32 len, body */
+    struct owner owner; /* of a gateway's sessions */
+    struct buf parked;  /* records taken over but not handled: u8 type, u64 seq, u32 len, body */
+    struct buf backlog; /* control records to send: u8 type, u32 len, body */
 };
 
 /* For peers_new; arg is the store. */

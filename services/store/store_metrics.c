@@ -37,10 +37,9 @@ store_metrics_init(struct store_metrics *c, struct metrics *m)
     }
     c->commits = counter(m, "sluice_store_commits_total", "Commits made durable");
     c->commit_failures = counter(m, "sluice_store_commit_failures_total", "Commits that failed");
-    c->commit_us =
-        metrics_histogram(m, "sluice_store_commit_seconds", "Time of one commit", NULL, 0,
-                          metrics_bounds_us, metrics_bounds_us_count, METRICS_US);
-    c->commit_ops = metrics_histogram(m, "sluice_store_commit_changes", "Changes in one commit",
-                                      NULL, 0, op_bounds, sizeof(op_bounds) / sizeof(op_bounds[0]),
-                                      1);
+    c->commit_us = metrics_histogram(m, "sluice_store_commit_seconds", "Time of one commit", NULL,
+                                     0, metrics_bounds_us, metrics_bounds_us_count, METRICS_US);
+    c->commit_ops =
+        metrics_histogram(m, "sluice_store_commit_changes", "Changes in one commit", NULL, 0,
+                          op_bounds, sizeof(op_bounds) / sizeof(op_bounds[0]), 1);
 }

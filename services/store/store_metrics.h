@@ -15,20 +15,20 @@ enum store_drop {
 };
 
 struct store_metrics {
-    struct metric_counter *publishes;  /* taken from cores */
-    struct metric_counter *repeats;    /* recognised and not taken again */
-    struct metric_counter *queued;     /* queue entries */
-    struct metric_counter *delivered;  /* pushed to gateways */
+    struct metric_counter *publishes; /* taken from cores */
+    struct metric_counter *repeats;   /* recognised and not taken again */
+    struct metric_counter *queued;    /* queue entries */
+    struct metric_counter *delivered; /* pushed to gateways */
     struct metric_counter *acked;
     struct metric_counter *inbound;
     struct metric_counter *wills;
     struct metric_counter *opens;
     struct metric_counter *refused;
     struct metric_counter *takeovers;
-    struct metric_counter *stale;      /* records and calls of an epoch that has passed */
+    struct metric_counter *stale; /* records and calls of an epoch that has passed */
     struct metric_counter *malformed;
     struct metric_counter *parked;
-    struct metric_counter *verified;   /* passwords hashed */
+    struct metric_counter *verified; /* passwords hashed */
     struct metric_counter *dropped[STORE_DROP_COUNT];
     struct metric_counter *commits;
     struct metric_counter *commit_failures;

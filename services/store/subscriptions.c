@@ -185,6 +185,7 @@ unlink_subscription(struct subscriptions *subscriptions, struct subscription *su
     if (subscription->next != NULL)
         subscription->next->prev = subscription->prev;
     lasting->subscription_count--;
+    assert(subscriptions->all != NULL);
     HASH_DEL(subscriptions->all, subscription);
     mem_free(subscription);
     *emptied = filter->count == 0;
@@ -210,9 +211,8 @@ subscriptions_remove(struct subscriptions *subscriptions, struct session *sessio
     if (subscription == NULL)
         return ERR_NOT_FOUND;
     filter = subscription->key.filter;
-    *change = unlink_subscription(subscriptions, subscription, &emptied)
-                  ? SUBSCRIPTION_ROUTE_REMOVE
-                  : SUBSCRIPTION_ROUTE_SAME;
+    *change = unlink_subscription(subscriptions, subscription, &emptied) ? SUBSCRIPTION_ROUTE_REMOVE
+                                                                         : SUBSCRIPTION_ROUTE_SAME;
     if (emptied)
         drop_filter(subscriptions, filter);
     return OK;

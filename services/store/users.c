@@ -188,8 +188,7 @@ find_pending(struct users *users, struct slice name)
 }
 
 void
-users_pending_put(struct users *users, struct slice name, struct slice password,
-                  struct slice roles)
+users_pending_put(struct users *users, struct slice name, struct slice password, struct slice roles)
 {
     struct pending *pending = find_pending(users, name);
     if (pending == NULL) {

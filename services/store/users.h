@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #define USERS_NAME_MAX  1024u
-#define USERS_ROLES_MAX 64u   /* roles of a user */
-#define USERS_ROLE_MAX  255u  /* bytes of a role */
+#define USERS_ROLES_MAX 64u  /* roles of a user */
+#define USERS_ROLE_MAX  255u /* bytes of a role */
 
 struct users;
 

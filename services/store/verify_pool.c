@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Password hashing threads; see verify_pool.h. Jobs go to the threads in turn: all cost the same. */
+/* Password hashing threads; see verify_pool.h. Jobs go to the threads in turn: all cost the same.
+ */
 #include "services/store/verify_pool.h"
 
 #include "common/log.h"

@@ -203,8 +203,7 @@ a_qos2_publish_is_routed_under_one_token_over_a_restart(void)
     CU_ASSERT_NOT_EQUAL(first.token, 0);
     kit_restart_store(kit);
     await_outbox(kit, 2);
-    CU_ASSERT_EQUAL(
-        publish_record_decode(slice_of(kit->outbox_last, kit->outbox_len), &again), OK);
+    CU_ASSERT_EQUAL(publish_record_decode(slice_of(kit->outbox_last, kit->outbox_len), &again), OK);
     CU_ASSERT_EQUAL(again.token, first.token);
     CU_ASSERT_EQUAL(again.origin, first.origin);
     opened = open_session(kit, LASTING("p", 2));

@@ -66,7 +66,7 @@ struct kit {
     struct peer *gateway_peer;
     unsigned gateway_ups, core_ups;
     unsigned gateway_ups_wanted, core_ups_wanted;
-    uint64_t gateway_done, gateway_sent; /* tickets */
+    uint64_t gateway_done, gateway_sent;    /* tickets */
     void (*on_gateway_up)(struct kit *kit); /* announcements */
     struct kit_seen seen[KIT_SEEN_MAX];
     size_t seen_count;
@@ -425,9 +425,9 @@ kit_call(struct kit *kit, uint16_t method, const void *message)
     size_t len = protobuf_c_message_pack(message, bytes);
     uint32_t id;
     kit->answer.done = false;
-    CU_ASSERT_EQUAL_FATAL(peer_call(kit->gateway_peer, method, slice_of(bytes, len), 15000,
-                                    kit_answered, kit, &id),
-                          OK);
+    CU_ASSERT_EQUAL_FATAL(
+        peer_call(kit->gateway_peer, method, slice_of(bytes, len), 15000, kit_answered, kit, &id),
+        OK);
     CU_ASSERT_TRUE_FATAL(kit_wait(kit, kit_has_answer));
     return kit->answer.err;
 }
@@ -436,9 +436,8 @@ static inline void
 kit_send(struct kit *kit, uint8_t type, const void *body, size_t len)
 {
     struct slice part = slice_of(body, len);
-    CU_ASSERT_EQUAL_FATAL(peer_append(kit->gateway_peer, FEED_DATA, type, &part, 1,
-                                      &kit->gateway_sent),
-                          OK);
+    CU_ASSERT_EQUAL_FATAL(
+        peer_append(kit->gateway_peer, FEED_DATA, type, &part, 1, &kit->gateway_sent), OK);
 }
 
 static inline bool

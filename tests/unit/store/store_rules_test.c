@@ -17,20 +17,20 @@ wills_go_out_unless_the_client_said_goodbye(void)
     CU_ASSERT_EQUAL(kit->outbox_seen, 0);
     close_session(kit, opened, CLOSE_WILL);
     await_outbox(kit, 1);
-    CU_ASSERT_EQUAL(
-        publish_record_decode(slice_of(kit->outbox_last, kit->outbox_len), &record), OK);
+    CU_ASSERT_EQUAL(publish_record_decode(slice_of(kit->outbox_last, kit->outbox_len), &record),
+                    OK);
     CU_ASSERT_TRUE(slice_equal_cstr(record.topic, "last/w"));
     CU_ASSERT_TRUE(slice_equal_cstr(record.payload, "will"));
     /* a delayed will of a persistent session survives a restart and goes when it is due */
-    wish = (struct wish){.client = "d", .conn = 3, .expiry_s = 3600, .will = "last/d",
-                         .will_delay_s = 1};
+    wish = (struct wish){
+        .client = "d", .conn = 3, .expiry_s = 3600, .will = "last/d", .will_delay_s = 1};
     opened = open_session(kit, wish);
     close_session(kit, opened, CLOSE_WILL);
     publish(kit, 1, "x", 1, false, "");
     kit_restart_store(kit);
     await_outbox(kit, 2);
-    CU_ASSERT_EQUAL(
-        publish_record_decode(slice_of(kit->outbox_last, kit->outbox_len), &record), OK);
+    CU_ASSERT_EQUAL(publish_record_decode(slice_of(kit->outbox_last, kit->outbox_len), &record),
+                    OK);
     CU_ASSERT_TRUE(slice_equal_cstr(record.topic, "last/d"));
     kit_free(kit);
 }
@@ -56,7 +56,7 @@ retained_messages_follow_a_subscription(void)
     CU_ASSERT_STRING_EQUAL(kit->seen[1].payload, "one");
     CU_ASSERT_EQUAL(kit->seen[1].flags, 1 | DELIVER_RETAIN);
     CU_ASSERT_EQUAL(kit->seen[1].id, 5);
-    get.filter.data = (uint8_t *)(uintptr_t)"#";
+    get.filter.data = (uint8_t *)(uintptr_t) "#";
     get.filter.len = 1;
     get.limit = 1;
     CU_ASSERT_EQUAL(kit_call(kit, CALL_RETAINED_GET, &get), OK);
@@ -83,7 +83,7 @@ users_sign_in_with_their_password_only(void)
     wish.password = "pw";
     wish.conn = 2;
     CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0);
-    gone.name = (char *)(uintptr_t)"ann";
+    gone.name = (char *)(uintptr_t) "ann";
     CU_ASSERT_EQUAL(kit_call(kit, CALL_USER_DELETE, &gone), OK);
     wish.conn = 3;
     CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0x86);
@@ -192,8 +192,12 @@ a_full_disk_refuses_what_is_new_and_loses_nothing_that_was_taken(void)
 {
     struct kit *kit = kit_new();
     struct opened opened = open_session(kit, LASTING("c", 1));
-    struct publish_record record = {.origin = 42, .token = 1, .floor = 1, .qos = 1,
-                                    .topic = slice_cstr("t"), .payload = slice_cstr("kept")};
+    struct publish_record record = {.origin = 42,
+                                    .token = 1,
+                                    .floor = 1,
+                                    .qos = 1,
+                                    .topic = slice_cstr("t"),
+                                    .payload = slice_cstr("kept")};
     uint8_t head[128];
     struct slice parts[2];
     ready(kit, opened, 1, 0);

@@ -54,7 +54,7 @@ open_session(struct kit *kit, struct wish wish)
     if (wish.will != NULL) {
         will.topic.data = (uint8_t *)(uintptr_t)wish.will;
         will.topic.len = strlen(wish.will);
-        will.payload.data = (uint8_t *)(uintptr_t)"will";
+        will.payload.data = (uint8_t *)(uintptr_t) "will";
         will.payload.len = 4;
         will.qos = 1;
         will.delay_s = wish.will_delay_s;
@@ -64,8 +64,8 @@ open_session(struct kit *kit, struct wish wish)
         return opened;
     answer = sluice__session_opened__unpack(NULL, kit->answer.len, kit->answer.bytes);
     CU_ASSERT_PTR_NOT_NULL_FATAL(answer);
-    opened = (struct opened){answer->reason,          answer->session_present, answer->session,
-                             answer->epoch,           answer->n_subscriptions, answer->n_inbound};
+    opened = (struct opened){answer->reason, answer->session_present, answer->session,
+                             answer->epoch,  answer->n_subscriptions, answer->n_inbound};
     sluice__session_opened__free_unpacked(answer, NULL);
     return opened;
 }
@@ -182,10 +182,10 @@ put_user(struct kit *kit, const char *name, const char *password, enum err expec
 static inline void
 inbound(struct kit *kit, uint8_t type, struct opened opened, uint16_t packet_id)
 {
-    struct publish_record record = {.qos = 2, .topic = slice_cstr("in"),
-                                    .payload = slice_cstr("inbound")};
-    struct records_inbound head = {.session = opened.session, .epoch = opened.epoch,
-                                   .packet_id = packet_id};
+    struct publish_record record = {
+        .qos = 2, .topic = slice_cstr("in"), .payload = slice_cstr("inbound")};
+    struct records_inbound head = {
+        .session = opened.session, .epoch = opened.epoch, .packet_id = packet_id};
     uint8_t body[512];
     size_t len = records_inbound_encode(&head, body);
     if (type == FEED_INBOUND_PUBLISH) {

@@ -129,8 +129,8 @@ a_route_is_wanted_from_the_first_to_the_last_subscription_above_qos_0(void)
 static void
 any_set_of_subscriptions_agrees_with_a_plain_list(void)
 {
-    static const char *const filters[FILTERS] = {"a", "a/b", "a/+", "a/#", "+/b", "#",
-                                                 "b", "+", "a/b/c", "+/+", "b/#", "a/+/c"};
+    static const char *const filters[FILTERS] = {"a", "a/b", "a/+",   "a/#", "+/b", "#",
+                                                 "b", "+",   "a/b/c", "+/+", "b/#", "a/+/c"};
     static const char *const topics[] = {"a", "b", "a/b", "a/c", "b/b", "a/b/c", "$a/b"};
     unsigned seed = (unsigned)clock_monotonic_us();
     int want[PEOPLE][FILTERS]; /* QoS, -1: none */

@@ -45,7 +45,8 @@ status_of(struct store *store, struct slice name)
 }
 
 void
-on_user_get(struct store *store, struct peer *peer, struct call_request request, struct slice body)
+on_people_get(struct store *store, struct peer *peer, struct call_request request,
+              struct slice body)
 {
     Sluice__UserGet *get = sluice__user_get__unpack(NULL, body.len, body.data);
     Sluice__User answer = SLUICE__USER__INIT;
@@ -74,8 +75,8 @@ on_user_get(struct store *store, struct peer *peer, struct call_request request,
 }
 
 void
-on_user_status(struct store *store, struct peer *peer, struct call_request request,
-               struct slice body)
+on_people_status(struct store *store, struct peer *peer, struct call_request request,
+                 struct slice body)
 {
     Sluice__UserStatus *get = sluice__user_status__unpack(NULL, body.len, body.data);
     Sluice__UserStatuses answer = SLUICE__USER_STATUSES__INIT;
@@ -89,7 +90,7 @@ on_user_status(struct store *store, struct peer *peer, struct call_request reque
         return;
     }
     rows = mem_zalloc_array(get->n_names + 1, sizeof(*rows));
-    answer.users = mem_zalloc_array(get->n_names + 1, sizeof(*answer.users));
+    answer.users = mem_zalloc_array(get->n_names + 1, sizeof(Sluice__User *));
     for (i = 0; i < get->n_names; i++) {
         sluice__user__init(&rows[i]);
         rows[i].name = get->names[i];
@@ -124,7 +125,8 @@ list_one(void *arg, const struct driver_user *user)
 }
 
 void
-on_user_list(struct store *store, struct peer *peer, struct call_request request, struct slice body)
+on_people_list(struct store *store, struct peer *peer, struct call_request request,
+               struct slice body)
 {
     Sluice__UserList *get = sluice__user_list__unpack(NULL, body.len, body.data);
     Sluice__UserListed answer = SLUICE__USER_LISTED__INIT;
@@ -224,7 +226,7 @@ write_user(struct change *change, struct slice password)
     struct driver_user row = {.name = slice_cstr(put->name), .password = password};
     struct buf roles;
     enum err err = signin_user_get(store, row.name, &former);
-    buf_init(&roles, USERS_ROLES_MAX * (USERS_ROLE_MAX + 1));
+    buf_init(&roles, (size_t)USERS_ROLES_MAX * (USERS_ROLE_MAX + 1));
     change->created = err == ERR_NOT_FOUND;
     if (err == ERR_NOT_FOUND)
         err = put->update_only ? ERR_NOT_FOUND : password.len == 0 ? ERR_INVALID : OK;
@@ -263,7 +265,8 @@ hashed(void *arg, enum err err, const char *text)
 }
 
 void
-on_user_put(struct store *store, struct peer *peer, struct call_request request, struct slice body)
+on_people_put(struct store *store, struct peer *peer, struct call_request request,
+              struct slice body)
 {
     Sluice__UserPut *put = sluice__user_put__unpack(NULL, body.len, body.data);
     struct change *change;
@@ -293,8 +296,8 @@ on_user_put(struct store *store, struct peer *peer, struct call_request request,
 }
 
 void
-on_user_delete(struct store *store, struct peer *peer, struct call_request request,
-               struct slice body)
+on_people_delete(struct store *store, struct peer *peer, struct call_request request,
+                 struct slice body)
 {
     Sluice__UserDelete *message = sluice__user_delete__unpack(NULL, body.len, body.data);
     struct signin_user former = {0};
@@ -354,8 +357,8 @@ verified(void *arg, enum err err, struct slice encoded)
 }
 
 void
-on_user_verify(struct store *store, struct peer *peer, struct call_request request,
-               struct slice body)
+on_people_verify(struct store *store, struct peer *peer, struct call_request request,
+                 struct slice body)
 {
     Sluice__UserVerify *message = sluice__user_verify__unpack(NULL, body.len, body.data);
     struct signin_user user = {0};

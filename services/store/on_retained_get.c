@@ -8,7 +8,7 @@
 #include "services/store/desks.h"
 
 #define PAGE_COUNT_MAX 1000u
-#define PAGE_BYTES     (512u * 1024)
+#define PAGE_BYTES     ((size_t)512 * 1024)
 
 struct get_job {
     struct call_request request;
