@@ -309,7 +309,7 @@ session_push_room(struct store *store, struct owner *owner)
 static void
 push_group(struct store *store, struct push_job *job, uint32_t from)
 {
-    static uint8_t targets[TARGETS_BYTES + RECORDS_TARGET_BYTES + 4 * RECORDS_TARGET_IDS];
+    static uint8_t targets[TARGETS_BYTES + RECORDS_TARGET_BYTES + (size_t)4 * RECORDS_TARGET_IDS];
     struct owner *owner = job->targets[from].session->owner;
     size_t len = 0;
     uint16_t count = 0;
