@@ -31,8 +31,9 @@ decode_protocol(struct cursor *c, struct mqtt_connect *out, enum mqtt_reason *re
     out->version = MQTT_3_1_1;
     if (c->err != OK)
         return mqtt_decode_part_fail(ERR_MALFORMED, reason);
+    /* With an unknown name, too, the level says best who will read the answer. */
+    out->version = level >= MQTT_5_0 && level < 0x80u ? MQTT_5_0 : MQTT_3_1_1;
     if (slice_equal_cstr(name, "MQTT")) {
-        out->version = level >= MQTT_5_0 && level < 0x80u ? MQTT_5_0 : MQTT_3_1_1;
         if (level == MQTT_3_1_1 || level == MQTT_5_0)
             return OK;
     } else if (slice_equal_cstr(name, "MQIsdp")) {

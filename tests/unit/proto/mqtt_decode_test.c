@@ -257,6 +257,7 @@ an_unknown_level_is_answered_in_the_nearest_version(void)
         {"10 ?? 00 04 'MQTT' 84 02 00 00 00 00", MQTT_3_1_1},
         {"10 ?? 00 06 'MQIsdp' 04 02 00 00 00 00", MQTT_3_1},
         {"10 ?? 00 04 'HTTP' 04 02 00 00 00 00", MQTT_3_1_1},
+        {"10 ?? 00 04 'HTTP' 05 02 00 00 00 00", MQTT_5_0},
         {"10 ?? 00 04 'MQTT' 09", MQTT_5_0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
