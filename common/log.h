@@ -15,8 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOG_LINE_MAX 4096 /* longer lines are cut between fields: PIPE_BUF, so a line stays whole  \
-                           */
+#define LOG_LINE_MAX                                                                               \
+    4096 /* longer lines are cut between fields: PIPE_BUF, so a line stays whole                   \
+          */
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_KV, LOG_FORMAT_JSON };

@@ -110,8 +110,9 @@ struct core_client *core_client_new(const struct core_client_config *config,
 void core_client_free(struct core_client *client);
 
 /* Adds a core, not up; its number counts from 0. The name decides which topics it gets and outlives
- * its restarts (its address in the settings). Add every core of the settings at the start, before any
- * is up: a core that the client does not know cannot make tickets wait for it (grace_ms). At most CORE_CLIENT_CORES_MAX (asserted). */
+ * its restarts (its address in the settings). Add every core of the settings at the start, before
+ * any is up: a core that the client does not know cannot make tickets wait for it (grace_ms). At
+ * most CORE_CLIENT_CORES_MAX (asserted). */
 uint32_t core_client_core_add(struct core_client *client, struct slice name);
 
 /* A session with the core begins: routes are sent, what it had not answered is sent again once it

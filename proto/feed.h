@@ -10,8 +10,8 @@
  * takes the rest. Unknown record types are ignored and counted, so that a
  * newer program can talk to an older one.
  */
-#ifndef PROTO_FEED_H
-#define PROTO_FEED_H
+#ifndef SLUICE_PROTO_FEED_H
+#define SLUICE_PROTO_FEED_H
 
 enum feed_record {
     /* -- gateway or store -> core ------------------------------------------ */
@@ -89,13 +89,13 @@ enum feed_record {
 enum {
     ROUTE_QOS1 = 1 << 0, /* wants QoS 1 and 2 only (stores: their persistent sessions) */
 
-    CLOSE_WILL       = 1 << 0, /* publish the will (else it is deleted) */
+    CLOSE_WILL = 1 << 0,       /* publish the will (else it is deleted) */
     CLOSE_HAS_EXPIRY = 1 << 1, /* DISCONNECT changed the session expiry */
 
     DELIVER_QOS_MASK = 3,
-    DELIVER_RETAIN   = 1 << 2,
-    DELIVER_DUP      = 1 << 3,
-    DELIVER_REL      = 1 << 4 /* PUBREC is already recorded: send PUBREL, not the message */
+    DELIVER_RETAIN = 1 << 2,
+    DELIVER_DUP = 1 << 3,
+    DELIVER_REL = 1 << 4 /* PUBREC is already recorded: send PUBREL, not the message */
 };
 
 /* Application bits that every heartbeat carries (peer state). */
@@ -105,16 +105,16 @@ enum {
 
 /* Methods of calls; below 100 belongs to common/peer. */
 enum call_method {
-    CALL_SESSION_OPEN        = 100,
-    CALL_SESSION_SUBSCRIBE   = 101,
+    CALL_SESSION_OPEN = 100,
+    CALL_SESSION_SUBSCRIBE = 101,
     CALL_SESSION_UNSUBSCRIBE = 102,
-    CALL_RETAINED_GET        = 103,
-    CALL_USER_GET            = 110,
-    CALL_USER_PUT            = 111,
-    CALL_USER_DELETE         = 112,
-    CALL_USER_LIST           = 113,
-    CALL_USER_STATUS         = 114,
-    CALL_USER_VERIFY         = 115
+    CALL_RETAINED_GET = 103,
+    CALL_USER_GET = 110,
+    CALL_USER_PUT = 111,
+    CALL_USER_DELETE = 112,
+    CALL_USER_LIST = 113,
+    CALL_USER_STATUS = 114,
+    CALL_USER_VERIFY = 115
 };
 
 /*

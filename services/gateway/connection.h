@@ -58,7 +58,7 @@ enum { /* reasons not to read */
        PAUSE_HOLD = 1 << 0,
        PAUSE_OPENING = 1 << 1,
        PAUSE_OUTPUT = 1 << 2, /* it does not read what we send */
-    PAUSE_SUBACK = 1 << 3  /* too many SUBSCRIBEs wait for their answers */
+       PAUSE_SUBACK = 1 << 3  /* too many SUBSCRIBEs wait for their answers */
 };
 
 /* Bytes of a packet that is not complete yet. */

@@ -100,21 +100,24 @@ publication_end(struct publication *publication)
     publication->message = NULL;
 }
 
+/* False: it has expired. What was sent before does not expire any more. [MQTT-4.3.3-7] */
 static bool
 describe(struct worker *worker, const struct publication *publication, uint8_t qos, bool retain,
-         struct mqtt_publish_out *out)
+         bool dup, struct mqtt_publish_out *out)
 {
     *out = (struct mqtt_publish_out){.topic = publication->topic,
                                      .payload_len = publication->payload.len,
                                      .qos = qos,
                                      .retain = retain,
+                                     .dup = dup,
                                      .properties = publication->properties};
     if (publication->expiry_ms != 0) {
         uint64_t now = worker_wall_ms(worker);
-        if (now >= publication->expiry_ms)
+        uint64_t left_ms = publication->expiry_ms > now ? publication->expiry_ms - now : 0;
+        if (left_ms == 0 && !dup)
             return false;
         out->has_expiry = true;
-        out->expiry_s = (uint32_t)((publication->expiry_ms - now + 999) / 1000);
+        out->expiry_s = (uint32_t)((left_ms + 999) / 1000);
     }
     return true;
 }
@@ -126,9 +129,8 @@ deliver_encode(struct connection *connection, struct publication *publication, u
 {
     struct worker *worker = connection->worker;
     struct mqtt_publish_out out;
-    if (!describe(worker, publication, qos, retain, &out))
+    if (!describe(worker, publication, qos, retain, dup, &out))
         return DELIVER_EXPIRED;
-    out.dup = dup;
     out.packet_id = packet_id;
     out.subscription_ids = identifiers;
     out.subscription_id_count = count;
@@ -187,7 +189,7 @@ send_template(struct connection *connection, struct publication *publication, ui
     struct template *template = &deliver->templates[connection->version == MQTT_5_0][qos][retain];
     if (!template->is_made) {
         struct mqtt_publish_out out;
-        if (!describe(worker, publication, qos, retain, &out))
+        if (!describe(worker, publication, qos, retain, false, &out))
             return DELIVER_EXPIRED;
         template->is_made = true;
         deliver->any_template = true;

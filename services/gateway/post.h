@@ -16,51 +16,55 @@
 
 enum post_kind {
     /* ---- worker -> hub ---- */
-    POST_OPEN = 1,        /* conn; body: struct session_open_request. Answer: POST_OPENED */
-    POST_READY,           /* conn, a: session, b: epoch: CONNACK is written (persistent only) */
-    POST_CLOSE,           /* conn, a: session, b: epoch, flags: CLOSE_*, aux: expiry_s */
-    POST_FILTER_ADD,      /* worker's first subscription to body: struct post_filter, a: ticket (0: none).
-                             Answer POST_FILTER_READY when all workers and live cores have it */
-    POST_FILTER_REMOVE,   /* worker's last subscription to body: struct post_filter is gone */
-    POST_PLACE_ACK,       /* a: version of the last POST_PLACE_* applied */
-    POST_SUBSCRIBE,       /* conn, a: ticket; body: struct subscribe_request (persistent): call to the store */
-    POST_UNSUBSCRIBE,     /* conn, a: ticket; body: struct subscribe_request (persistent) */
-    POST_RETAINED_GET,    /* conn, a: ticket; body: struct retained_request (clean sessions) */
-    POST_PUBLISH,         /* conn, a: cookie (0: no answer, QoS 0); body: struct message, one reference */
+    POST_OPEN = 1,      /* conn; body: struct session_open_request. Answer: POST_OPENED */
+    POST_READY,         /* conn, a: session, b: epoch: CONNACK is written (persistent only) */
+    POST_CLOSE,         /* conn, a: session, b: epoch, flags: CLOSE_*, aux: expiry_s */
+    POST_FILTER_ADD,    /* worker's first subscription to body: struct post_filter, a: ticket (0:
+                           none).    Answer POST_FILTER_READY when all workers and live cores have it */
+    POST_FILTER_REMOVE, /* worker's last subscription to body: struct post_filter is gone */
+    POST_PLACE_ACK,     /* a: version of the last POST_PLACE_* applied */
+    POST_SUBSCRIBE,     /* conn, a: ticket; body: struct subscribe_request (persistent): call to the
+                           store */
+    POST_UNSUBSCRIBE,   /* conn, a: ticket; body: struct subscribe_request (persistent) */
+    POST_RETAINED_GET,  /* conn, a: ticket; body: struct retained_request (clean sessions) */
+    POST_PUBLISH, /* conn, a: cookie (0: no answer, QoS 0); body: struct message, one reference */
     POST_INBOUND_PUBLISH, /* conn, a: session, b: epoch, aux: packet id; body: struct message */
     POST_INBOUND_RELEASE, /* conn, a: session, b: epoch, aux: packet id */
     POST_QUEUE_ACK,       /* conn, a: session, b: epoch, c: seq */
     POST_QUEUE_REC,       /* conn, a: session, b: epoch, c: seq */
 
     /* ---- hub -> worker ---- */
-    POST_OPENED = 64,      /* conn; body: struct session_opened */
-    POST_FILTER_READY,     /* a: ticket, aux: enum err */
-    POST_PLACE_ADD,        /* a: version, flags: place number; body: struct post_filter. Acknowledge */
-    POST_PLACE_REMOVE,     /* a: version, flags: place number; body: struct post_filter */
-    POST_DIGEST_VALID,     /* flags: 1: the digests can be trusted; 0: hold every QoS >= 1 publish */
-    POST_SUBSCRIBED,       /* conn, a: ticket, aux: enum err; body: struct subscribe_answer */
-    POST_UNSUBSCRIBED,     /* conn, a: ticket, aux: enum err; body: struct subscribe_answer */
-    POST_RETAINED,         /* conn, a: ticket, aux: enum err; body: struct retained_answer */
-    POST_TOKEN_DONE,       /* conn, a: cookie, flags: 1: somebody elsewhere wanted it */
-    POST_DELIVER,          /* conn, a: seq, flags: DELIVER_*; body: struct delivery (message, subscription ids) */
+    POST_OPENED = 64,  /* conn; body: struct session_opened */
+    POST_FILTER_READY, /* a: ticket, aux: enum err */
+    POST_PLACE_ADD,    /* a: version, flags: place number; body: struct post_filter. Acknowledge */
+    POST_PLACE_REMOVE, /* a: version, flags: place number; body: struct post_filter */
+    POST_DIGEST_VALID, /* flags: 1: the digests can be trusted; 0: hold every QoS >= 1 publish */
+    POST_SUBSCRIBED,   /* conn, a: ticket, aux: enum err; body: struct subscribe_answer */
+    POST_UNSUBSCRIBED, /* conn, a: ticket, aux: enum err; body: struct subscribe_answer */
+    POST_RETAINED,     /* conn, a: ticket, aux: enum err; body: struct retained_answer */
+    POST_TOKEN_DONE,   /* conn, a: cookie, flags: 1: somebody elsewhere wanted it */
+    POST_DELIVER, /* conn, a: seq, flags: DELIVER_*; body: struct delivery (message, subscription
+                     ids) */
     POST_QUEUE_RECORDED,   /* conn, a: seq: send PUBREL */
     POST_INBOUND_DONE,     /* conn, aux: packet id, flags: reason: send PUBREC */
     POST_INBOUND_RELEASED, /* conn, aux: packet id: send PUBCOMP */
-    POST_KICK,             /* conn (0: every connection that matches), a: session, b: epoch, flags: reason */
-    POST_LAPSED,           /* the lease ended though we live: close clean sessions that hold a
-                              subscription of QoS >= 1 with 0x8B; aux: bit 0 core, bit 1 store */
-    POST_USER_CHANGED,     /* body: struct post_filter holding the user name */
-    POST_HOLD,             /* flags: 1: stop reading from publishing clients; 0: go on */
-    POST_ANNOUNCE,         /* a: store index: answer with POST_ANNOUNCEMENT for each session, then one with body NULL */
-    POST_DRAIN,            /* aux: milliseconds: close all connections, paced, then POST_DRAINED */
-    POST_STOP,             /* close everything and end the thread */
+    POST_KICK,   /* conn (0: every connection that matches), a: session, b: epoch, flags: reason */
+    POST_LAPSED, /* the lease ended though we live: close clean sessions that hold a
+                    subscription of QoS >= 1 with 0x8B; aux: bit 0 core, bit 1 store */
+    POST_USER_CHANGED, /* body: struct post_filter holding the user name */
+    POST_HOLD,         /* flags: 1: stop reading from publishing clients; 0: go on */
+    POST_ANNOUNCE, /* a: store index: answer with POST_ANNOUNCEMENT for each session, then one with
+                      body NULL */
+    POST_DRAIN,    /* aux: milliseconds: close all connections, paced, then POST_DRAINED */
+    POST_STOP,     /* close everything and end the thread */
 
     /* ---- worker -> worker, hub -> worker ---- */
     POST_MESSAGE = 128, /* body: struct message: match in your own tree and deliver.
                            b: publisher's session number (no-local) */
 
     /* ---- worker -> hub, late additions ---- */
-    POST_ANNOUNCEMENT = 160, /* a: store index; body: struct session_announcement or NULL at the end */
+    POST_ANNOUNCEMENT =
+        160, /* a: store index; body: struct session_announcement or NULL at the end */
     POST_DRAINED
 };
 

@@ -19,10 +19,11 @@
 #include "services/gateway/worker.h"
 #include "services/gateway/worker_counts.h"
 
-#define WORKER_READ_SIZE    (128u * 1024u) /* one read; many packets */
-#define WORKER_LISTENERS    4u
-#define WORKER_FLUSH_CHUNKS 1024u /* chunks filled in a turn after which we write at once: 4 MiB   \
-                                   */
+#define WORKER_READ_SIZE (128u * 1024u) /* one read; many packets */
+#define WORKER_LISTENERS 4u
+#define WORKER_FLUSH_CHUNKS                                                                        \
+    1024u /* chunks filled in a turn after which we write at once: 4 MiB                           \
+           */
 
 struct listener;
 

@@ -67,8 +67,7 @@ cookie_decode(struct slice text, const uint8_t key[COOKIE_KEY_LEN], uint64_t now
     struct cursor cursor = cursor_of(body);
     cookie.expires_ms = cursor_u64(&cursor);
     cookie.user = cursor_bytes16(&cursor);
-    while (cursor.err == OK && cursor_left(&cursor) > 0 &&
-           cookie.role_count < COOKIE_ROLES)
+    while (cursor.err == OK && cursor_left(&cursor) > 0 && cookie.role_count < COOKIE_ROLES)
         cookie.roles[cookie.role_count++] = cursor_bytes16(&cursor);
     if (cursor_end(&cursor) != OK)
         return ERR_MALFORMED;

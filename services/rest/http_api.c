@@ -126,7 +126,8 @@ on_request(const struct _u_request *request, struct _u_response *response, void 
 {
     const struct bound *bound = user_data;
     struct http_api *api = bound->api;
-    bool has_body = strcmp(bound->route->verb, "POST") == 0 || strcmp(bound->route->verb, "PUT") == 0;
+    bool has_body =
+        strcmp(bound->route->verb, "POST") == 0 || strcmp(bound->route->verb, "PUT") == 0;
     if (!is_authorized(api, request))
         return refuse(api, request, response, 401, "The API key is missing or wrong");
     if (!accepts_json(u_map_get_case(request->map_header, "Accept")))
@@ -186,15 +187,15 @@ on_other(const struct _u_request *request, struct _u_response *response, void *u
 }
 
 enum err
-http_api_open(const struct rest_config *config, const struct on_user *desk,
-              struct metrics *metrics, struct http_api **out)
+http_api_open(const struct rest_config *config, const struct on_user *desk, struct metrics *metrics,
+              struct http_api **out)
 {
     struct http_api *api = mem_zalloc(sizeof *api);
     api->config = config;
     api->desk = desk;
     api->metrics = metrics;
-    api->address = (struct sockaddr_in){.sin_family = AF_INET,
-                                        .sin_port = htons((uint16_t)config->port)};
+    api->address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)config->port)};
     if (inet_pton(AF_INET, config->bind, &api->address.sin_addr) != 1) {
         mem_free(api);
         return ERR_INVALID;

@@ -11,8 +11,8 @@
 
 struct http_api;
 
-/* New: listens at once. Everything given is borrowed until http_api_close. ERR_IO: the address cannot
- * be bound; ERR_INVALID: it is not an IPv4 address. */
+/* New: listens at once. Everything given is borrowed until http_api_close. ERR_IO: the address
+ * cannot be bound; ERR_INVALID: it is not an IPv4 address. */
 ERR_MUST_USE enum err http_api_open(const struct rest_config *config, const struct on_user *desk,
                                     struct metrics *metrics, struct http_api **out);
 /* Waits for the requests that are being served. */

@@ -43,11 +43,10 @@ static void
 fail(struct on_user_answer *answer, enum err err)
 {
     answer->status = on_user_http_status(err);
-    answer->body = user_json_error(answer->status,
-                                   err == ERR_NOT_FOUND ? "User does not found"
-                                   : err == ERR_EXISTS  ? "Already exists."
-                                   : err == ERR_INVALID ? "Invalid request"
-                                                        : err_text(err));
+    answer->body = user_json_error(answer->status, err == ERR_NOT_FOUND ? "User does not found"
+                                                   : err == ERR_EXISTS  ? "Already exists."
+                                                   : err == ERR_INVALID ? "Invalid request"
+                                                                        : err_text(err));
 }
 
 static void
@@ -113,9 +112,11 @@ put(const struct on_user *desk, const struct on_user_request *request, bool crea
     message.roles = body.roles;
     message.n_roles = body.role_count;
     message.create_only = create_only;
-    enum err err = ask(desk, CALL_USER_PUT, &message.base, &sluice__user_put_done__descriptor, &reply);
+    enum err err =
+        ask(desk, CALL_USER_PUT, &message.base, &sluice__user_put_done__descriptor, &reply);
     if (err == OK)
-        succeed(answer, ((Sluice__UserPutDone *)(void *)reply)->created ? 201 : 200, mem_strdup("{}"));
+        succeed(answer, ((Sluice__UserPutDone *)(void *)reply)->created ? 201 : 200,
+                mem_strdup("{}"));
     else
         fail(answer, err);
     if (reply != NULL)
@@ -184,7 +185,8 @@ statuses(const struct on_user *desk, char **names, size_t count, bool single,
     ProtobufCMessage *reply = NULL;
     message.names = names;
     message.n_names = count;
-    enum err err = ask(desk, CALL_USER_STATUS, &message.base, &sluice__user_statuses__descriptor, &reply);
+    enum err err =
+        ask(desk, CALL_USER_STATUS, &message.base, &sluice__user_statuses__descriptor, &reply);
     if (err != OK) {
         fail(answer, err);
         return;
@@ -275,8 +277,7 @@ on_user_list(const struct on_user *desk, const struct on_user_request *request,
         for (size_t i = 0; i < page->n_users; i++, at++) {
             const Sluice__User *user = page->users[i];
             if (at >= from && at < to)
-                user_json_list_add_user(list, user->name, user->roles, user->n_roles,
-                                        user->status);
+                user_json_list_add_user(list, user->name, user->roles, user->n_roles, user->status);
         }
         more = page->next[0] != 0 && page->n_users > 0 && at < to;
         mem_free(after);
@@ -326,13 +327,15 @@ on_user_login(const struct on_user *desk, const struct on_user_request *request,
     char *name = mem_strdup(request->name);
     message.name = name;
     message.password = body.password;
-    enum err err = ask(desk, CALL_USER_VERIFY, &message.base, &sluice__user_verified__descriptor, &reply);
+    enum err err =
+        ask(desk, CALL_USER_VERIFY, &message.base, &sluice__user_verified__descriptor, &reply);
     if (err == OK) {
         Sluice__UserVerified *verified = (Sluice__UserVerified *)(void *)reply;
         if (verified->ok)
             sign_in(desk, name, verified, answer);
-        succeed(answer, 200,
-                user_json_login(verified->ok, verified->roles, verified->ok ? verified->n_roles : 0));
+        succeed(
+            answer, 200,
+            user_json_login(verified->ok, verified->roles, verified->ok ? verified->n_roles : 0));
         protobuf_c_message_free_unpacked(reply, NULL);
     } else {
         fail(answer, err);
@@ -347,9 +350,8 @@ on_user_session(const struct on_user *desk, const struct on_user_request *reques
 {
     struct cookie cookie;
     uint8_t *space = mem_alloc(COOKIE_TEXT_MAX);
-    if (request->session != NULL &&
-        cookie_decode(slice_cstr(request->session), desk->cookie_key, clock_wall_ms(), space,
-                      &cookie) == OK)
+    if (request->session != NULL && cookie_decode(slice_cstr(request->session), desk->cookie_key,
+                                                  clock_wall_ms(), space, &cookie) == OK)
         succeed(answer, 200, user_json_session(cookie.user, cookie.roles, cookie.role_count));
     else
         succeed(answer, 200, mem_strdup("{}"));

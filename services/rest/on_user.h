@@ -24,7 +24,7 @@ struct on_user_request {
 
 struct on_user_answer {
     int status;
-    char *body;                   /* JSON, new (mem_free) */
+    char *body;                    /* JSON, new (mem_free) */
     char session[COOKIE_TEXT_MAX]; /* "sessionid" to set; "": none */
 };
 

@@ -16,8 +16,7 @@ static const struct conf_row rows[] = {
         "call address of the store, host:port"),
     ROW("api-key", CONF_SECRET, NULL, 8, 256, "bytes", api_key,
         "the key that requests must carry (X-API-Key or Authorization)"),
-    ROW("body-max", CONF_SIZE, "65536", 1024, 16777216, "bytes", body_max,
-        "longest request body"),
+    ROW("body-max", CONF_SIZE, "65536", 1024, 16777216, "bytes", body_max, "longest request body"),
     ROW("deadline", CONF_DURATION_MS, "5s", 100, 60000, "ms", deadline_ms,
         "longest wait for an answer of the store"),
     ROW("lease-ms", CONF_DURATION_MS, "3s", 300, 60000, "ms", lease_ms,
@@ -27,8 +26,8 @@ static const struct conf_row rows[] = {
 enum conf_outcome
 rest_config_load(struct rest_config *config, int argc, char *const *argv, struct conf **out)
 {
-    static const struct conf_program program = {
-        "sluice-rest", "HTTP API of Sluice: users", SLUICE_VERSION};
+    static const struct conf_program program = {"sluice-rest", "HTTP API of Sluice: users",
+                                                SLUICE_VERSION};
     struct conf_table table = CONF_TABLE(rows, config);
     *config = (struct rest_config){0};
     return conf_load(&program, &table, 1, argc, argv, NULL, NULL, out);

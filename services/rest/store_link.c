@@ -107,8 +107,7 @@ store_link_new(struct loop *loop, const struct rest_config *config, struct store
     static const struct peers_events events = {.up = on_up, .down = on_down};
     link->loop = loop;
     link->deadline_ms = (uint32_t)config->deadline_ms;
-    link->questions =
-        mailbox_new(loop, sizeof(struct question *), WAITING_MAX, on_question, link);
+    link->questions = mailbox_new(loop, sizeof(struct question *), WAITING_MAX, on_question, link);
     enum err err = peers_new(loop, &peers, &events, link, &link->peers);
     if (err != OK) {
         mailbox_free(link->questions);

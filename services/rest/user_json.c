@@ -58,7 +58,8 @@ take(json_t *root, bool login, struct user_body *out)
     json_t *value;
     if (!json_is_object(root))
         return false;
-    json_object_foreach (root, key, value) {
+    json_object_foreach(root, key, value)
+    {
         const char *text = json_string_value(value);
         if (strcmp(key, "password") == 0 && text != NULL && text[0] != 0)
             out->password = mem_strdup(text);
@@ -75,8 +76,7 @@ parse(struct slice json, bool login, struct user_body *out)
 {
     json_error_t ignored;
     struct user_body body = {0};
-    json_t *root =
-        json_loadb((const char *)json.data, json.len, JSON_REJECT_DUPLICATES, &ignored);
+    json_t *root = json_loadb((const char *)json.data, json.len, JSON_REJECT_DUPLICATES, &ignored);
     bool good = root != NULL && take(root, login, &body);
     json_decref(root);
     if (!good) {
@@ -128,8 +128,8 @@ user_json_session(struct slice user, const struct slice *roles, size_t count)
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(array, json_stringn((const char *)roles[i].data, roles[i].len));
-    return finish(json_pack("{s:o, s:o}", "user",
-                            json_stringn((const char *)user.data, user.len), "roles", array));
+    return finish(json_pack("{s:o, s:o}", "user", json_stringn((const char *)user.data, user.len),
+                            "roles", array));
 }
 
 char *

@@ -30,8 +30,9 @@ ERR_MUST_USE enum err user_login_parse(struct slice json, struct user_body *out)
 void user_body_fini(struct user_body *body);
 
 /* All results below are new text (mem_free). */
-char *user_json_roles(char *const *roles, size_t count);             /* {"roles":[..]} */
-char *user_json_login(bool success, char *const *roles, size_t count); /* {"success":..,"roles":[..]} */
+char *user_json_roles(char *const *roles, size_t count); /* {"roles":[..]} */
+char *user_json_login(bool success, char *const *roles,
+                      size_t count); /* {"success":..,"roles":[..]} */
 char *user_json_session(struct slice user, const struct slice *roles, size_t count);
 char *user_json_error(int code, const char *message); /* {"code":..,"message":".."} */
 

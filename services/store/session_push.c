@@ -256,7 +256,8 @@ session_push_pump(struct store *store, struct session *session)
                 return;
             continue;
         }
-        if (entry->body != NULL && entry->body->expiry_ms != 0) {
+        /* What was pushed in an earlier connection does not expire any more. [MQTT-4.3.3-7] */
+        if (entry->body != NULL && entry->body->expiry_ms != 0 && entry->seq > queue->pushed_seq) {
             if (now_ms == 0)
                 now_ms = store_wall_ms(store);
             if (has_expired(entry, now_ms)) {
