@@ -187,7 +187,7 @@ call_server_free(struct call_server *server)
             (void)nng_ctx_close(context->ctx);
     }
     if (server->opened)
-        (void)nng_close(server->rep);
+        nng_door_close(server->rep);
     for (uint32_t i = 0; i < server->count; i++) {
         struct call_context *context = &server->contexts[i];
         int rv;
@@ -414,7 +414,7 @@ call_client_free(struct call_client *client)
     end_all(client, ERR_CLOSED);
     loop_watch_fini(&client->watch);
     if (client->opened)
-        (void)nng_close(client->req);
+        nng_door_close(client->req);
     mailbox_free(client->mailbox);
     mem_free(client->slots);
     mem_free(client);

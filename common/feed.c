@@ -140,7 +140,7 @@ feed_free(struct feed *feed)
     assert(feed->outs == NULL);
     loop_watch_fini(&feed->watch);
     if (feed->listens)
-        (void)nng_close(feed->sub);
+        nng_door_close(feed->sub);
     mailbox_free(feed->mailbox);
     mem_free(feed);
 }
@@ -206,7 +206,7 @@ feed_out_new(struct feed *feed, feed_link_fn on_link, void *arg, struct feed_out
     if (rv == 0)
         rv = nng_pipe_notify(out->pub, NNG_PIPE_EV_REM_POST, on_pipe, out);
     if (rv != 0) {
-        (void)nng_close(out->pub);
+        nng_door_close(out->pub);
         mem_free(out);
         return nng_door_err(rv);
     }
@@ -225,7 +225,7 @@ feed_out_free(struct feed_out *out)
     for (link = &out->feed->outs; *link != out; link = &(*link)->next)
         continue;
     *link = out->next;
-    (void)nng_close(out->pub);
+    nng_door_close(out->pub);
     mem_free(out);
 }
 

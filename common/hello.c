@@ -89,7 +89,8 @@ hello_decode(struct slice bytes, struct hello *out)
     if (h.blob.len > HELLO_BLOB_MAX || h.incarnation == 0 || h.service[0] == '\0' ||
         h.name[0] == '\0')
         return ERR_MALFORMED;
-    memcpy(h.nonce, nonce.data, HELLO_NONCE_LEN);
+    if (nonce.len == HELLO_NONCE_LEN)
+        memcpy(h.nonce, nonce.data, HELLO_NONCE_LEN);
     *out = h;
     return OK;
 }

@@ -2,11 +2,14 @@
 /* Shared parts of the nng doors (see nng_door.h). Opens no socket, knows no protocol. */
 #include "common/nng_door.h"
 
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/str.h"
 
 #include <arpa/inet.h>
 #include <nng/supplemental/tls/tls.h>
+#include <nng/supplemental/util/platform.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -235,4 +238,61 @@ nng_door_remote_ip(nng_pipe pipe, char out[64])
     else if (address.s_family == NNG_AF_INET6 &&
              inet_ntop(AF_INET6, v6, text, sizeof(text)) != NULL)
         (void)str_format(out, 64, "[%s]", text);
+}
+
+/* ---- closing */
+
+#define CLOSE_WAIT_MS 1000
+
+struct closer {
+    nng_socket socket;
+    nng_thread *thread;
+    nng_mtx *lock;
+    nng_cv *closed_cv;
+    bool closed;
+};
+
+static atomic_bool stuck; /* once one close hangs, all later ones do */
+
+static void
+close_it(void *arg)
+{
+    struct closer *closer = arg;
+    (void)nng_close(closer->socket);
+    nng_mtx_lock(closer->lock);
+    closer->closed = true;
+    nng_cv_wake(closer->closed_cv);
+    nng_mtx_unlock(closer->lock);
+}
+
+static bool
+closer_wait(struct closer *closer)
+{
+    nng_time until = nng_clock() + (atomic_load(&stuck) ? 10 : CLOSE_WAIT_MS);
+    bool closed;
+    nng_mtx_lock(closer->lock);
+    while (!closer->closed && nng_cv_until(closer->closed_cv, until) == 0)
+        continue;
+    closed = closer->closed;
+    nng_mtx_unlock(closer->lock);
+    return closed;
+}
+
+void
+nng_door_close(nng_socket socket)
+{
+    struct closer *closer = mem_zalloc(sizeof(*closer));
+    closer->socket = socket;
+    if (nng_mtx_alloc(&closer->lock) != 0 || nng_cv_alloc(&closer->closed_cv, closer->lock) != 0 ||
+        nng_thread_create(&closer->thread, close_it, closer) != 0)
+        return; /* no memory for a thread: the end of the program closes it */
+    if (!closer_wait(closer)) {
+        if (!atomic_exchange(&stuck, true))
+            log_warn("nng_close_hangs", LOG_END);
+        return; /* the closer stays with its thread */
+    }
+    nng_thread_destroy(closer->thread);
+    nng_cv_free(closer->closed_cv);
+    nng_mtx_free(closer->lock);
+    mem_free(closer);
 }

@@ -41,6 +41,12 @@ enum err nng_door_dial(nng_socket socket, const char *url, struct nng_door_tls *
 /* The far end's IP as text ("127.0.0.1", "[::1]"), "" if unknown. */
 void nng_door_remote_ip(nng_pipe pipe, char out[64]);
 
+/* Closes, but waits at most a second. nng 1.5.2 may never finish closing a tls+tcp connection that
+ * was sending (its TLS stream takes a send after its TCP connection has failed, and never ends it);
+ * its one reaper thread then stands still for good. What hangs is left to the end of the program.
+ */
+void nng_door_close(nng_socket socket);
+
 enum err nng_door_err(int rv);
 
 #endif
