@@ -50,12 +50,28 @@ class Ends(ClusterTest):
 
     def fails(self, data, reason=0x81, version=5, client=None, **options):
         """Bytes that must end an open connection: DISCONNECT with this reason in 5.0, then closed."""
-        client = client or self.client("", version, **options)
+        client = client or self.client("any" if version == 3 else "", version, **options)
         client.send(data)
         if version == 5:
             self.assertEqual(client.expect(mqtt.DISCONNECT).reason, reason)
         client.expect_closed()
         return client
+
+    def take(self, client, n):
+        """n messages as they come, with the QoS 2 flows among them finished."""
+        out, flows = [], 0
+        while len(out) < n or flows:
+            got = client.recv()
+            if got.kind == mqtt.PUBREL:
+                client.send(mqtt.ack(mqtt.PUBCOMP, got.pid))
+                flows -= 1
+                continue
+            self.assertEqual(got.kind, mqtt.PUBLISH, got)
+            out.append(got)
+            if got.qos:
+                client.send(mqtt.ack(mqtt.PUBACK if got.qos == 1 else mqtt.PUBREC, got.pid))
+            flows += got.qos == 2
+        return out
 
     def drop(self, client):
         """Ends the connection as if the network had failed."""
