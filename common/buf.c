@@ -50,6 +50,7 @@ buf_grow(struct buf *buf, size_t n)
         buf->data = mem_realloc(buf->data, size);
     } else {
         uint8_t *data = mem_alloc(size);
+        assert(buf->data != NULL); /* start moves only behind content */
         memcpy(data, buf->data + buf->start, buf->len);
         mem_free(buf->data);
         buf->data = data;

@@ -199,8 +199,9 @@ conf_source_env(struct conf *conf)
         else if (path != NULL)
             conf_source_secret(conf, i, row->name, path);
     }
-    if (conf->file == NULL && getenv(CONF_ENV_PREFIX "CONFIG") != NULL)
-        conf->file = mem_strdup(getenv(CONF_ENV_PREFIX "CONFIG"));
+    const char *file = getenv(CONF_ENV_PREFIX "CONFIG");
+    if (conf->file == NULL && file != NULL)
+        conf->file = mem_strdup(file);
 }
 
 static bool

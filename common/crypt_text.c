@@ -39,9 +39,11 @@ crypt_hex_decode(struct slice text, uint8_t *out, size_t len)
         if (crypt_hex_digit(text.data[i]) < 0)
             return ERR_MALFORMED;
     }
-    for (i = 0; i < len; i++)
-        out[i] = (uint8_t)(crypt_hex_digit(text.data[2 * i]) << 4 |
-                           crypt_hex_digit(text.data[2 * i + 1]));
+    for (i = 0; i < len; i++) {
+        unsigned high = (unsigned)crypt_hex_digit(text.data[2 * i]);
+        unsigned low = (unsigned)crypt_hex_digit(text.data[2 * i + 1]);
+        out[i] = (uint8_t)(high << 4 | low);
+    }
     return OK;
 }
 

@@ -4,7 +4,7 @@
 # integration tests against ASan programs, the cluster tests against release programs, and
 # short runs of the fuzzers. Ends with one line `N passed, N failed`.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 tally=$(mktemp)
 trap 'rm -f "$tally"' EXIT
 export TEST_TALLY=$tally

@@ -73,8 +73,8 @@ shorten(struct digest *digest, struct slice filter)
     if (at == filter.len)
         return filter;
     buf_reset(&digest->key);
-    buf_append(&digest->key, filter.data, at);
-    buf_append(&digest->key, "/#", 2);
+    buf_append_slice(&digest->key, slice_of(filter.data, at));
+    buf_append_cstr(&digest->key, "/#");
     return buf_slice(&digest->key);
 }
 

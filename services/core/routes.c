@@ -154,7 +154,7 @@ static void
 value_take(void **value, uint32_t index)
 {
     struct route_list *list = *value;
-    if (value_is_item(*value)) {
+    if (list == NULL || value_is_item(list)) {
         *value = NULL;
         return;
     }

@@ -375,7 +375,7 @@ connection_address(const struct connection *connection, char *out, size_t cap)
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-    } address;
+    } address = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(address);
     char text[INET6_ADDRSTRLEN] = "";
     out[0] = '\0';

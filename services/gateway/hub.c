@@ -332,8 +332,9 @@ static void
 one_peer(void *arg, struct peer *peer)
 {
     struct buf *json = arg;
-    buf_append_cstr(json, buf_slice(json).data[buf_len(json) - 1] == '[' ? "{\"service\":"
-                                                                         : ",{\"service\":");
+    struct slice text = buf_slice(json);
+    bool first = text.len > 0 && text.data[text.len - 1] == '[';
+    buf_append_cstr(json, first ? "{\"service\":" : ",{\"service\":");
     http_json_string(json, slice_cstr(peer_service(peer)));
     buf_append_cstr(json, ",\"name\":");
     http_json_string(json, slice_cstr(peer_name(peer)));

@@ -20,7 +20,7 @@ enum post_kind {
     POST_READY,         /* conn, a: session, b: epoch: CONNACK is written (persistent only) */
     POST_CLOSE,         /* conn, a: session, b: epoch, flags: CLOSE_*, aux: expiry_s */
     POST_FILTER_ADD,    /* worker's first subscription to body: struct post_filter, a: ticket (0:
-                           none).    Answer POST_FILTER_READY when all workers and live cores have it */
+                           none). Answer POST_FILTER_READY when workers and live cores have it */
     POST_FILTER_REMOVE, /* worker's last subscription to body: struct post_filter is gone */
     POST_PLACE_ACK,     /* a: version of the last POST_PLACE_* applied */
     POST_SUBSCRIBE,     /* conn, a: ticket; body: struct subscribe_request (persistent): call to the

@@ -206,7 +206,7 @@ store_link_tell(struct store_link *link, struct post *post)
 enum peer_keep
 store_link_up(struct store_link *link, struct hub_peer *peer, const struct peer_info *info)
 {
-    struct store *store = &link->stores[0];
+    struct store *store;
     if (peer->index == UINT32_MAX) {
         unsigned next = 0;
         while (next < link->count && link->stores[next].peer != NULL)

@@ -289,8 +289,8 @@ driver_lmdb_totals(struct driver *driver, struct driver_totals *out)
     struct driver_totals t = {0};
     MDB_txn *txn;
     MDB_cursor *cursor;
-    MDB_stat retained, users;
-    MDB_envinfo info;
+    MDB_stat retained = {0}, users = {0};
+    MDB_envinfo info = {0};
     int rc = driver_lmdb_read_begin(d, LMDB_ABOUT, &txn, &cursor);
     if (rc == 0)
         rc = mdb_stat(txn, d->table[LMDB_RETAINED], &retained);

@@ -75,8 +75,10 @@ lock_directory(struct driver_lmdb *d, const char *dir, char why[DRIVER_REASON_SI
     }
     n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
     /* The number is for people only: a full disk must not keep a store from starting. */
-    if (ftruncate(d->lock_fd, 0) == 0)
-        n = pwrite(d->lock_fd, pid, (size_t)n, 0);
+    if (ftruncate(d->lock_fd, 0) == 0) {
+        ssize_t written = pwrite(d->lock_fd, pid, (size_t)n, 0);
+        (void)written;
+    }
     return 0;
 }
 

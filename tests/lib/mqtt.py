@@ -322,8 +322,11 @@ class Client:
         filters = [(f, 0) if isinstance(f, str) else f for f in filters]
         pid = self.next_pid()
         self.send(subscribe(pid, filters, self.version, props))
-        got = self.expect(SUBACK)
-        assert got.pid == pid
+        early = []  # messages may come before SUBACK
+        while (got := self.recv()).kind == PUBLISH:
+            early.append(got)
+        self.packets[:0] = early
+        assert got.kind == SUBACK and got.pid == pid, f"expected SUBACK, got {got}"
         return got
 
     def unsubscribe(self, *filters):
