@@ -105,6 +105,13 @@ struct conf_common {
     char *instance; /* empty: the service makes one from the host name */
 };
 
+/* For check functions (conf_rules.c): mistakes where an address is not host:port, a file that is
+ * named cannot be read, or the common settings do not fit together. */
+void conf_check_address(struct conf *conf, const char *name, const char *address);
+void conf_check_addresses(struct conf *conf, const char *name, const struct conf_list *list);
+void conf_check_file(struct conf *conf, const char *name, const char *path);
+void conf_check_common(struct conf *conf, const struct conf_common *common);
+
 #define CONF_COMMON_ROWS(type_, member_, http_port_)                                               \
     {"log-level",                                                                                  \
      CONF_ENUM,                                                                                    \

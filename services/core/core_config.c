@@ -19,7 +19,7 @@ static const struct conf_row rows[] = {
         "address for their feeds"),
     ROW("advertise", CONF_STR, "", 0, 255, "host", advertise,
         "host under which others reach feed-listen; empty: the address they see us come from"),
-    ROW("lease-ms", CONF_DURATION_MS, "3s", 300, 60000, NULL, lease_ms,
+    ROW("lease", CONF_DURATION_MS, "3s", 300, 60000, NULL, lease_ms,
         "silence after which another program counts as gone; the same in the whole cluster"),
     ROW("stores", CONF_U64, "1", 0, ROUTER_STORES_MAX, NULL, stores,
         "stores that must have told their routes before this core serves"),
@@ -37,6 +37,15 @@ static const struct conf_row rows[] = {
         "time to finish what was taken when told to stop"),
 };
 
+static void
+check(struct conf *conf, void *arg)
+{
+    const struct core_config *config = arg;
+    conf_check_common(conf, &config->common);
+    conf_check_address(conf, "call-listen", config->call_listen);
+    conf_check_address(conf, "feed-listen", config->feed_listen);
+}
+
 enum conf_outcome
 core_config_load(int argc, char *const *argv, struct core_config *config, struct conf **conf)
 {
@@ -45,5 +54,5 @@ core_config_load(int argc, char *const *argv, struct core_config *config, struct
     struct conf_table table;
     memset(config, 0, sizeof(*config));
     table = CONF_TABLE(rows, config);
-    return conf_load(&program, &table, 1, argc, argv, NULL, NULL, conf);
+    return conf_load(&program, &table, 1, argc, argv, check, config, conf);
 }

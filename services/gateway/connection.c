@@ -218,13 +218,15 @@ connection_fail(struct connection *connection, enum mqtt_reason reason)
     connection_close(connection);
 }
 
-/* All that an open session holds goes; the store hears of it. */
+/* All that an open session holds goes; the store hears of it, also when it told us to: it waits for
+ * the word whether the connection had ended with a goodbye before the will of one taken over goes
+ * out. */
 static void
 end_session(struct connection *connection)
 {
     struct worker *worker = connection->worker;
     desk_drop_subscriptions(connection);
-    if (connection->session_number != 0 && !(connection->flags & CONNECTION_KICKED)) {
+    if (connection->session_number != 0) {
         uint8_t flags = connection->flags & CONNECTION_ENDED ? 0 : CLOSE_WILL;
         if (connection->flags & CONNECTION_HAS_EXPIRY)
             flags |= CLOSE_HAS_EXPIRY;

@@ -45,7 +45,7 @@ enum {
     CONNECTION_IS_BLOCKED = 1 << 1,   /* the socket takes no more */
     CONNECTION_IS_PUBLISHER = 1 << 2, /* has published: POST_HOLD concerns it */
     CONNECTION_IS_PERSISTENT = 1 << 3,
-    CONNECTION_KICKED = 1 << 4,     /* the session has gone elsewhere: do not tell the store */
+    CONNECTION_KICKED = 1 << 4,     /* the session has gone elsewhere */
     CONNECTION_SAID_WHY = 1 << 5,   /* the last packet says why: linger */
     CONNECTION_NO_PROBLEM = 1 << 6, /* request problem information 0 */
     CONNECTION_HAS_EXPIRY = 1 << 7, /* DISCONNECT changed the session expiry */

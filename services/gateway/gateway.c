@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "services/gateway/drain.h"
 #include "services/gateway/hub.h"
+#include "services/gateway/listener.h"
 #include "services/gateway/worker.h"
 
 #define STEP_MS 50u
@@ -116,8 +117,10 @@ listen_all(struct gateway *gateway)
     uint16_t bound = (uint16_t)config->mqtt_port;
     if (bound == 0)
         return OK;
+    enum err err = listener_probe(config->mqtt_bind, bound);
     for (unsigned w = 0; w < gateway->count; w++) {
-        enum err err = worker_listen(gateway->workers[w], config->mqtt_bind, bound, &bound);
+        if (err == OK)
+            err = worker_listen(gateway->workers[w], config->mqtt_bind, bound, &bound);
         if (err == OK)
             continue;
         log_error("listener_not_opened", LOG_STR("bind", config->mqtt_bind),

@@ -51,7 +51,7 @@ static const struct conf_row rows[] = {
         "where cores and stores send their feeds to; port 0: any"),
     ROW("advertise", CONF_STR, "", 0, HOST_MAX, NULL, advertise,
         "host under which they find it; empty: the address that they see"),
-    ROW("lease-ms", CONF_DURATION_MS, "3s", 300, 60000, "ms", lease_ms,
+    ROW("lease", CONF_DURATION_MS, "3s", 300, 60000, "ms", lease_ms,
         "silence after which a peer counts as gone"),
     ROW("filters-max", CONF_U64, "4000000", 1000, 100000000, NULL, filters_max,
         "different topic filters at most"),
@@ -66,32 +66,13 @@ static const struct conf_row rows[] = {
 };
 
 static void
-check_address(struct conf *conf, const char *name, const char *address)
-{
-    const char *colon = strrchr(address, ':');
-    uint64_t port;
-    if (colon == NULL || colon == address ||
-        str_parse_u64(slice_cstr(colon + 1), 0, 65535, &port) != OK)
-        conf_mistake(conf, name, "'%s' is not host:port", address);
-}
-
-static void
 check(struct conf *conf, void *arg)
 {
     const struct gateway_config *config = arg;
-    for (size_t i = 0; i < config->cores.count; i++)
-        check_address(conf, "cores", config->cores.items[i]);
-    for (size_t i = 0; i < config->stores.count; i++)
-        check_address(conf, "stores", config->stores.items[i]);
-    check_address(conf, "feed-listen", config->feed_listen);
-    const struct conf_common *common = &config->common;
-    bool any =
-        common->cluster_ca[0] != 0 || common->cluster_cert[0] != 0 || common->cluster_key[0] != 0;
-    bool all =
-        common->cluster_ca[0] != 0 && common->cluster_cert[0] != 0 && common->cluster_key[0] != 0;
-    if (any && !all)
-        conf_mistake(conf, "cluster-ca",
-                     "cluster-ca, cluster-cert and cluster-key belong together");
+    conf_check_common(conf, &config->common);
+    conf_check_addresses(conf, "cores", &config->cores);
+    conf_check_addresses(conf, "stores", &config->stores);
+    conf_check_address(conf, "feed-listen", config->feed_listen);
 }
 
 enum conf_outcome

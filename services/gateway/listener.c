@@ -97,6 +97,25 @@ on_ready(void *arg, unsigned ready)
 }
 
 enum err
+listener_probe(const char *bind_to, uint16_t port)
+{
+    union address address;
+    socklen_t len;
+    int one = 1;
+    if (!parse_address(bind_to, port, &address, &len))
+        return ERR_INVALID;
+    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return ERR_IO;
+    bool free_port = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+                     bind(fd, &address.any, len) == 0;
+    int number = errno;
+    close(fd);
+    errno = number;
+    return free_port ? OK : ERR_IO;
+}
+
+enum err
 listener_open(struct worker *worker, const char *bind_to, uint16_t port,
               const struct transport *transport, struct listener **out)
 {

@@ -19,6 +19,10 @@ struct worker;
  * such address; ERR_IO: errno says why. */
 ERR_MUST_USE enum err listener_open(struct worker *worker, const char *bind, uint16_t port,
                                     const struct transport *transport, struct listener **out);
+/* Since every worker shares the port, another program of the same user could share it too, without
+ * an error. So before the first one is opened: ERR_IO (errno) when somebody listens there already.
+ */
+ERR_MUST_USE enum err listener_probe(const char *bind, uint16_t port);
 uint16_t listener_port(const struct listener *listener);
 /* NULL is nothing. */
 void listener_close(struct listener *listener);

@@ -19,9 +19,17 @@ static const struct conf_row rows[] = {
     ROW("body-max", CONF_SIZE, "65536", 1024, 16777216, "bytes", body_max, "longest request body"),
     ROW("deadline", CONF_DURATION_MS, "5s", 100, 60000, "ms", deadline_ms,
         "longest wait for an answer of the store"),
-    ROW("lease-ms", CONF_DURATION_MS, "3s", 300, 60000, "ms", lease_ms,
+    ROW("lease", CONF_DURATION_MS, "3s", 300, 60000, "ms", lease_ms,
         "silence after which the store counts as gone"),
 };
+
+static void
+check(struct conf *conf, void *arg)
+{
+    const struct rest_config *config = arg;
+    conf_check_common(conf, &config->common);
+    conf_check_addresses(conf, "stores", &config->stores);
+}
 
 enum conf_outcome
 rest_config_load(struct rest_config *config, int argc, char *const *argv, struct conf **out)
@@ -30,5 +38,5 @@ rest_config_load(struct rest_config *config, int argc, char *const *argv, struct
                                                 SLUICE_VERSION};
     struct conf_table table = CONF_TABLE(rows, config);
     *config = (struct rest_config){0};
-    return conf_load(&program, &table, 1, argc, argv, NULL, NULL, out);
+    return conf_load(&program, &table, 1, argc, argv, check, config, out);
 }

@@ -109,13 +109,20 @@ on_session_resync_end(struct store *store, struct store_link *link)
 
 /* The session in this epoch at this gateway, or NULL. */
 static struct session *
-session_of(struct store *store, const struct store_link *link, uint64_t number, uint64_t epoch)
+find_session(struct store *store, const struct store_link *link, uint64_t number, uint64_t epoch)
 {
     struct session *session = sessions_by_number(store->sessions, number);
-    if (session == NULL || session->epoch != epoch || session->owner != &link->owner) {
+    return session != NULL && session->epoch == epoch && session->owner == &link->owner ? session
+                                                                                        : NULL;
+}
+
+/* The same where an old epoch is worth counting. */
+static struct session *
+session_of(struct store *store, const struct store_link *link, uint64_t number, uint64_t epoch)
+{
+    struct session *session = find_session(store, link, number, epoch);
+    if (session == NULL)
         metric_counter_add(store->counters.stale, 1);
-        return NULL;
-    }
     return session;
 }
 
@@ -150,7 +157,8 @@ on_session_close(struct store *store, struct store_link *link, struct slice body
         return;
     }
     session_life_late_close(store, record.session, record.epoch, (record.flags & CLOSE_WILL) != 0);
-    session = session_of(store, link, record.session, record.epoch);
+    /* Every connection that was taken over is closed in its old epoch. */
+    session = find_session(store, link, record.session, record.epoch);
     if (session == NULL)
         return;
     if ((record.flags & CLOSE_HAS_EXPIRY) != 0 && session->lasting != NULL)

@@ -43,6 +43,16 @@ static const struct conf_row rows[] = {
      "largest message with its topic and properties", AT(max_record)},
 };
 
+static void
+check(struct conf *conf, void *arg)
+{
+    const struct store_config *config = arg;
+    conf_check_common(conf, &config->common);
+    conf_check_address(conf, "call-listen", config->call_listen);
+    conf_check_address(conf, "feed-listen", config->feed_listen);
+    conf_check_addresses(conf, "cores", &config->cores);
+}
+
 enum conf_outcome
 store_config_load(int argc, char *const *argv, struct store_config *config, struct conf **conf)
 {
@@ -51,5 +61,5 @@ store_config_load(int argc, char *const *argv, struct store_config *config, stru
     struct conf_table table;
     memset(config, 0, sizeof(*config));
     table = CONF_TABLE(rows, config);
-    return conf_load(&program, &table, 1, argc, argv, NULL, NULL, conf);
+    return conf_load(&program, &table, 1, argc, argv, check, config, conf);
 }

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules that join settings and that every program shares: addresses, and TLS between programs.
+ * Declared in conf.h. Called from a program's check function. */
+#include "common/conf.h"
+
+#include <string.h>
+#include <unistd.h>
+
+void
+conf_check_address(struct conf *conf, const char *name, const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    uint64_t port;
+    if (colon == NULL || colon == address ||
+        str_parse_u64(slice_cstr(colon + 1), 0, 65535, &port) != OK)
+        conf_mistake(conf, name, "'%s' is not host:port", address);
+}
+
+void
+conf_check_addresses(struct conf *conf, const char *name, const struct conf_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        conf_check_address(conf, name, list->items[i]);
+}
+
+void
+conf_check_file(struct conf *conf, const char *name, const char *path)
+{
+    if (path[0] != 0 && access(path, R_OK) != 0)
+        conf_mistake(conf, name, "'%s' cannot be read", path);
+}
+
+void
+conf_check_common(struct conf *conf, const struct conf_common *common)
+{
+    bool ca = common->cluster_ca[0] != 0, cert = common->cluster_cert[0] != 0,
+         key = common->cluster_key[0] != 0;
+    if (ca != cert || cert != key)
+        conf_mistake(conf, "cluster-ca",
+                     "cluster-ca, cluster-cert and cluster-key belong together");
+    conf_check_file(conf, "cluster-ca", common->cluster_ca);
+    conf_check_file(conf, "cluster-cert", common->cluster_cert);
+    conf_check_file(conf, "cluster-key", common->cluster_key);
+}
