@@ -32,7 +32,7 @@ class Ends(ClusterTest):
         props = dict(props or {}, session_expiry=3600) if version == 5 else None
         return self.client(client_id, version, gateway, clean=False, props=props, **options)
 
-    def watcher(self, topic, options=2, suffix="-watcher", **more):
+    def watcher(self, topic, options=2 | 2 << 4, suffix="-watcher", **more):
         """A client at the other end that subscribes to one filter."""
         client = self.far(self.name(suffix), **more)
         client.subscribe((topic, options))
