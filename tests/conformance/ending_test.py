@@ -56,6 +56,17 @@ class Ending:
             })
         return cases
 
+    # ---- what is not MQTT
+
+    def test_a_websocket_handshake_on_the_mqtt_port_is_closed_without_an_answer(self):
+        for protocols in ("mqtt", "chat"):
+            client = self.raw()
+            client.send(b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                        b"Sec-WebSocket-Protocol: " + protocols.encode() + b"\r\n\r\n")
+            client.expect_closed()
+            self.assertEqual(client.parser.buffer, b"")  # not a byte
+
     # ---- PINGREQ
 
     def test_pingreq_gets_pingresp(self):

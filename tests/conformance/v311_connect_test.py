@@ -64,6 +64,19 @@ class Connect311:
                             else:
                                 self.fails(mqtt.packet(kind, body, flags), version=version)
 
+    def test_3_1_may_set_dup_where_it_sends_again(self):
+        client = self.client(self.name(), 3)
+        for kind, body, answer in ((mqtt.SUBSCRIBE, b"\0\1\0\1a\0", mqtt.SUBACK), (mqtt.PUBREL, b"\0\2", mqtt.PUBCOMP),
+                                   (mqtt.UNSUBSCRIBE, b"\0\3\0\1a", mqtt.UNSUBACK)):
+            client.send(mqtt.packet(kind, body, 10))
+            client.expect(answer)
+
+    def test_3_1_may_announce_fields_that_do_not_come(self):
+        for flags, fields in ((0x82, b""), (0xC2, b""), (0x06, b"\0\0\0\0")):  # a will of two empty strings is none
+            client = self.raw(3)
+            client.send(mqtt.packet(mqtt.CONNECT, mqtt.text("MQIsdp") + bytes([3, flags, 0, 0]) + mqtt.text("x") + fields))
+            self.assertEqual(client.expect(mqtt.CONNACK).body, b"\0\0")
+
     def test_a_packet_id_of_0_closes_the_connection(self):
         for version in VERSIONS:
             for data in (mqtt.publish("a", "x", 1, 0, version=version), mqtt.publish("a", "x", 2, 0, version=version),
@@ -321,6 +334,23 @@ class Connect311:
         self.assertEqual([watcher.receive().payload for _ in VERSIONS], [b"silent"] * 2)
         watcher.nothing()
         patient.nothing()
+
+
+class WithoutStore(Ends):
+    """What cannot be served for the moment."""
+
+    def test_a_connect_that_cannot_be_served_now_gets_return_code_3(self):
+        open_ = [self.client(f"c{version}", version) for version in VERSIONS]
+        self.cluster["store"].kill()
+        clients = [self.raw(version) for version in VERSIONS]
+        for client in clients:
+            client.send(mqtt.connect("new", version=client.version))
+        for client in clients:
+            self.assertEqual(client.expect(mqtt.CONNACK, 30).body, b"\0\3")
+            client.expect_closed()
+        for client in open_:
+            client.nothing()
+        self.cluster["store"].restart().await_ready()
 
 
 class OneGateway(Connect311, Ends):
