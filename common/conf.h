@@ -106,7 +106,8 @@ struct conf_common {
 };
 
 /* For check functions (conf_rules.c): mistakes where an address is not host:port, a file that is
- * named cannot be read, or the common settings do not fit together. */
+ * named cannot be read, or the common settings do not fit together; addresses are not there twice.
+ */
 void conf_check_address(struct conf *conf, const char *name, const char *address);
 void conf_check_addresses(struct conf *conf, const char *name, const struct conf_list *list);
 void conf_check_file(struct conf *conf, const char *name, const char *path);

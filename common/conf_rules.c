@@ -19,8 +19,12 @@ conf_check_address(struct conf *conf, const char *name, const char *address)
 void
 conf_check_addresses(struct conf *conf, const char *name, const struct conf_list *list)
 {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
         conf_check_address(conf, name, list->items[i]);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(list->items[i], list->items[k]) == 0)
+                conf_mistake(conf, name, "'%s' is there twice", list->items[i]);
+    }
 }
 
 void

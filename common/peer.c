@@ -47,6 +47,7 @@ peer_free(struct peer *peer)
     feed_window_free(peer->window);
     buf_fini(&peer->hello1);
     buf_fini(&peer->offer);
+    mem_free(peer->address);
     mem_free(peer);
 }
 
@@ -90,6 +91,7 @@ peer_dial(struct peers *peers, const struct peers_dial *wanted)
         return ERR_QUOTA;
     peer->dialed = true;
     peer->calls_only = wanted->calls_only;
+    peer->address = mem_strdup(wanted->address);
     set_dial_host(peer, wanted->address);
     (void)str_format(peer->wanted_service, sizeof(peer->wanted_service), "%s", wanted->service);
     (void)str_format(peer->service, sizeof(peer->service), "%s", wanted->service);
@@ -121,6 +123,18 @@ const char *
 peer_name(const struct peer *peer)
 {
     return peer->name;
+}
+
+const char *
+peer_address(const struct peer *peer)
+{
+    return peer->address != NULL ? peer->address : "";
+}
+
+uint64_t
+peer_lease_end_ms(const struct peer *peer)
+{
+    return peer->up ? peer->heard_ms + peer_session_lease_ms(peer) : 0;
 }
 
 uint64_t

@@ -10,7 +10,8 @@
  * Session: from `up` to `down`. Both ends see the same sessions; each end runs its resync in every
  * `up`. Frames or calls of another session, or of strangers, are refused and counted. A lease ends
  * after lease_ms without a valid frame (or ping, for peers without feed); the dialing side then
- * says hello again.
+ * says hello again. For the dialing side it ends at three quarters of that, and it speaks twice as
+ * often as the other: cut off, it stops acting on what it was told before the other forgets it.
  *
  * Delivery: within a session every record arrives once, in order. Over a change of session the
  * sender decides in `up`: PEER_DROP forgets what was not done; PEER_KEEP sends it again after what
@@ -139,7 +140,10 @@ void peers_reply(struct peers *peers, struct call_request request, enum err resu
 uint32_t peer_id(const struct peer *peer); /* never reused */
 const char *peer_service(const struct peer *peer);
 const char *peer_name(const struct peer *peer); /* "" before the first session of a dialed peer */
+const char *peer_address(const struct peer *peer);  /* dialed: as in peers_dial; else "" */
 uint64_t peer_incarnation(const struct peer *peer); /* 0: never in session */
+/* Monotonic time at which the session ends if nothing more is heard; 0: no session. */
+uint64_t peer_lease_end_ms(const struct peer *peer);
 uint32_t peer_state(const struct peer *peer);
 bool peer_is_up(const struct peer *peer);
 bool peer_is_dialed(const struct peer *peer);

@@ -84,6 +84,7 @@ struct peer {
 
     /* dialed */
     struct call_client *client;
+    char *address;                     /* as given */
     char dial_host[HELLO_URL_MAX + 1]; /* where the feed is when the offer names no host */
     enum peer_dial_state dial_state;
     uint64_t retry_ms;
@@ -142,6 +143,7 @@ enum err peer_session_open_feed(struct peer *peer) ERR_MUST_USE;
 void peer_session_start(struct peer *peer, const struct peer_greeting *greeting);
 void peer_session_end(struct peer *peer, enum err why);
 void peer_session_on_frame(void *arg, struct slice bytes);
+uint32_t peer_session_lease_ms(const struct peer *peer); /* what counts on this side */
 bool peer_session_lease_over(const struct peer *peer, uint64_t now_ms);
 void peer_session_touch(struct peer *peer); /* flush at the end of the turn */
 void peer_session_transmit(struct peer *peer, uint64_t now_ms);

@@ -186,10 +186,25 @@ peer_session_end(struct peer *peer, enum err why)
         peer_hello_retry(peer, 0);
 }
 
+uint32_t
+peer_session_lease_ms(const struct peer *peer)
+{
+    /* The other side counts from what it heard last of us, at most half a heartbeat (a sixth of
+     * the lease) older than what we heard last of it when a link breaks. */
+    return peer->dialed && !peer->calls_only ? peer->lease_ms - peer->lease_ms / 4 : peer->lease_ms;
+}
+
+static uint32_t
+heartbeat_ms(const struct peer *peer)
+{
+    uint32_t ms = peer->peers->config.heartbeat_ms;
+    return peer->dialed ? ms / 2 : ms;
+}
+
 bool
 peer_session_lease_over(const struct peer *peer, uint64_t now_ms)
 {
-    return peer->up && now_ms - peer->heard_ms > peer->lease_ms;
+    return peer->up && now_ms - peer->heard_ms > peer_session_lease_ms(peer);
 }
 
 /* ---- in */
@@ -328,7 +343,7 @@ flush(struct peer *peer, uint64_t now_ms)
     if (!can_send(peer))
         return;
     if (peer->say_now || feed_window_ack_due(peer->window) ||
-        now_ms - peer->sent_ms >= peer->peers->config.heartbeat_ms) {
+        now_ms - peer->sent_ms >= heartbeat_ms(peer)) {
         feed_window_ack(peer->window, &out);
         (void)send_frame(peer, &out, now_ms);
     }

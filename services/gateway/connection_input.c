@@ -104,6 +104,7 @@ read_long(struct connection *connection)
     ssize_t n = connection->transport->read(connection, input->bytes + input->len,
                                             input->size - input->len);
     if (n > 0) {
+        worker_check_digest(connection->worker);
         input->len += (size_t)n;
         if (input->len >= input->need)
             parse_input(connection);
@@ -124,6 +125,7 @@ read_short(struct connection *connection)
     if (n > 0) {
         size_t need;
         size_t len = held + (size_t)n;
+        worker_check_digest(connection->worker);
         size_t used = parse(connection, buffer, len, &need);
         keep(connection, buffer + used, connection->state >= CONNECTION_DYING ? 0 : len - used,
              need);

@@ -29,8 +29,8 @@ struct core_link {
     struct hub *hub;
     struct core_client *client;
     struct repeats *repeats;
-    struct hub_peer *cores[CORE_CLIENT_CORES_MAX]; /* by number of core_client */
-    bool known[CORE_CLIENT_CORES_MAX];
+    struct hub_peer *cores[CORE_CLIENT_CORES_MAX]; /* by number of core_client, which is the
+                                                      number in the settings; NULL: never up */
     unsigned count;
     struct waiting *head;
     struct waiting **tail;
@@ -39,6 +39,8 @@ struct core_link {
     uint64_t apply_number;   /* what the stamp waits for; NO_NUMBER: no stamp */
     uint64_t apply_stamp;
     uint64_t expire_at_ms;
+    bool digest_valid;
+    uint64_t valid_told_ms;
 };
 
 /* ---- callbacks of core_client */
@@ -48,6 +50,8 @@ io_append(void *arg, uint32_t core, uint8_t type, const struct slice *parts, siz
           uint64_t *seq)
 {
     struct core_link *link = arg;
+    if (link->cores[core] == NULL)
+        return ERR_PEER_LOST;
     return peer_append(link->cores[core]->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n,
                        seq);
 }
@@ -128,12 +132,29 @@ io_digest_apply(void *arg, uint64_t stamp)
     link->apply_stamp = stamp;
 }
 
+/* Workers trust the digests no longer than the longest lease of a serving core. They know the time
+ * themselves: a gateway that was stopped must not act on old digests before the hub has run. */
+static void
+tell_digest_valid(struct core_link *link)
+{
+    struct post post = {.kind = POST_DIGEST_VALID, .flags = link->digest_valid};
+    for (unsigned i = 0; i < link->count; i++) {
+        uint64_t end_ms = 0;
+        if (link->cores[i] != NULL && (peer_state(link->cores[i]->peer) & STATE_SERVING) != 0)
+            end_ms = peer_lease_end_ms(link->cores[i]->peer);
+        if (end_ms > post.a)
+            post.a = end_ms;
+    }
+    hub_post_to_all(link->hub, &post);
+    link->valid_told_ms = loop_now_ms(link->hub->loop);
+}
+
 static void
 io_digest_valid(void *arg, bool valid)
 {
     struct core_link *link = arg;
-    struct post post = {.kind = POST_DIGEST_VALID, .flags = valid};
-    hub_post_to_all(link->hub, &post);
+    link->digest_valid = valid;
+    tell_digest_valid(link);
     log_info("digest_valid", LOG_BOOL("valid", valid), LOG_END);
 }
 
@@ -175,13 +196,18 @@ core_link_new(struct hub *hub)
                                               .digests = true,
                                               .tokens_max = (uint32_t)hub->config->tokens_max,
                                               .bytes_max = hub->config->tokens_size,
-                                              .tickets_max = TICKETS_MAX};
+                                              .tickets_max = TICKETS_MAX,
+                                              .grace_ms = hub->config->lease_ms};
     link->hub = hub;
     link->tail = &link->head;
     link->apply_number = NO_NUMBER;
     link->repeats = repeats_new(REPEATS_MAX);
     link->client = core_client_new(&config, &io, link);
     core_client_tick(link->client, loop_now_ms(hub->loop));
+    /* All of them before any is up: a SUBACK must not go past a core that we have not met yet. */
+    link->count = (unsigned)hub->config->cores.count;
+    for (unsigned i = 0; i < link->count; i++)
+        (void)core_client_core_add(link->client, slice_cstr(hub->config->cores.items[i]));
     return link;
 }
 
@@ -210,17 +236,23 @@ core_link_free(struct core_link *link)
 
 /* ---- events of peers */
 
+/* Its number in the settings; they hold no address twice. */
+static unsigned
+number_of(const struct core_link *link, const struct peer *peer)
+{
+    const struct conf_list *cores = &link->hub->config->cores;
+    unsigned i = 0;
+    while (i + 1 < link->count && strcmp(cores->items[i], peer_address(peer)) != 0)
+        i++;
+    return i;
+}
+
 enum peer_keep
 core_link_up(struct core_link *link, struct hub_peer *core, const struct peer_info *info)
 {
-    if (core->index >= CORE_CLIENT_CORES_MAX || !link->known[core->index]) {
-        /* Its first session: the name it gave decides which topics it gets, for good. */
-        if (link->count == CORE_CLIENT_CORES_MAX)
-            return PEER_DROP;
-        core->index = core_client_core_add(link->client, slice_cstr(info->name));
+    if (core->index == UINT32_MAX) {
+        core->index = number_of(link, core->peer);
         link->cores[core->index] = core;
-        link->known[core->index] = true;
-        link->count++;
     }
     if (info->lapsed) {
         struct post post = {.kind = POST_LAPSED, .aux = 1};
@@ -233,7 +265,7 @@ core_link_up(struct core_link *link, struct hub_peer *core, const struct peer_in
 static bool
 is_known(const struct core_link *link, const struct hub_peer *core)
 {
-    return core->index < CORE_CLIENT_CORES_MAX && link->known[core->index];
+    return core->index < link->count && link->cores[core->index] == core;
 }
 
 void
@@ -376,6 +408,8 @@ void
 core_link_tick(struct core_link *link, uint64_t now_ms)
 {
     core_client_tick(link->client, now_ms);
+    if (link->digest_valid && now_ms - link->valid_told_ms >= link->hub->config->lease_ms / 6)
+        tell_digest_valid(link);
     if (now_ms >= link->expire_at_ms) {
         repeats_expire(link->repeats, now_ms);
         link->expire_at_ms = now_ms + REPEATS_EXPIRE_MS;
@@ -387,7 +421,7 @@ core_link_serving_count(const struct core_link *link)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < link->count; i++)
-        if (peer_is_up(link->cores[i]->peer) &&
+        if (link->cores[i] != NULL && peer_is_up(link->cores[i]->peer) &&
             (peer_state(link->cores[i]->peer) & STATE_SERVING) != 0)
             count++;
     return count;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "proto/core_client.h"
 #include "proto/limits.h"
 #include "services/gateway/post.h"
 
@@ -43,7 +44,7 @@ static const struct conf_row rows[] = {
         "longest session expiry granted; 4294967295: any"),
     ROW("connect-timeout", CONF_DURATION_MS, "10s", 100, 600000, "ms", connect_timeout_ms,
         "time from accept to CONNECT"),
-    ROW("cores", CONF_LIST, "127.0.0.1:7201", 0, GATEWAY_CONFIG_PEERS_MAX, NULL, cores,
+    ROW("cores", CONF_LIST, "127.0.0.1:7201", 0, CORE_CLIENT_CORES_MAX, NULL, cores,
         "call addresses of the cores, host:port"),
     ROW("stores", CONF_LIST, "127.0.0.1:7301", 1, 1, NULL, stores,
         "call address of the store, host:port"),

@@ -11,8 +11,6 @@
 
 #include "common/conf.h"
 
-#define GATEWAY_CONFIG_PEERS_MAX 64
-
 struct gateway_config {
     struct conf_common common;
 

@@ -110,6 +110,8 @@ worker_on_post(void *arg, void *item)
         break;
     case POST_DIGEST_VALID:
         worker->digest_valid = post.flags != 0;
+        worker->digest_until_ms = post.a;
+        worker_check_digest(worker);
         break;
     case POST_SUBSCRIBED:
     case POST_UNSUBSCRIBED:

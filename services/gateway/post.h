@@ -38,7 +38,8 @@ enum post_kind {
     POST_FILTER_READY, /* a: ticket, aux: enum err */
     POST_PLACE_ADD,    /* a: version, flags: place number; body: struct post_filter. Acknowledge */
     POST_PLACE_REMOVE, /* a: version, flags: place number; body: struct post_filter */
-    POST_DIGEST_VALID, /* flags: 1: the digests can be trusted; 0: hold every QoS >= 1 publish */
+    POST_DIGEST_VALID, /* flags: 1: the digests can be trusted until a (monotonic ms; 0: until told
+                          otherwise); 0: every QoS >= 1 publish goes to the hub */
     POST_SUBSCRIBED,   /* conn, a: ticket, aux: enum err; body: struct subscribe_answer */
     POST_UNSUBSCRIBED, /* conn, a: ticket, aux: enum err; body: struct subscribe_answer */
     POST_RETAINED,     /* conn, a: ticket, aux: enum err; body: struct retained_answer */

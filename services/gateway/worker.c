@@ -57,6 +57,14 @@ worker_to_worker(struct worker *worker, unsigned to, const struct post *post)
     post_box_add(worker->to_workers, to, &copy);
 }
 
+void
+worker_check_digest(struct worker *worker)
+{
+    if (worker->digest_valid && worker->digest_until_ms != 0 &&
+        clock_monotonic_ms() >= worker->digest_until_ms)
+        worker->digest_valid = false;
+}
+
 uint64_t
 worker_wall_ms(struct worker *worker)
 {

@@ -52,10 +52,10 @@ struct ticket {
 
 struct worker {
     uint8_t index;
-    uint8_t count;    /* of workers */
-    uint8_t hub_hold; /* POST_HOLD */
-    uint8_t hold;     /* in force: 0 none, 1 publishers, 2 everybody */
-    bool digest_valid;
+    uint8_t count;     /* of workers */
+    uint8_t hub_hold;  /* POST_HOLD */
+    uint8_t hold;      /* in force: 0 none, 1 publishers, 2 everybody */
+    bool digest_valid; /* POST_DIGEST_VALID, and not run out at the last read */
     bool is_draining, is_stopping, drained;
     bool is_started;
     struct worker_options options;
@@ -75,9 +75,10 @@ struct worker {
     struct connection *dirty, *dying;
     struct ticket *tickets;
     uint64_t next_ticket, next_pending;
-    uint64_t always_places; /* places whose filters found no room: everything goes there */
-    uint64_t place_version; /* to acknowledge at the end of the turn; 0: nothing */
-    uint64_t wall_ms;       /* of this turn; 0: not asked yet */
+    uint64_t always_places;   /* places whose filters found no room: everything goes there */
+    uint64_t place_version;   /* to acknowledge at the end of the turn; 0: nothing */
+    uint64_t wall_ms;         /* of this turn; 0: not asked yet */
+    uint64_t digest_until_ms; /* 0: no end */
     uint64_t drain_end_ms;
     uint32_t drain_slot;
     struct listener *listeners[WORKER_LISTENERS];
@@ -93,6 +94,10 @@ struct worker {
  * hands. */
 void worker_to_hub(struct worker *worker, const struct post *post);
 void worker_to_worker(struct worker *worker, unsigned to, const struct post *post);
+
+/* Bytes of a client were read: the digests may have run out while this thread was stopped. Looks at
+ * the clock itself, because the turn's time may be from before the stop. */
+void worker_check_digest(struct worker *worker);
 
 /* Wall clock of this turn. */
 uint64_t worker_wall_ms(struct worker *worker);

@@ -9,6 +9,8 @@
 #include "services/store/desks.h"
 #include "services/store/subscriptions.h"
 
+#include <string.h>
+
 static struct peer *
 peer_of_core(struct store *store, uint32_t core)
 {
@@ -73,10 +75,13 @@ hold(void *arg, bool on)
 void
 core_link_open(struct store *store)
 {
+    const struct conf_list *cores = &store->config->cores;
+    size_t i;
     struct core_client_config config = {
         .origin = store->origin,
         .ticket_base = store->boot << 32,
         .digests = false,
+        .grace_ms = store->config->lease_ms,
     };
     struct core_client_io io = {
         .append = append,
@@ -86,22 +91,19 @@ core_link_open(struct store *store)
         .hold = hold,
     };
     store->cores = core_client_new(&config, &io, store);
+    /* All of them before any is up: a SUBACK must not go past a core that we have not met yet. */
+    for (i = 0; i < cores->count; i++)
+        (void)core_client_core_add(store->cores, slice_cstr(cores->items[i]));
 }
 
 void
-core_link_up(struct store *store, struct store_link *link, struct slice name, uint32_t state)
+core_link_up(struct store *store, struct store_link *link, const char *address, uint32_t state)
 {
-    const struct store_link *other;
-    uint32_t known = 0;
-    if (link->core == CORE_CLIENT_NO_CORE) {
-        for (other = store->links; other != NULL; other = other->next)
-            known += other->core != CORE_CLIENT_NO_CORE ? 1 : 0;
-        if (known == CORE_CLIENT_CORES_MAX) {
-            log_error("too_many_cores", LOG_STR("name", name), LOG_END);
-            return;
-        }
-        link->core = core_client_core_add(store->cores, name);
-    }
+    const struct conf_list *cores = &store->config->cores;
+    uint32_t number = 0;
+    while (number + 1 < cores->count && strcmp(cores->items[number], address) != 0)
+        number++;
+    link->core = number;
     core_client_up(store->cores, link->core, state);
     store->has_core = true;
 }

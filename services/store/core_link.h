@@ -8,6 +8,8 @@
 
 /* Makes store->cores. */
 void core_link_open(struct store *store);
-void core_link_up(struct store *store, struct store_link *link, struct slice name, uint32_t state);
+/* address: as in the settings. */
+void core_link_up(struct store *store, struct store_link *link, const char *address,
+                  uint32_t state);
 
 #endif

@@ -301,7 +301,7 @@ on_up(void *arg, struct peer *peer, const struct peer_info *info)
     buf_reset(&link->parked);
     buf_reset(&link->backlog);
     if (kind == STORE_LINK_CORE && info->dialed && link->kind == STORE_LINK_CORE) {
-        core_link_up(store, link, slice_cstr(info->name), info->state);
+        core_link_up(store, link, peer_address(peer), info->state);
     } else if (kind == STORE_LINK_GATEWAY && link->kind == STORE_LINK_GATEWAY && info->has_feed) {
         link->owner.incarnation = info->incarnation;
         link->owner.up = true;

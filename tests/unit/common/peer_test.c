@@ -489,6 +489,29 @@ a_silent_peer_loses_its_lease_and_is_forgotten(void)
 }
 
 static void
+the_dialing_side_ends_its_lease_first(void)
+{
+    struct program core, gateway;
+    struct peers_config config = config_of("core");
+    uint64_t until;
+    config.lease_ms = 6000;
+    memset(&core, 0, sizeof(core));
+    CU_ASSERT_EQUAL_FATAL(peers_new(loop, &config, &events, &core, &core.peers), OK);
+    config = config_of("gateway");
+    config.lease_ms = 6000;
+    open_gateway(&gateway, &core, config, false);
+    UNTIL(core.ups == 1 && gateway.ups == 1);
+    /* whenever the link breaks, whoever spoke last */
+    until = peer_lease_end_ms(gateway.peer) + 1000;
+    while (peer_lease_end_ms(gateway.peer) < until && core.downs + gateway.downs == 0) {
+        CU_ASSERT_TRUE(peer_lease_end_ms(gateway.peer) < peer_lease_end_ms(core.peer));
+        loop_run_once(loop, true);
+    }
+    CU_ASSERT_EQUAL(core.downs + gateway.downs, 0);
+    close_pair(&core, &gateway);
+}
+
+static void
 a_restarted_server_is_found_quickly(void)
 {
     struct program core, gateway;
@@ -677,6 +700,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(what_was_done_is_not_sent_again_after_a_lapse),
     CUNIT_CASE(a_new_incarnation_is_not_lapsed),
     CUNIT_CASE(a_silent_peer_loses_its_lease_and_is_forgotten),
+    CUNIT_CASE(the_dialing_side_ends_its_lease_first),
     CUNIT_CASE(a_restarted_server_is_found_quickly),
     CUNIT_CASE(a_peer_for_calls_only_keeps_its_lease_by_pings),
     CUNIT_CASE(a_wrong_secret_is_refused_and_counted),

@@ -54,7 +54,8 @@ static struct hub *hub;
 static struct gateway_config config;
 static struct fake_worker workers[2];
 static struct fake_peer core, store;
-static char *core_address, *store_address;
+static char *core_addresses[2], *store_address; /* the second core is never there */
+static size_t core_count = 1;
 
 /* ---- fake workers */
 
@@ -261,11 +262,15 @@ set_stage(void)
     log_set_level(LOG_LEVEL_ERROR);
     loop = loop_new();
     metrics = metrics_new();
-    core_address = address_of(fake_open(&core, true, 0));
+    for (size_t i = core_count; i > 0; i--) {
+        if (i < core_count)
+            fake_close(&core);
+        core_addresses[i - 1] = address_of(fake_open(&core, true, 0));
+    }
     store_address = address_of(fake_open(&store, false, 0));
     static char instance[] = "gw", secret[] = "a secret of sixteen", listen[] = "127.0.0.1:0",
                 none[] = "";
-    config = (struct gateway_config){.cores = {&core_address, 1},
+    config = (struct gateway_config){.cores = {core_addresses, core_count},
                                      .stores = {&store_address, 1},
                                      .feed_listen = listen,
                                      .advertise = none,
@@ -310,7 +315,9 @@ clear_stage(void)
         fake_close(&store);
     loop_free(loop);
     metrics_free(metrics);
-    mem_free(core_address);
+    for (size_t i = 0; i < core_count; i++)
+        mem_free(core_addresses[i]);
+    core_count = 1;
     mem_free(store_address);
 }
 

@@ -110,6 +110,24 @@ filter_is_ready_when_the_other_worker_and_the_core_have_it(void)
 }
 
 static void
+filter_waits_a_lease_for_a_core_that_was_never_met(void)
+{
+    uint64_t begin_ms = clock_monotonic_ms();
+    core_count = 2;
+    set_ready_stage();
+    to_hub(0, (struct post){
+                  .kind = POST_FILTER_ADD, .a = 8, .body = post_filter_new(slice_cstr("a/#"))});
+    WAIT_FOR(told(&core, FEED_ROUTE_ADD) != NULL);
+    const struct fake_record *route = told(&core, FEED_ROUTE_ADD);
+    CU_ASSERT(peer_append(core.gateway, FEED_CONTROL, FEED_ROUTE_DONE,
+                          &(struct slice){route->body, 8}, 1, NULL) == OK);
+    WAIT_FOR(got(0, POST_FILTER_READY) != NULL);
+    CU_ASSERT(got(0, POST_FILTER_READY)->aux == OK);
+    CU_ASSERT(clock_monotonic_ms() - begin_ms >= config.lease_ms);
+    clear_stage();
+}
+
+static void
 message_goes_to_the_worker_that_wants_it_once(void)
 {
     uint8_t bytes[100];
@@ -252,6 +270,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(open_waits_for_a_store_that_is_away),
     CUNIT_CASE(subscribe_and_refused_call_are_answered),
     CUNIT_CASE(filter_is_ready_when_the_other_worker_and_the_core_have_it),
+    CUNIT_CASE(filter_waits_a_lease_for_a_core_that_was_never_met),
     CUNIT_CASE(message_goes_to_the_worker_that_wants_it_once),
     CUNIT_CASE(publish_is_answered_when_the_core_has_answered),
     CUNIT_CASE(digest_is_acknowledged_when_every_worker_has_it),

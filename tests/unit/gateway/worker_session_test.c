@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Workers and the hub: persistent sessions, the acknowledgement contract, subscriptions across
  * workers, and what the hub may tell a worker to do. */
+#include "common/clock.h"
 #include "tests/unit/gateway/worker_stage.h"
 
 #include "proto/feed.h"
@@ -50,6 +51,30 @@ without_a_valid_digest_the_hub_gets_every_acknowledged_publish(void)
     stage_send(pub, "32 06 00 01 't' 00 01 'x' 30 04 00 01 't' 'x'");
     CU_ASSERT(stage_expect(pub, "40 02 00 01"));
     CU_ASSERT(stage_ping(pub));
+    CU_ASSERT_EQUAL(fake_hub_count(&stage.hub, POST_PUBLISH), 1);
+    close(pub);
+    stage_stop(&stage);
+}
+
+static void
+a_digest_that_has_run_out_counts_no_more(void)
+{
+    struct stage stage;
+    stage_init(&stage, 1);
+    stage_start(&stage);
+    int pub = stage_client(&stage, 0, CONNECT_311);
+    uint64_t until_ms = clock_monotonic_ms() + 100;
+    stage_tell(&stage, (struct post){.kind = POST_DIGEST_VALID, .flags = 1, .a = until_ms});
+    CU_ASSERT(stage_ping(pub));
+    while (clock_monotonic_ms() < until_ms)
+        CU_ASSERT(stage_ping(pub));
+    stage_send(pub, "32 06 00 01 't' 00 01 'x'");
+    CU_ASSERT(stage_expect(pub, "40 02 00 01"));
+    CU_ASSERT_EQUAL(fake_hub_count(&stage.hub, POST_PUBLISH), 1);
+    stage_tell(&stage, (struct post){.kind = POST_DIGEST_VALID, .flags = 1, .a = until_ms + 60000});
+    CU_ASSERT(stage_ping(pub));
+    stage_send(pub, "32 06 00 01 't' 00 02 'x'");
+    CU_ASSERT(stage_expect(pub, "40 02 00 02"));
     CU_ASSERT_EQUAL(fake_hub_count(&stage.hub, POST_PUBLISH), 1);
     close(pub);
     stage_stop(&stage);
@@ -319,6 +344,7 @@ unsubscribing_ends_delivery(void)
 static const struct cunit_case cases[] = {
     CUNIT_CASE(acknowledgements_wait_for_tokens_and_keep_their_order),
     CUNIT_CASE(without_a_valid_digest_the_hub_gets_every_acknowledged_publish),
+    CUNIT_CASE(a_digest_that_has_run_out_counts_no_more),
     CUNIT_CASE(a_publish_goes_where_places_want_it),
     CUNIT_CASE(workers_deliver_to_each_others_clients),
     CUNIT_CASE(messages_of_the_hub_reach_clients),
