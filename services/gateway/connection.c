@@ -226,6 +226,7 @@ end_session(struct connection *connection)
 {
     struct worker *worker = connection->worker;
     desk_drop_subscriptions(connection);
+    /* Also of one that was overtaken: the store keeps its will until it hears whether it is due. */
     if (connection->session_number != 0) {
         uint8_t flags = connection->flags & CONNECTION_ENDED ? 0 : CLOSE_WILL;
         if (connection->flags & CONNECTION_HAS_EXPIRY)
@@ -244,6 +245,8 @@ end_session(struct connection *connection)
     connection->session = NULL;
     retained_fetch_free_all(connection->retained);
     connection->retained = NULL;
+    session_opened_free(connection->opened);
+    connection->opened = NULL;
     identity_free(connection->identity);
     connection->identity = NULL;
     mem_free(connection->input);
@@ -284,6 +287,7 @@ connection_free(struct connection *connection)
     wheel_cancel(&worker->wheel, &connection->timer);
     session_free(connection->session);
     retained_fetch_free_all(connection->retained);
+    session_opened_free(connection->opened);
     identity_free(connection->identity);
     mem_free(connection->input);
     output_clear(&connection->output, &worker->pool);
@@ -347,8 +351,11 @@ connection_on_timer(struct connection *connection)
         connection_close(connection);
         break;
     case CONNECTION_OPENING:
+        connection->flags |= CONNECTION_ENDED; /* never was connected: no will */
         desk_refuse(connection, MQTT_SERVER_UNAVAILABLE,
-                    slice_cstr("the store did not answer in time"));
+                    slice_cstr(connection->opened == NULL
+                                   ? "the store did not answer in time"
+                                   : "the subscriptions could not be restored in time"));
         break;
     case CONNECTION_OPEN:
         /* A client that we do not read cannot show that it lives. [MQTT-3.1.2-22] */

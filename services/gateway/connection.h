@@ -4,7 +4,8 @@
  * whether it is read at all. It cuts packets and hands them to the desks (desk.h); what they mean
  * is decided there.
  *
- * Life:  NEW -(CONNECT)-> OPENING -(store says welcome)-> OPEN -> DYING -> [LINGER] -> gone
+ * Life:  NEW -(CONNECT)-> OPENING -(store says welcome, resumed filters are known everywhere)->
+ *        OPEN -> DYING -> [LINGER] -> gone
  * connection_close and connection_fail only mark it DYING: nothing is freed while a loop over
  * connections may run. The worker reaps at the end of the turn (connection_reap): last bytes
  * out, subscriptions gone, the store told. After a packet that says why (CONNACK, DISCONNECT) it
@@ -45,11 +46,11 @@ enum {
     CONNECTION_IS_BLOCKED = 1 << 1,   /* the socket takes no more */
     CONNECTION_IS_PUBLISHER = 1 << 2, /* has published: POST_HOLD concerns it */
     CONNECTION_IS_PERSISTENT = 1 << 3,
-    CONNECTION_KICKED = 1 << 4,     /* the session has gone elsewhere */
-    CONNECTION_SAID_WHY = 1 << 5,   /* the last packet says why: linger */
-    CONNECTION_NO_PROBLEM = 1 << 6, /* request problem information 0 */
-    CONNECTION_HAS_EXPIRY = 1 << 7, /* DISCONNECT changed the session expiry */
-    CONNECTION_ENDED = 1 << 8,      /* in order: no will */
+    CONNECTION_KICKED = 1 << 4,            /* the session has gone elsewhere */
+    CONNECTION_SAID_WHY = 1 << 5,          /* the last packet says why: linger */
+    CONNECTION_NO_PROBLEM = 1 << 6,        /* request problem information 0 */
+    CONNECTION_HAS_EXPIRY = 1 << 7,        /* DISCONNECT changed the session expiry */
+    CONNECTION_ENDED = 1 << 8,             /* in order: no will */
     CONNECTION_CAPPED_KEEP_ALIVE = 1 << 9, /* CONNACK says so */
     CONNECTION_CAPPED_EXPIRY = 1 << 10
 };
@@ -82,12 +83,14 @@ struct connection {
     struct session *session; /* NULL until needed */
     struct subscription *subscriptions;
     struct identity *identity;
+    struct session_opened *opened;   /* the store's welcome, while its filters are on their way */
     struct suback *subacks;          /* SUBSCRIBEs and UNSUBSCRIBEs not answered yet */
     struct retained_fetch *retained; /* filters whose retained messages are to be sent */
     uint64_t session_number, epoch;
     uint64_t active_ms;  /* when it last spoke */
     uint32_t max_packet; /* the client's Maximum Packet Size; 0: none */
     uint32_t subscription_count, suback_count;
+    uint32_t restoring;                  /* filters that CONNACK waits for */
     uint32_t gather_stamp, gather_index; /* deliver.c */
     uint32_t expiry_s;                   /* valid with CONNECTION_HAS_EXPIRY */
     int fd;

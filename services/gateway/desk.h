@@ -19,6 +19,8 @@ void desk_packet(struct connection *connection, const struct mqtt_frame *frame);
 void desk_connect(struct connection *connection, const struct mqtt_frame *frame);
 /* Frees opened. connection may be NULL: gone meanwhile; the store is told. */
 void desk_opened(struct worker *worker, struct connection *connection, const struct post *post);
+/* A filter of the session that is being resumed is known everywhere, or never will be. */
+void desk_restored(struct connection *connection, enum err err);
 /* Refuses the CONNECT and ends the connection. */
 void desk_refuse(struct connection *connection, enum mqtt_reason reason, struct slice text);
 
@@ -31,6 +33,8 @@ void desk_inbound_done(struct connection *connection, uint16_t packet_id, uint8_
 void desk_ack(struct connection *connection, const struct mqtt_frame *frame);
 void desk_queue_recorded(struct connection *connection, uint64_t seq);
 void desk_inbound_released(struct connection *connection, uint16_t packet_id);
+/* A new session with the store: its answers to releases may have been lost with the last one. */
+void desk_release_again(struct connection *connection);
 /* A message of the session's queue in the store; frees delivery. */
 void desk_deliver(struct connection *connection, uint64_t seq, uint8_t flags,
                   struct delivery *delivery);
@@ -42,8 +46,9 @@ void desk_filter_ready(struct worker *worker, uint64_t ticket, enum err err);
 /* Frees answer. */
 void desk_subscribed(struct connection *connection, uint64_t ticket, enum err err,
                      struct subscribe_answer *answer);
-/* Adds a subscription of a resumed session. */
-void desk_restore_subscription(struct connection *connection,
+/* Adds a subscription of a resumed session. False: desk_restored comes when it counts everywhere.
+ */
+bool desk_restore_subscription(struct connection *connection,
                                const struct session_subscription *subscription);
 /* Drops all subscriptions, and whatever waits for an answer. */
 void desk_drop_subscriptions(struct connection *connection);

@@ -52,23 +52,31 @@ on_pubrec(struct connection *connection, struct idmap_entry *entry, const struct
 }
 
 static void
+tell_release(struct connection *connection, uint16_t packet_id)
+{
+    worker_to_hub(connection->worker, &(struct post){.kind = POST_INBOUND_RELEASE,
+                                                     .conn = connection->handle,
+                                                     .a = connection->session_number,
+                                                     .b = connection->epoch,
+                                                     .aux = packet_id});
+}
+
+static void
 on_pubrel(struct connection *connection, const struct mqtt_ack *ack)
 {
     struct session *session = connection->session;
-    const struct idmap_entry *entry =
-        session != NULL ? idmap_get(&session->in, ack->packet_id) : NULL;
+    struct idmap_entry *entry = session != NULL ? idmap_get(&session->in, ack->packet_id) : NULL;
     if (entry == NULL) {
         connection_send_ack(connection, MQTT_PUBCOMP, ack->packet_id,
                             connection->version == MQTT_5_0 ? MQTT_PACKET_ID_NOT_FOUND
                                                             : MQTT_SUCCESS);
+    } else if (entry->state == SESSION_IN_RELEASING) {
+        return; /* PUBCOMP is on its way */
     } else if (entry->state != SESSION_IN_RECEIVED) {
         connection_fail(connection, MQTT_PROTOCOL_ERROR); /* before PUBREC */
     } else if (connection->flags & CONNECTION_IS_PERSISTENT) {
-        worker_to_hub(connection->worker, &(struct post){.kind = POST_INBOUND_RELEASE,
-                                                         .conn = connection->handle,
-                                                         .a = connection->session_number,
-                                                         .b = connection->epoch,
-                                                         .aux = ack->packet_id});
+        entry->state = SESSION_IN_RELEASING;
+        tell_release(connection, ack->packet_id);
     } else {
         idmap_remove(&session->in, ack->packet_id);
         connection_send_ack(connection, MQTT_PUBCOMP, ack->packet_id, MQTT_SUCCESS);
@@ -110,11 +118,26 @@ desk_queue_recorded(struct connection *connection, uint64_t seq)
 }
 
 void
+desk_release_again(struct connection *connection)
+{
+    const struct session *session = connection->session;
+    for (uint32_t i = 0; session != NULL && i < session->in.size; i++) {
+        const struct idmap_entry *entry = &session->in.entries[i];
+        if (entry->id != 0 && entry->state == SESSION_IN_RELEASING)
+            tell_release(connection, entry->id);
+    }
+}
+
+void
 desk_inbound_released(struct connection *connection, uint16_t packet_id)
 {
-    if (connection->session == NULL || connection->state != CONNECTION_OPEN)
+    struct session *session = connection->session;
+    const struct idmap_entry *entry = session != NULL ? idmap_get(&session->in, packet_id) : NULL;
+    /* Asked twice (desk_release_again), answered twice: the id may be in use again. */
+    if (entry == NULL || entry->state != SESSION_IN_RELEASING ||
+        connection->state != CONNECTION_OPEN)
         return;
-    idmap_remove(&connection->session->in, packet_id);
+    idmap_remove(&session->in, packet_id);
     connection_send_ack(connection, MQTT_PUBCOMP, packet_id, MQTT_SUCCESS);
 }
 

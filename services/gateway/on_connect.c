@@ -214,24 +214,21 @@ adopt_client_id(struct connection *connection, struct slice client_id)
     connection->identity = identity;
 }
 
+/* All that the session had counts again: CONNACK, then what waited. Takes connection->opened. */
 static void
-open_session(struct connection *connection, const struct session_opened *opened)
+open_session(struct connection *connection)
 {
     struct worker *worker = connection->worker;
+    struct session_opened *opened = connection->opened;
     bool is_assigned = connection->identity->client_id_len == 0 && opened->client_id.len > 0;
+    connection->opened = NULL;
     if (is_assigned)
         adopt_client_id(connection, opened->client_id);
-    connection->session_number = opened->session;
-    connection->epoch = opened->epoch;
     connection->state = CONNECTION_OPEN;
-    if (connection->identity->expiry_s > 0)
-        connection->flags |= CONNECTION_IS_PERSISTENT;
     connection->active_ms = loop_now_ms(worker->loop);
     connection_arm(connection);
     worker->counts.opened++;
     welcome(connection, opened, is_assigned);
-    for (uint32_t i = 0; i < opened->subscription_count; i++)
-        desk_restore_subscription(connection, &opened->subscriptions[i]);
     for (uint32_t i = 0; i < opened->inbound_count; i++) {
         if (opened->inbound[i] != 0)
             idmap_add(&connection_session(connection)->in, opened->inbound[i])->state =
@@ -245,7 +242,41 @@ open_session(struct connection *connection, const struct session_opened *opened)
     log_debug("client_connected", LOG_HEX("conn", connection->handle),
               LOG_STR("client", identity_client_id(connection->identity)),
               LOG_U64("version", connection->version), LOG_END);
+    session_opened_free(opened);
     connection_resume(connection);
+}
+
+/* The store says welcome. CONNACK waits, like SUBACK, until the resumed filters are known wherever
+ * a publish could come from: what is published after it must not be missed. */
+static void
+begin_session(struct connection *connection, struct session_opened *opened)
+{
+    connection->opened = opened;
+    connection->session_number = opened->session;
+    connection->epoch = opened->epoch;
+    if (connection->identity->expiry_s > 0)
+        connection->flags |= CONNECTION_IS_PERSISTENT;
+    for (uint32_t i = 0; i < opened->subscription_count; i++) {
+        if (!desk_restore_subscription(connection, &opened->subscriptions[i]))
+            connection->restoring++;
+    }
+    if (connection->restoring == 0)
+        open_session(connection);
+}
+
+void
+desk_restored(struct connection *connection, enum err err)
+{
+    if (connection->state != CONNECTION_OPENING || connection->restoring == 0)
+        return;
+    connection->restoring--;
+    if (err != OK) {
+        connection->flags |= CONNECTION_ENDED; /* never was connected: no will */
+        desk_refuse(connection, MQTT_SERVER_UNAVAILABLE,
+                    slice_cstr("the subscriptions could not be restored in time"));
+    } else if (connection->restoring == 0) {
+        open_session(connection);
+    }
 }
 
 void
@@ -270,7 +301,8 @@ desk_opened(struct worker *worker, struct connection *connection, const struct p
             connection); /* somebody else took the session before we could say welcome */
     } else {
         connection->flags &= (uint16_t)~CONNECTION_KICKED;
-        open_session(connection, opened);
+        begin_session(connection, opened);
+        return;
     }
     session_opened_free(opened);
 }

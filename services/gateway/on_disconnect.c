@@ -36,7 +36,7 @@ desk_disconnect(struct connection *connection, const struct mqtt_frame *frame)
 static void
 kick_one(struct connection *connection, const struct post *post)
 {
-    if (connection->state == CONNECTION_OPENING) {
+    if (connection->state == CONNECTION_OPENING && connection->opened == NULL) {
         /* The kick overtook the answer to our own open, which says whose epoch is higher. */
         connection->flags |= CONNECTION_KICKED;
         if (post->b > connection->epoch)
@@ -88,7 +88,13 @@ void
 desk_announce(struct worker *worker, uint64_t store)
 {
     for (uint32_t i = 0; i < worker->slot_count; i++) {
-        const struct connection *connection = worker->slots[i].connection;
+        struct connection *connection = worker->slots[i].connection;
+        if (connection != NULL && connection->state == CONNECTION_OPENING &&
+            connection->opened != NULL) {
+            /* An announced session gets its queue at once, before CONNACK: it comes again. */
+            connection->flags |= CONNECTION_ENDED;
+            desk_refuse(connection, MQTT_SERVER_UNAVAILABLE, slice_cstr("the store has restarted"));
+        }
         if (connection == NULL || connection->state != CONNECTION_OPEN ||
             connection->session_number == 0)
             continue;
@@ -106,6 +112,8 @@ desk_announce(struct worker *worker, uint64_t store)
                                      .body = session_announcement_new(
                                          session_open_request_new(&request),
                                          connection->session_number, connection->epoch, last_seq)});
+        if (connection->flags & CONNECTION_IS_PERSISTENT)
+            desk_release_again(connection);
     }
     worker_to_hub(worker, &(struct post){.kind = POST_ANNOUNCEMENT, .a = store});
 }

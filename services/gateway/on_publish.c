@@ -93,7 +93,7 @@ check_packet_id(struct connection *connection, const struct mqtt_publish *publis
         const struct idmap_entry *entry = idmap_get(&session->in, publish->packet_id);
         if (entry != NULL) {
             /* Sent again: routed already. [MQTT-4.3.3-2] */
-            if (entry->state == SESSION_IN_RECEIVED)
+            if (entry->state != SESSION_IN_PENDING)
                 connection_send_ack(connection, MQTT_PUBREC, publish->packet_id, MQTT_SUCCESS);
             return false;
         }

@@ -351,6 +351,10 @@ desk_filter_ready(struct worker *worker, uint64_t id, enum err err)
     for (uint32_t i = 0; i < ticket->count; i++) {
         const struct ticket_waiter *waiter = &ticket->waiters[i];
         struct connection *connection = connection_get(worker, waiter->conn);
+        if (connection != NULL && waiter->pending_id == 0) {
+            desk_restored(connection, err);
+            continue;
+        }
         struct suback *suback =
             connection != NULL ? find_suback(connection, waiter->pending_id, 0) : NULL;
         if (suback == NULL)
@@ -405,14 +409,14 @@ desk_subscribed(struct connection *connection, uint64_t ticket, enum err err,
     subscribe_answer_free(answer);
 }
 
-void
+bool
 desk_restore_subscription(struct connection *connection,
                           const struct session_subscription *subscription)
 {
     struct worker *worker = connection->worker;
     struct route *route = routes_add(worker->routes, subscription->filter);
     if (route == NULL)
-        return; /* QoS 1 and 2 still come from the store */
+        return true; /* QoS 1 and 2 still come from the store */
     struct subscription *mine = find(connection, route);
     bool is_new = mine == NULL;
     if (is_new)
@@ -420,7 +424,8 @@ desk_restore_subscription(struct connection *connection,
     set(mine, subscription->qos & SUBSCRIPTION_QOS, subscription->no_local,
         subscription->retain_as_published, (connection->flags & CONNECTION_IS_PERSISTENT) != 0,
         subscription->identifier);
-    (void)worker_want_route(worker, route, is_new, NULL);
+    struct ticket_waiter waiter = {.conn = connection->handle};
+    return worker_want_route(worker, route, is_new, &waiter);
 }
 
 void

@@ -18,8 +18,8 @@
 
 /* States of outbound ids. */
 enum session_out { SESSION_OUT_ACK = 1, SESSION_OUT_REC, SESSION_OUT_RECORDING, SESSION_OUT_COMP };
-/* States of inbound QoS 2 ids: PUBREC not sent yet, or sent. */
-enum session_in { SESSION_IN_PENDING = 1, SESSION_IN_RECEIVED };
+/* States of inbound QoS 2 ids: PUBREC not sent yet, or sent; PUBREL came and is with the store. */
+enum session_in { SESSION_IN_PENDING = 1, SESSION_IN_RECEIVED, SESSION_IN_RELEASING };
 
 /* A message that waits for a place in flight. */
 struct session_queued {

@@ -37,7 +37,7 @@ struct worker_slot {
 /* FILTER_ADD on its way: whose SUBACK waits for it. */
 struct ticket_waiter {
     uint64_t conn;
-    uint64_t pending_id;
+    uint64_t pending_id; /* of the SUBSCRIBE; 0: the connection is being opened */
     uint32_t index;
 };
 

@@ -239,6 +239,16 @@ class Basics:
                 first.expect_closed()
                 second.nothing()
 
+    def test_the_will_of_an_overtaken_connection_is_not_late(self):
+        watcher = self.client(self.name("w"), gateway=self.FAR)
+        watcher.subscribe((self.name(), 1))
+        self.client(self.name("c"), gateway=self.FAR,
+                    will={"topic": self.name(), "payload": "overtaken", "qos": 1})
+        self.client(self.name("c"))
+        begin = time.monotonic()
+        self.assertEqual(watcher.receive().payload, b"overtaken")
+        self.assertLess(time.monotonic() - begin, 2, "as late as if the gateway had been lost")
+
     def test_clean_start_discards_the_session(self):
         topic = self.name()
         sub = self.persistent(self.name("s"), gateway=self.FAR)

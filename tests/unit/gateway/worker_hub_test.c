@@ -5,7 +5,7 @@
 #include "proto/feed.h"
 
 static void
-a_kick_says_why_and_does_not_close_the_session(void)
+a_kick_says_why_and_the_store_hears_that_the_will_is_due(void)
 {
     struct stage stage;
     stage_init(&stage, 1);
@@ -22,6 +22,9 @@ a_kick_says_why_and_does_not_close_the_session(void)
         (struct post){
             .kind = POST_KICK, .conn = ready.conn, .a = ready.a, .b = ready.b, .flags = 0x8E});
     CU_ASSERT_EQUAL(stage_farewell(fd), 0xE08E);
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_CLOSE, 1));
+    struct post end = fake_hub_last(&stage.hub, POST_CLOSE);
+    CU_ASSERT(end.a == ready.a && end.b == ready.b && end.flags == CLOSE_WILL);
     int old = stage_client(&stage, 0, CONNECT_311);
     stage_tell(&stage, (struct post){.kind = POST_KICK, .a = 2, .b = 1, .flags = 0x8E});
     CU_ASSERT(stage_is_closed(old));
@@ -29,7 +32,7 @@ a_kick_says_why_and_does_not_close_the_session(void)
     close(old);
     int other = stage_client(&stage, 0, CONNECT_311);
     CU_ASSERT(stage_ping(other));
-    CU_ASSERT_EQUAL(fake_hub_count(&stage.hub, POST_CLOSE), 0);
+    CU_ASSERT_EQUAL(fake_hub_count(&stage.hub, POST_CLOSE), 2);
     close(other);
     stage_stop(&stage);
 }
@@ -203,7 +206,7 @@ a_session_opened_for_nobody_is_closed(void)
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(a_kick_says_why_and_does_not_close_the_session),
+    CUNIT_CASE(a_kick_says_why_and_the_store_hears_that_the_will_is_due),
     CUNIT_CASE(hold_stops_reading_publishers_only),
     CUNIT_CASE(draining_closes_everybody_and_says_so),
     CUNIT_CASE(sessions_are_announced_to_a_store_that_came_back),

@@ -243,6 +243,107 @@ a_resumed_session_has_its_subscriptions_and_packet_ids(void)
 }
 
 static void
+connack_waits_until_the_resumed_filters_are_known_everywhere(void)
+{
+    struct stage stage;
+    stage_init(&stage, 1);
+    stage.hub.session_present = true;
+    stage.hub.restored = (struct session_subscription){.filter = slice_cstr("t"), .qos = 1};
+    stage_start(&stage);
+    stage_mute(&stage, POST_FILTER_ADD, true);
+    int fd = stage_dial(&stage, 0);
+    stage_send(fd, CONNECT_311_PERSISTENT);
+    stage_send(fd, "C0 00");
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_FILTER_ADD, 1));
+    uint64_t ticket = fake_hub_last(&stage.hub, POST_FILTER_ADD).a;
+    stage_tell(&stage, (struct post){.kind = POST_PLACE_ADD,
+                                     .a = 5,
+                                     .flags = PLACE_REMOTE,
+                                     .body = post_filter_new(slice_cstr("far/#"))});
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_PLACE_ACK, 1)); /* the worker has gone round */
+    uint8_t byte;
+    CU_ASSERT(recv(fd, &byte, 1, MSG_DONTWAIT) < 0);
+    CU_ASSERT_EQUAL(fake_hub_count(&stage.hub, POST_READY), 0);
+    stage_tell(&stage, (struct post){.kind = POST_FILTER_READY, .a = ticket});
+    CU_ASSERT(stage_expect(fd, "20 02 01 00 D0 00"));
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_READY, 1));
+    close(fd);
+    stage_stop(&stage);
+}
+
+static void
+connack_refuses_when_a_resumed_filter_cannot_be_made_known(void)
+{
+    struct stage stage;
+    stage_init(&stage, 1);
+    stage.hub.session_present = true;
+    stage.hub.restored = (struct session_subscription){.filter = slice_cstr("t"), .qos = 1};
+    stage.hub.filter_result = ERR_TIMEOUT;
+    stage_start(&stage);
+    int fd = stage_dial(&stage, 0);
+    stage_send(fd, CONNECT_5_PERSISTENT);
+    CU_ASSERT_EQUAL(stage_farewell(fd), 0x2088);
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_CLOSE, 1));
+    CU_ASSERT_EQUAL(fake_hub_last(&stage.hub, POST_CLOSE).flags, 0); /* it never was connected */
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_FILTER_REMOVE, 1));
+    CU_ASSERT_EQUAL(fake_hub_count(&stage.hub, POST_READY), 0);
+    close(fd);
+    stage_stop(&stage);
+}
+
+static void
+a_store_that_comes_back_while_connack_waits_ends_the_connection(void)
+{
+    struct stage stage;
+    stage_init(&stage, 1);
+    stage.hub.session_present = true;
+    stage.hub.restored = (struct session_subscription){.filter = slice_cstr("t"), .qos = 1};
+    stage_start(&stage);
+    stage_mute(&stage, POST_FILTER_ADD, true);
+    int fd = stage_dial(&stage, 0);
+    stage_send(fd, CONNECT_5_PERSISTENT);
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_FILTER_ADD, 1));
+    stage_tell(&stage, (struct post){.kind = POST_ANNOUNCE});
+    CU_ASSERT_EQUAL(stage_farewell(fd), 0x2088);
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_CLOSE, 1));
+    CU_ASSERT_EQUAL(fake_hub_count(&stage.hub, POST_ANNOUNCEMENT), 1); /* the end of it */
+    close(fd);
+    stage_stop(&stage);
+}
+
+static void
+a_release_without_answer_is_told_again_to_a_store_that_came_back(void)
+{
+    struct stage stage;
+    stage_init(&stage, 1);
+    stage_start(&stage);
+    stage_mute(&stage, POST_INBOUND_RELEASE, true);
+    int pub = stage_client(&stage, 0, CONNECT_311_PERSISTENT);
+    stage_send(pub, "34 06 00 01 't' 00 07 'x'");
+    CU_ASSERT(stage_expect(pub, "50 02 00 07"));
+    stage_send(pub, "62 02 00 07 62 02 00 07");
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_INBOUND_RELEASE, 1));
+    CU_ASSERT(stage_ping(pub));
+    stage_tell(&stage, (struct post){.kind = POST_ANNOUNCE});
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_INBOUND_RELEASE, 2));
+    struct post last = fake_hub_last(&stage.hub, POST_INBOUND_RELEASE);
+    CU_ASSERT_EQUAL(last.aux, 7);
+    /* both are answered in the end: one PUBCOMP, and a new use of the id stays untouched */
+    struct post released = {.kind = POST_INBOUND_RELEASED, .conn = last.conn, .aux = 7};
+    stage_tell(&stage, released);
+    CU_ASSERT(stage_expect(pub, "70 02 00 07"));
+    stage_mute(&stage, POST_INBOUND_PUBLISH, true);
+    stage_send(pub, "34 06 00 01 't' 00 07 'y'");
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_INBOUND_PUBLISH, 2));
+    stage_tell(&stage, released);
+    CU_ASSERT(stage_ping(pub));
+    stage_tell(&stage, (struct post){.kind = POST_INBOUND_DONE, .conn = last.conn, .aux = 7});
+    CU_ASSERT(stage_expect(pub, "50 02 00 07"));
+    close(pub);
+    stage_stop(&stage);
+}
+
+static void
 retained_messages_follow_suback_page_by_page(void)
 {
     struct stage stage;
@@ -351,6 +452,10 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(a_persistent_session_gets_its_queue_from_the_store),
     CUNIT_CASE(a_persistent_publisher_at_qos_2_goes_through_the_store),
     CUNIT_CASE(a_resumed_session_has_its_subscriptions_and_packet_ids),
+    CUNIT_CASE(connack_waits_until_the_resumed_filters_are_known_everywhere),
+    CUNIT_CASE(connack_refuses_when_a_resumed_filter_cannot_be_made_known),
+    CUNIT_CASE(a_store_that_comes_back_while_connack_waits_ends_the_connection),
+    CUNIT_CASE(a_release_without_answer_is_told_again_to_a_store_that_came_back),
     CUNIT_CASE(retained_messages_follow_suback_page_by_page),
     CUNIT_CASE(a_filter_that_fails_is_refused_and_undone),
     CUNIT_CASE(two_clients_wait_for_the_same_filter),
