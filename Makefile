@@ -105,9 +105,9 @@ test: ## everything that must pass: unit, integration, cluster; ends with `N pas
 test-unit: ## unit tests of one flavour (FLAVOUR=asan|tsan|release)
 	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=$(FLAVOUR) unit
 	@tests/run.py $(TESTS)
-test-integration: ## tests/integration against the programs of one flavour
+test-integration: ## tests/integration and tests/conformance against the programs of one flavour
 	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=$(FLAVOUR) programs
-	@FLAVOUR=$(FLAVOUR) tests/run.py tests/integration/*_test.py
+	@FLAVOUR=$(FLAVOUR) tests/run.py tests/integration/*_test.py tests/conformance/*_test.py
 test-cluster: ## tests/cluster: programs are killed while an oracle counts
 	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=$(FLAVOUR) programs
 	@FLAVOUR=$(FLAVOUR) tests/run.py tests/cluster/*_test.py

@@ -26,7 +26,7 @@ for t in "${threads[@]}"; do
 done
 build FLAVOUR=tsan "${tsan[@]}"
 suite tsan "${tsan[@]}"
-suite asan tests/integration/*_test.py
+suite asan tests/integration/*_test.py tests/conformance/*_test.py
 build FLAVOUR=release programs build/release/mqload
 suite release tests/cluster/*_test.py
 build FLAVOUR=fuzz WERROR= fuzzers

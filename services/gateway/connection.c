@@ -218,9 +218,7 @@ connection_fail(struct connection *connection, enum mqtt_reason reason)
     connection_close(connection);
 }
 
-/* All that an open session holds goes; the store hears of it, also when it told us to: it waits for
- * the word whether the connection had ended with a goodbye before the will of one taken over goes
- * out. */
+/* All that an open session holds goes; the store hears of it. */
 static void
 end_session(struct connection *connection)
 {
