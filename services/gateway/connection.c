@@ -241,7 +241,7 @@ end_session(struct connection *connection)
         worker->counts.dropped_gone += connection->session->queue_count;
     session_free(connection->session);
     connection->session = NULL;
-    retained_fetch_free_all(connection->retained);
+    retained_fetch_free_all(connection, connection->retained);
     connection->retained = NULL;
     session_opened_free(connection->opened);
     connection->opened = NULL;
@@ -284,7 +284,7 @@ connection_free(struct connection *connection)
         event_del(&connection->event);
     wheel_cancel(&worker->wheel, &connection->timer);
     session_free(connection->session);
-    retained_fetch_free_all(connection->retained);
+    retained_fetch_free_all(connection, connection->retained);
     session_opened_free(connection->opened);
     identity_free(connection->identity);
     mem_free(connection->input);

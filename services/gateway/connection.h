@@ -32,6 +32,7 @@ struct worker;
 struct identity;
 struct suback;
 struct retained_fetch;
+struct retained_seen;
 
 enum connection_state {
     CONNECTION_NEW,
@@ -86,6 +87,7 @@ struct connection {
     struct session_opened *opened;   /* the store's welcome, while its filters are on their way */
     struct suback *subacks;          /* SUBSCRIBEs and UNSUBSCRIBEs not answered yet */
     struct retained_fetch *retained; /* filters whose retained messages are to be sent */
+    struct retained_seen *retained_seen; /* NULL: none are to be sent (on_retained.c) */
     uint64_t session_number, epoch;
     uint64_t active_ms;  /* when it last spoke */
     uint32_t max_packet; /* the client's Maximum Packet Size; 0: none */

@@ -10,6 +10,7 @@
 
 #include "common/mem.h"
 #include "proto/mqtt_encode.h"
+#include "services/gateway/desk.h"
 #include "services/gateway/worker_state.h"
 
 #define REF_PAYLOAD 3000u /* payloads from here on are referenced, not copied */
@@ -252,6 +253,16 @@ send_one(struct connection *connection, struct publication *publication, uint8_t
     }
 }
 
+/* A message that is published now; the state of the connection was looked at. */
+static inline void
+send_live(struct connection *connection, struct publication *publication, uint8_t qos, bool retain,
+          const uint32_t *identifiers, uint32_t count, bool many)
+{
+    if (publication->retain && connection->retained_seen != NULL)
+        desk_retained_note(connection, publication->topic);
+    send_one(connection, publication, qos, retain, identifiers, count, many);
+}
+
 void
 deliver_to(struct connection *connection, struct publication *publication, uint8_t qos, bool retain,
            const uint32_t *identifiers, uint32_t count)
@@ -310,9 +321,9 @@ deliver_route(struct worker *worker, const struct route *route, struct publicati
             qos = publication->qos;
         if (qos > 0 && (subscription->flags & SUBSCRIPTION_PERSISTENT))
             continue;
-        send_one(subscription->connection, publication, qos,
-                 publication->retain && (subscription->flags & SUBSCRIPTION_AS_PUBLISHED),
-                 &subscription->identifier, subscription->identifier != 0, many);
+        send_live(subscription->connection, publication, qos,
+                  publication->retain && (subscription->flags & SUBSCRIPTION_AS_PUBLISHED),
+                  &subscription->identifier, subscription->identifier != 0, many);
         if (worker->pool.taken > WORKER_FLUSH_CHUNKS)
             worker_flush_dirty(worker);
     }
@@ -384,9 +395,9 @@ send_gathered(struct worker *worker, struct publication *publication)
         uint32_t n = gathered->id_count;
         for (uint32_t at = gathered->first_id; at != 0; at = deliver->ids[at - 1].next)
             deliver->list[--n] = deliver->ids[at - 1].identifier;
-        send_one(gathered->connection, publication, qos,
-                 publication->retain && gathered->as_published, deliver->list, gathered->id_count,
-                 deliver->count > 1);
+        send_live(gathered->connection, publication, qos,
+                  publication->retain && gathered->as_published, deliver->list, gathered->id_count,
+                  deliver->count > 1);
         if (worker->pool.taken > WORKER_FLUSH_CHUNKS)
             worker_flush_dirty(worker);
     }

@@ -55,9 +55,16 @@ void desk_drop_subscriptions(struct connection *connection);
 
 /* on_retained.c */
 struct retained_fetch;
-/* New; filter is copied. */
-struct retained_fetch *retained_fetch_new(struct slice filter, uint8_t qos, uint32_t identifier);
-void retained_fetch_free_all(struct retained_fetch *list);
+/* New; filter is copied. From now on, until it is freed, desk_retained_note counts. */
+struct retained_fetch *retained_fetch_new(struct connection *connection, struct slice filter,
+                                          uint8_t qos, uint32_t identifier);
+void retained_fetch_free_all(struct connection *connection, struct retained_fetch *list);
+/* Takes those of a filter out of a list and frees them. */
+void retained_fetch_cancel(struct connection *connection, struct retained_fetch **list,
+                           struct slice filter);
+/* A live message that replaces what is retained under this topic goes to the client: what a fetch
+ * still brings of the topic is older, or the same, and is left out. Only while retained_seen. */
+void desk_retained_note(struct connection *connection, struct slice topic);
 struct retained_fetch **retained_fetch_next(struct retained_fetch *fetch);
 /* Asks for the next page if nothing is asked and the client has read the last one. */
 void desk_retained_continue(struct connection *connection);

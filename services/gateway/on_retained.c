@@ -4,14 +4,21 @@
  * connection at a time, and the next page only when the client has taken the last one, so that a
  * subscription to everything costs no more memory than one page. Persistent sessions get theirs
  * from the store's queue.
+ *
+ * Order: the subscription counts before its retained messages are here, so a newer retained publish
+ * may go out first. The topics of such are remembered while anything is fetched for the client, and
+ * not sent again. Their number is bounded; beyond it an old one may follow a new one. A live
+ * message without RETAIN replaces nothing: what is retained still comes, after it.
  */
 #include <string.h>
 
+#include "common/hash.h"
 #include "common/mem.h"
 #include "services/gateway/desk.h"
 
 #define PAGE        64u
 #define OUTPUT_FULL (64u * 1024u)
+#define SEEN_MAX    1024u
 
 struct retained_fetch {
     struct retained_fetch *next;
@@ -23,9 +30,46 @@ struct retained_fetch {
     uint8_t filter[];
 };
 
-struct retained_fetch *
-retained_fetch_new(struct slice filter, uint8_t qos, uint32_t identifier)
+/* Topics as hashes: a collision costs one retained message, once in 2^64. */
+struct retained_seen {
+    uint32_t fetches; /* that need it */
+    uint32_t count, size;
+    uint64_t *topics;
+};
+
+void
+desk_retained_note(struct connection *connection, struct slice topic)
 {
+    struct retained_seen *seen = connection->retained_seen;
+    if (seen->count == SEEN_MAX)
+        return;
+    if (seen->count == seen->size) {
+        seen->size = seen->size == 0 ? 16 : seen->size * 2;
+        seen->topics = mem_realloc_array(seen->topics, seen->size, sizeof(*seen->topics));
+    }
+    seen->topics[seen->count++] = hash_local(topic.data, topic.len);
+}
+
+static bool
+is_replaced(const struct connection *connection, struct slice topic)
+{
+    const struct retained_seen *seen = connection->retained_seen;
+    if (seen->count == 0)
+        return false;
+    uint64_t hash = hash_local(topic.data, topic.len);
+    uint32_t i = 0;
+    while (i < seen->count && seen->topics[i] != hash)
+        i++;
+    return i < seen->count;
+}
+
+struct retained_fetch *
+retained_fetch_new(struct connection *connection, struct slice filter, uint8_t qos,
+                   uint32_t identifier)
+{
+    if (connection->retained_seen == NULL)
+        connection->retained_seen = mem_zalloc(sizeof(*connection->retained_seen));
+    connection->retained_seen->fetches++;
     struct retained_fetch *fetch = mem_zalloc(sizeof(*fetch) + filter.len);
     fetch->identifier = identifier;
     fetch->qos = qos;
@@ -49,22 +93,42 @@ set_after(struct retained_fetch *fetch, struct slice after)
 }
 
 static void
-pop(struct connection *connection)
+free_first(struct connection *connection, struct retained_fetch **list)
 {
-    struct retained_fetch *fetch = connection->retained;
-    connection->retained = fetch->next;
+    struct retained_fetch *fetch = *list;
+    struct retained_seen *seen = connection->retained_seen;
+    *list = fetch->next;
     set_after(fetch, slice_of(NULL, 0));
     mem_free(fetch);
+    if (--seen->fetches > 0)
+        return;
+    mem_free(seen->topics);
+    mem_free(seen);
+    connection->retained_seen = NULL;
+}
+
+static void
+pop(struct connection *connection)
+{
+    free_first(connection, &connection->retained);
 }
 
 void
-retained_fetch_free_all(struct retained_fetch *list)
+retained_fetch_free_all(struct connection *connection, struct retained_fetch *list)
 {
-    while (list != NULL) {
-        struct retained_fetch *fetch = list;
-        list = fetch->next;
-        set_after(fetch, slice_of(NULL, 0));
-        mem_free(fetch);
+    while (list != NULL)
+        free_first(connection, &list);
+}
+
+void
+retained_fetch_cancel(struct connection *connection, struct retained_fetch **list,
+                      struct slice filter)
+{
+    while (*list != NULL) {
+        if (slice_equal(slice_of((*list)->filter, (*list)->filter_len), filter))
+            free_first(connection, list);
+        else
+            list = &(*list)->next;
     }
 }
 
@@ -105,6 +169,8 @@ desk_retained(struct connection *connection, uint64_t ticket, enum err err,
         for (uint32_t i = 0; i < answer->count; i++) {
             struct publication publication;
             publication_of(answer->messages[i], &publication);
+            if (is_replaced(connection, publication.topic))
+                continue;
             uint8_t qos = publication.qos < fetch->qos ? publication.qos : fetch->qos;
             deliver_to(connection, &publication, qos, true, &fetch->identifier,
                        fetch->identifier != 0);

@@ -42,11 +42,11 @@ suback_new(struct worker *worker, const struct mqtt_subscribe *packet, bool is_u
 }
 
 static void
-suback_free(struct suback *suback)
+suback_free(struct connection *connection, struct suback *suback)
 {
     mem_free(suback->asked);
     subscribe_request_free(suback->request);
-    retained_fetch_free_all(suback->retained);
+    retained_fetch_free_all(connection, suback->retained);
     mem_free(suback);
 }
 
@@ -87,6 +87,16 @@ set(struct subscription *subscription, uint8_t qos, bool no_local, bool as_publi
     subscription->identifier = identifier;
 }
 
+/* What is still to be fetched for this filter is not wanted any more. */
+static void
+cancel_retained(struct connection *connection, struct slice filter)
+{
+    retained_fetch_cancel(connection, &connection->retained, filter);
+    for (struct suback *suback = connection->subacks; suback != NULL; suback = suback->next)
+        retained_fetch_cancel(connection, &suback->retained, filter);
+    desk_retained_continue(connection);
+}
+
 /* Frees the subscription, and its route if it was the last. */
 static void
 drop(struct connection *connection, struct subscription *subscription)
@@ -98,6 +108,8 @@ drop(struct connection *connection, struct subscription *subscription)
         at = &(*at)->next;
     *at = subscription->next;
     connection->subscription_count--;
+    if (connection->retained_seen != NULL)
+        cancel_retained(connection, route_filter(route));
     routes_unsubscribe(worker->routes, subscription);
     worker_release_route(worker, route);
 }
@@ -162,7 +174,7 @@ finish(struct connection *connection, struct suback *suback)
     }
     if (suback->request != NULL && !suback->is_unsubscribe)
         undo_at_store(connection, suback);
-    suback_free(suback);
+    suback_free(connection, suback);
 }
 
 /* One more, or one less, waits for its answers. */
@@ -263,7 +275,8 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
         suback->waiting++;
     if (!persistent && worker->options.retain_available &&
         (wanted->retain_handling == 0 || (wanted->retain_handling == 1 && is_new))) {
-        *suback->retained_end = retained_fetch_new(wanted->filter, wanted->qos, identifier);
+        *suback->retained_end =
+            retained_fetch_new(connection, wanted->filter, wanted->qos, identifier);
         suback->retained_end = retained_fetch_next(*suback->retained_end);
     }
     return wanted->qos;
@@ -434,7 +447,7 @@ desk_drop_subscriptions(struct connection *connection)
     while (connection->subacks != NULL) {
         struct suback *suback = connection->subacks;
         connection->subacks = suback->next;
-        suback_free(suback);
+        suback_free(connection, suback);
     }
     while (connection->subscriptions != NULL)
         drop(connection, connection->subscriptions);

@@ -419,6 +419,80 @@ shared_subscriptions_are_refused_for_now(void)
     stage_stop(&stage);
 }
 
+/* A client whose SUBACK has come and whose retained messages have not. */
+static int
+fetching_client(struct stage *stage, struct post *fetch)
+{
+    stage_mute(stage, POST_RETAINED_GET, true);
+    int sub = stage_client(stage, 0, CONNECT_311);
+    stage_send(sub, "82 06 00 01 00 01 '#' 00");
+    CU_ASSERT(stage_expect(sub, "90 03 00 01 00"));
+    CU_ASSERT(fake_hub_wait(&stage->hub, POST_RETAINED_GET, 1));
+    *fetch = fake_hub_last(&stage->hub, POST_RETAINED_GET);
+    return sub;
+}
+
+static void
+answer_fetch(struct stage *stage, const struct post *fetch)
+{
+    struct message *list[2] = {sample("t", "old", 0), sample("u", "old", 0)};
+    stage_tell(stage, (struct post){.kind = POST_RETAINED,
+                                    .conn = fetch->conn,
+                                    .a = fetch->a,
+                                    .body = retained_answer_new(slice_of(NULL, 0), list, 2)});
+}
+
+static void
+a_retained_message_does_not_follow_the_one_that_replaced_it(void)
+{
+    struct stage stage;
+    struct post fetch;
+    stage_init(&stage, 1);
+    stage_start(&stage);
+    int sub = fetching_client(&stage, &fetch);
+    int pub = stage_client(&stage, 0, CONNECT_5);
+    stage_send(pub, "31 07 00 01 't' 00 'new'"); /* retained: replaces */
+    CU_ASSERT(stage_expect(sub, "30 06 00 01 't' 'new'"));
+    stage_send(pub, "30 07 00 01 'u' 00 'now'"); /* replaces nothing */
+    CU_ASSERT(stage_expect(sub, "30 06 00 01 'u' 'now'"));
+    answer_fetch(&stage, &fetch);
+    CU_ASSERT(stage_expect(sub, "31 06 00 01 'u' 'old'"));
+    CU_ASSERT(stage_ping(sub));
+    stage_send(sub, "82 06 00 02 00 01 '#' 00"); /* another subscription starts anew */
+    CU_ASSERT(stage_expect(sub, "90 03 00 02 00"));
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_RETAINED_GET, 2));
+    fetch = fake_hub_last(&stage.hub, POST_RETAINED_GET);
+    answer_fetch(&stage, &fetch);
+    CU_ASSERT(stage_expect(sub, "31 06 00 01 't' 'old' 31 06 00 01 'u' 'old'"));
+    close(sub);
+    close(pub);
+    stage_stop(&stage);
+}
+
+static void
+unsubscribing_ends_what_is_fetched(void)
+{
+    struct stage stage;
+    struct post fetch;
+    stage_init(&stage, 1);
+    stage_start(&stage);
+    int sub = fetching_client(&stage, &fetch);
+    stage_send(sub, "82 06 00 02 00 01 't' 00"); /* waits its turn */
+    CU_ASSERT(stage_expect(sub, "90 03 00 02 00"));
+    stage_send(sub, "A2 ?? 00 03 00 01 '#'");
+    CU_ASSERT(stage_expect(sub, "B0 02 00 03"));
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_RETAINED_GET, 2)); /* its turn */
+    answer_fetch(&stage, &fetch);
+    CU_ASSERT(stage_ping(sub));
+    stage_send(sub, "A2 ?? 00 04 00 01 't'");
+    CU_ASSERT(stage_expect(sub, "B0 02 00 04"));
+    fetch = fake_hub_last(&stage.hub, POST_RETAINED_GET);
+    answer_fetch(&stage, &fetch);
+    CU_ASSERT(stage_ping(sub));
+    close(sub);
+    stage_stop(&stage);
+}
+
 static void
 unsubscribing_ends_delivery(void)
 {
@@ -460,6 +534,8 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(a_filter_that_fails_is_refused_and_undone),
     CUNIT_CASE(two_clients_wait_for_the_same_filter),
     CUNIT_CASE(shared_subscriptions_are_refused_for_now),
+    CUNIT_CASE(a_retained_message_does_not_follow_the_one_that_replaced_it),
+    CUNIT_CASE(unsubscribing_ends_what_is_fetched),
     CUNIT_CASE(unsubscribing_ends_delivery),
 };
 CUNIT_MAIN("worker_session", cases)
