@@ -96,6 +96,23 @@ class Retained:
                 self.assertEqual(sorted(g.topic for g in self.take(sub, 5)), names[:5])
                 self.nothing_retained(sub)
 
+    def test_a_retained_message_does_not_follow_a_newer_one(self):
+        """Published while the subscriber's retained message is being fetched: order stays, nothing comes twice."""
+        for kind in KINDS:
+            for i in range(5):
+                topic = f"{self.name()}/{kind}/{i}"
+                pub = self.client(topic + "p")
+                pub.publish(topic, "0", 1, retain=True)
+                sub = self.of_kind(kind, topic)
+                sub.subscribe((topic, 1))
+                pub.send(b"".join(mqtt.publish(topic, str(n), 1, n, retain=True) for n in range(1, 9)))
+                got = []
+                while not got or got[-1] != 8:
+                    got.append(int(sub.receive().payload))
+                self.nothing_retained(sub)
+                self.assertEqual(got, sorted(set(got)))
+                self.assertEqual(got[-8:], list(range(1, 9)))
+
     def test_retain_handling_1_sends_it_with_a_new_subscription_only(self):
         topic = self.name()
         self.client(self.name("p")).publish(topic, "r", 1, retain=True)
