@@ -144,7 +144,7 @@ class Ending:
                 client.send(data + mqtt.publish(topic, "late", 1, 1) + mqtt.packet(mqtt.PINGREQ))
                 client.expect(mqtt.DISCONNECT)
                 client.expect_closed()
-        watcher.nothing()
+        self.quiet(watcher)
 
     def test_a_taken_over_connection_gets_disconnect_and_is_closed(self):
         first = self.client(self.name())
@@ -184,7 +184,7 @@ class Ending:
             client = self.client(self.name("c"), version)
             client.send(mqtt.disconnect(version=version) + mqtt.publish(topic, "late", 1, 1, version=version))
             client.expect_closed()
-        watcher.nothing()
+        self.quiet(watcher)
 
     def test_a_normal_disconnect_discards_the_will_and_others_do_not(self):
         topic = self.name()
@@ -193,15 +193,15 @@ class Ending:
         for version in VERSIONS:
             client = self.client(self.name("c"), version, will=will)
             self.leave(client)
-            watcher.nothing()
+            self.quiet(watcher)
         self.leave(self.client(self.name("c"), will=will), 0x00)
         delayed = dict(will, props={"will_delay": 1})
         self.leave(self.client(self.name("c"), will=delayed, props={"session_expiry": 60}), 0x00, {"session_expiry": 0})
-        watcher.nothing()
+        self.quiet(watcher)
         for reason in (0x04, 0x80, 0x98):
             self.leave(self.client(self.name("c"), will=will), reason)
             self.assertEqual(watcher.receive().payload, b"gone")
-        watcher.nothing()
+        self.quiet(watcher)
 
     def test_a_session_expiry_of_0_cannot_be_raised_at_the_end(self):
         client = self.client(self.name())

@@ -73,6 +73,19 @@ class Ends(ClusterTest):
             flows += got.qos == 2
         return out
 
+    def quiet(self, client):
+        """Asserts that nothing comes but a message of QoS 1 that is published now: what the store or a core
+        had still to send (which nothing() cannot know) would come first. Needs room in flight."""
+        self.marks = getattr(self, "marks", 0) + 1
+        topic = f"quiet/{self.name()}/{self.marks}"
+        client.subscribe((topic, 1))
+        with self.client("quiet", 4, self.FAR) as other:
+            other.publish(topic, "q", 1)
+        got = client.recv()
+        self.assertEqual((got.kind, getattr(got, "topic", None)), (mqtt.PUBLISH, topic), got)
+        client.send(mqtt.ack(mqtt.PUBACK, got.pid, version=client.version))
+        client.unsubscribe(topic)
+
     def drop(self, client):
         """Ends the connection as if the network had failed."""
         client.close()

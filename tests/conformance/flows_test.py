@@ -53,7 +53,7 @@ class Flows:
                     self.assertEqual(pub.expect(mqtt.PUBCOMP).pid, 9)
                     pub.publish(topic, "end", 2)
                     self.assertEqual(sub.receive().payload, b"end")
-                    sub.nothing()
+                    self.quiet(sub)
 
     def test_after_pubcomp_the_same_id_is_a_new_message(self):
         for version in VERSIONS:
@@ -195,7 +195,7 @@ class Flows:
                         self.assertEqual((got.pid, got.flags, got.reason), (pid, 2, 0))
                     for pid in pids:
                         self.sends(sub, mqtt.PUBCOMP, pid)
-                    sub.nothing()
+                    self.quiet(sub)
 
     def test_a_refusing_pubrec_ends_the_flow(self):
         for label, connect in self.kinds():
@@ -205,7 +205,7 @@ class Flows:
                 sub.subscribe((topic, 2))
                 self.client(topic + "p").publish(topic, "x", 2)
                 self.sends(sub, mqtt.PUBREC, sub.expect(mqtt.PUBLISH).pid, 0x97)
-                sub.nothing()
+                self.quiet(sub)
 
     def small(self, connect, client_id, maximum, **options):
         props = {"receive_maximum": maximum, "session_expiry": 3600 if connect == self.persistent else 0}
@@ -251,7 +251,7 @@ class Flows:
                     got = sub.expect(mqtt.PUBLISH)
                     self.assertEqual(int(got.payload), i)
                     self.sends(sub, mqtt.PUBACK if got.qos == 1 else mqtt.PUBREC, got.pid, 0x80)
-                sub.nothing()
+                self.quiet(sub)
 
     def test_everything_else_goes_on_while_no_message_may_be_sent(self):
         for label, connect in self.kinds():
@@ -288,7 +288,7 @@ class Flows:
                 self.sends(sub, mqtt.PUBACK, first[2].pid)
                 self.sends(sub, mqtt.PUBREC, first[1].pid)
                 self.assertEqual(sub.expect(mqtt.PUBREL).pid, first[1].pid)
-                sub.nothing()
+                self.quiet(sub)
                 sub.close()
                 back = self.persistent(topic + "s", version)
                 again = [back.recv() for _ in range(7)]
@@ -298,7 +298,7 @@ class Flows:
                 wanted = [f for i, f in enumerate(first) if i not in (1, 2)]
                 self.assertEqual([(g.payload, g.pid, g.qos, g.dup) for g in publishes],
                                  [(f.payload, f.pid, f.qos, True) for f in wanted])
-                back.nothing()
+                self.quiet(back)
 
     def test_publish_is_not_sent_again_once_pubrel_was(self):
         for version in VERSIONS:
@@ -314,11 +314,11 @@ class Flows:
                     sub.close()
                     sub = self.persistent(topic + "s", version, gateway)
                     self.assertEqual(sub.expect(mqtt.PUBREL).pid, pid)
-                    sub.nothing()
+                    self.quiet(sub)
                 self.sends(sub, mqtt.PUBCOMP, pid)
-                sub.nothing()
+                self.quiet(sub)
                 sub.close()
-                self.persistent(topic + "s", version).nothing()
+                self.quiet(self.persistent(topic + "s", version))
 
     def test_nothing_is_sent_again_on_an_open_connection(self):
         for version in VERSIONS:
@@ -338,10 +338,10 @@ class Flows:
                     self.assertEqual(sub.expect(mqtt.PUBREL).pid, second.pid)
                     pub.publish(topic, "4", 1)
                     self.assertEqual(sub.receive().payload, b"4")
-                    sub.nothing()
+                    self.quiet(sub)
                     self.sends(sub, mqtt.PUBACK, first.pid)
                     self.sends(sub, mqtt.PUBCOMP, second.pid)
-                    sub.nothing()
+                    self.quiet(sub)
 
     def test_a_refused_message_is_not_sent_again(self):
         topic = self.name()
@@ -353,12 +353,12 @@ class Flows:
         for _ in range(4):
             got = sub.expect(mqtt.PUBLISH)
             self.sends(sub, mqtt.PUBACK if got.qos == 1 else mqtt.PUBREC, got.pid, 0x83)
-        sub.nothing()
+        self.quiet(sub)
         sub.send(mqtt.disconnect())
         sub.expect_closed()
         back = self.persistent(topic + "s")
         self.assertEqual(back.connack.session_present, 1)
-        back.nothing()
+        self.quiet(back)
 
     def test_a_message_that_was_sent_does_not_expire(self):
         topic = self.name()

@@ -63,7 +63,7 @@ class Sessions:
                     self.assertEqual(back.receive().payload, b"x")
                 else:  # subscriptions and queue are gone too
                     pub.publish(topic, "y", 1)
-                back.nothing() if not present else self.assertEqual(back.receive().payload, b"y")
+                self.quiet(back) if not present else self.assertEqual(back.receive().payload, b"y")
 
     def test_a_session_expiry_counts_from_the_end_of_the_connection(self):
         topic = self.name()
@@ -87,7 +87,7 @@ class Sessions:
                 sub = self.of_kind("persistent", topic, False, version)
                 self.assertEqual(sub.connack.session_present, 0 if version == 3 else 1)  # 3.1 has no such flag
                 self.assertEqual([(g.payload, g.qos) for g in self.finish(sub, 2)], [(b"1", 1), (b"2", 2)])
-                sub.nothing()
+                self.quiet(sub)
 
     def test_clean_session_starts_with_nothing_and_leaves_nothing(self):
         for version in VERSIONS:
@@ -100,14 +100,14 @@ class Sessions:
             clean = self.client(topic, version)
             self.assertEqual(clean.connack.session_present, 0)
             pub.publish(topic, "new", 1)
-            clean.nothing()
+            self.quiet(clean)
             clean.subscribe((topic + "/c", 1))
             clean.close()
             back = self.of_kind("persistent", topic, version=version)
             self.assertEqual(back.connack.session_present, 0)
             pub.publish(topic, "x", 1)
             pub.publish(topic + "/c", "x", 1)
-            back.nothing()
+            self.quiet(back)
 
     def test_client_ids_tell_sessions_apart(self):
         topic = self.name()
@@ -123,7 +123,7 @@ class Sessions:
         for i, client_id in enumerate(ids):
             back = self.of_kind("persistent", topic + client_id, far=False)
             self.assertEqual((back.connack.session_present, back.receive().payload), (1, str(i).encode()))
-            back.nothing()
+            self.quiet(back)
 
     def test_retained_messages_outlive_the_sessions(self):
         for version in VERSIONS:
@@ -160,10 +160,10 @@ class Sessions:
             pub.close()
             for sub in subs.values():
                 self.assertEqual([g.payload for g in self.finish(sub, 2)], [b"1", b"2"])
-                sub.nothing()
+                self.quiet(sub)
             away = self.of_kind("persistent", topic + "away", False, version)
             self.assertEqual([g.payload for g in self.finish(away, 2)], [b"1", b"2"])
-            self.of_kind("persistent", topic + "other", False, version).nothing()
+            self.quiet(self.of_kind("persistent", topic + "other", False, version))
 
     # ---- in which order
 

@@ -93,7 +93,7 @@ class Subscribe:
             for t in (TOO_DEEP, topic + "/b", topic + "/a"):
                 pub.publish(t, "x", 1)
             self.assertEqual([sub.receive().topic, sub.receive().topic], [topic + "/b", topic + "/a"])
-            sub.nothing()
+            self.quiet(sub)
 
     def test_unsuback_has_a_code_for_each_filter_in_their_order(self):
         for _, topic, connect in self.each((5,)):
@@ -123,7 +123,7 @@ class Subscribe:
                     pub.publish(topic, f"{qos}", qos)
                     got = sub.receive()
                     self.assertEqual((got.payload, got.qos), (b"%d" % qos, min(qos, granted)))
-                sub.nothing()
+                self.quiet(sub)
                 sub.close()
 
     def test_no_local_keeps_own_messages_away(self):
@@ -135,7 +135,7 @@ class Subscribe:
             for qos in (0, 1, 2):
                 me.publish(topic, f"{qos}", qos)
                 self.assertEqual(other.receive().payload, b"%d" % qos)
-            me.nothing()
+            self.quiet(me)
             self.client(topic + "p").publish(topic, "from the other", 2)
             self.assertEqual(me.receive().payload, b"from the other")
 
@@ -149,7 +149,7 @@ class Subscribe:
         self.assertEqual(me.connack.session_present, 1)
         for qos in (0, 1, 2):
             me.publish(topic, "own", qos)
-        me.nothing()
+        self.quiet(me)
 
     def test_subscribing_again_replaces_the_subscription(self):
         for version, topic, connect in self.each():
@@ -161,15 +161,15 @@ class Subscribe:
             pub.publish(topic, "x", 2)
             got = sub.receive()
             self.assertEqual((got.qos, got.subscription_ids), (2, [2] if v5 else []))
-            sub.nothing()
+            self.quiet(sub)
             sub.subscribe((topic, 1))
             pub.publish(topic, "x", 2)
             got = sub.receive()
             self.assertEqual((got.qos, got.subscription_ids), (1, []))
-            sub.nothing()
+            self.quiet(sub)
             sub.unsubscribe(topic)  # there is only one to end
             pub.publish(topic, "x", 2)
-            sub.nothing()
+            self.quiet(sub)
 
     def test_subscribing_again_brings_retained_messages_again(self):
         for version, topic, connect in self.each():
@@ -180,7 +180,7 @@ class Subscribe:
                 sub.subscribe((topic + "/+", 1))
                 got = sub.receive()
                 self.assertEqual((got.payload, got.retain), (b"r", True))
-                sub.nothing()
+                self.quiet(sub)
 
     def test_subscribing_again_loses_nothing(self):
         for version, topic, connect in self.each():
@@ -211,12 +211,12 @@ class Subscribe:
             self.assertEqual(sub.receive().qos, 2)
             pub.publish(topic + "/b", "x", 2)
             self.assertEqual(sub.receive().qos, 1)
-            sub.nothing()
+            self.quiet(sub)
             got = sub.unsubscribe(topic, topic + "/c", topic + "/b", topic)
             self.assertEqual(got.reasons, [0, 0x11, 0, 0x11] if version == 5 else [])
             pub.publish(topic, "x", 2)
             pub.publish(topic + "/b", "x", 2)
-            sub.nothing()
+            self.quiet(sub)
 
     # ---- the end of a subscription
 
@@ -230,7 +230,7 @@ class Subscribe:
             self.assertEqual(sub.receive().payload, b"x")
             sub.unsubscribe(topic + "/+")
             pub.publish(topic + "/a", "x", 1)
-            sub.nothing()
+            self.quiet(sub)
 
     def test_after_unsuback_no_new_messages_come(self):
         for version, topic, connect in self.each():
@@ -242,7 +242,7 @@ class Subscribe:
             sub.unsubscribe(topic)
             for qos in (0, 1, 2):
                 pub.publish(topic, "x", qos)
-            sub.nothing()
+            self.quiet(sub)
 
     def test_unsubscribe_holds_after_a_reconnect(self):
         for version, topic, connect in self.each(kinds=("persistent",)):
@@ -251,7 +251,7 @@ class Subscribe:
             sub.unsubscribe(topic)
             sub.close()
             self.client(topic + "p", version).publish(topic, "x", 1)
-            connect().nothing()
+            self.quiet(connect())
 
     def test_flows_that_have_begun_are_completed_after_unsubscribe(self):
         for version, topic, connect in self.each():
@@ -271,7 +271,7 @@ class Subscribe:
             sub.send(mqtt.ack(mqtt.PUBREC, second.pid, version=version))
             self.assertEqual(sub.expect(mqtt.PUBREL).pid, second.pid)
             sub.send(mqtt.ack(mqtt.PUBCOMP, second.pid, version=version))
-            sub.nothing()
+            self.quiet(sub)
 
     def test_unsubscribing_what_is_not_subscribed_is_answered_too(self):
         for version, topic, connect in self.each():
@@ -313,7 +313,7 @@ class Subscribe:
             for f, sub in subs.items():
                 with self.subTest(kind=kind, filter=f):
                     self.assertEqual([sub.receive().topic for _ in wanted[f]], wanted[f])
-                    sub.nothing()
+                    self.quiet(sub)
                     sub.close()
 
     def test_wildcards_in_front_do_not_match_topics_that_begin_with_a_dollar(self):
@@ -328,11 +328,11 @@ class Subscribe:
                 for topic in ("$own/" + end, "$other/" + end, "own/" + end):
                     pub.publish(topic, "x", 1)
                 self.assertEqual([exact.receive().topic, exact.receive().topic], ["$own/" + end, "$other/" + end])
-                exact.nothing()
                 while (got := sub.receive()).topic != "own/" + end:
                     self.assertNotEqual(got.topic[0], "$")
-                sub.nothing()
+                self.quiet(sub)
                 sub.close()
+                self.quiet(exact)
 
     def test_an_empty_topic_or_filter_closes_the_connection(self):
         for version in VERSIONS:
@@ -362,7 +362,7 @@ class Subscribe:
                 pub.publish(long, "x", 1)
                 self.assertEqual(sub.receive().topic, long)
                 pub.publish(long[:-1], "shorter", 1)
-                sub.nothing()
+                self.quiet(sub)
                 self.assertEqual(sub.unsubscribe(long).reasons, [0])
 
     def test_topics_are_never_normalised(self):
@@ -379,7 +379,7 @@ class Subscribe:
                     got = sub.receive()
                     self.assertEqual((got.topic, got.subscription_ids), (base + name, [i + 1]))
                     self.assertEqual(sub.unsubscribe(base + name).reasons, [0])
-                sub.nothing()
+                self.quiet(sub)
 
 
 class OneGateway(Subscribe, Ends):

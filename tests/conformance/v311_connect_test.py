@@ -47,7 +47,7 @@ class Connect311:
                 sub.subscribe((topic, 1), (topic.strip("\ufeff"), 1))
                 self.client("p", version).publish(topic, "x", 1)
                 self.assertEqual(sub.receive().topic, topic)
-                sub.nothing()
+                self.quiet(sub)
 
     def test_packets_with_other_flags_close_the_connection(self):
         for version in VERSIONS:
@@ -248,7 +248,7 @@ class Connect311:
                         mqtt.publish(topic, "late", 1, 1, retain=True, version=version))
             self.assertNotEqual(client.expect(mqtt.CONNACK).body[1], 0)
             client.expect_closed()
-        watcher.nothing()
+        self.quiet(watcher)
 
     def test_an_unanswerable_connect_is_closed_in_silence(self):
         for data in (connect4(2, "x") + b"", connect4(2, "x", "trailing"), b"\x10\x00", b"\x10\x04\0\4MQ",
@@ -273,7 +273,7 @@ class Connect311:
                 self.assertEqual(watcher.receive().payload, b"gone")
                 self.leave(self.client("c", version, will=will))
                 self.client("c", version).close()  # DISCONNECT took the will away
-                watcher.nothing()
+                self.quiet(watcher)
                 watcher.close()
 
     def test_a_take_over_publishes_the_will_of_the_old_connection_once(self):
@@ -285,7 +285,7 @@ class Connect311:
         self.assertEqual(sorted(watcher.receive().payload for _ in VERSIONS), [b"3", b"4"])
         for client in taken:
             self.drop(client)
-        watcher.nothing()
+        self.quiet(watcher)
 
     def test_a_connection_without_a_will_ends_without_a_word(self):
         for version in VERSIONS:
@@ -295,7 +295,7 @@ class Connect311:
                 will = {"topic": self.name() + "/will", "payload": "old", "qos": 1}
                 self.leave(self.of_kind(kind, "c" + kind, version=version, will=will))
                 self.drop(self.of_kind(kind, "c" + kind, version=version))
-            watcher.nothing()
+            self.quiet(watcher)
 
     def test_will_retain_says_whether_the_will_is_retained(self):
         for version in VERSIONS:
@@ -310,7 +310,7 @@ class Connect311:
                 if retain:
                     got = late.receive()
                     self.assertEqual((got.payload, got.retain), (b"gone", True))
-                late.nothing()
+                self.quiet(late)
 
     def test_silence_of_one_and_a_half_keep_alives_is_the_end(self):
         topic = self.name()
@@ -332,7 +332,7 @@ class Connect311:
                     pass
         self.assertEqual(clients, [])
         self.assertEqual([watcher.receive().payload for _ in VERSIONS], [b"silent"] * 2)
-        watcher.nothing()
+        self.quiet(watcher)
         patient.nothing()
 
 

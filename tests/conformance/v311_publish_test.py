@@ -70,7 +70,7 @@ class Publish311:
         for version, topic in self.topics():
             watcher = self.watcher(topic)
             self.fails(mqtt.packet(mqtt.PUBLISH, mqtt.text(topic) + b"\0\1x", 6), version=version)
-            watcher.nothing()
+            self.quiet(watcher)
 
     def test_publish_begins_with_a_topic_that_is_text(self):
         for version, topic in self.topics():
@@ -99,7 +99,7 @@ class Publish311:
                     self.client(topic + "p", version).publish(topic + "/x", "x", 2)
                     got = sub.receive()
                     self.assertEqual((got.qos, got.payload), (2, b"x"))
-                    sub.nothing()
+                    self.quiet(sub)
                     sub.close()
 
     def test_a_publish_that_is_not_allowed_is_acknowledged_and_goes_nowhere(self):
@@ -110,7 +110,7 @@ class Publish311:
             for qos in (0, 1, 2):
                 pub.publish("$SYS/" + self.name(), "forged", qos)
             pub.nothing()
-            watcher.nothing()
+            self.quiet(watcher)
 
     # ---- retained messages
 
