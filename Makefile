@@ -45,8 +45,8 @@ FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: help all up down deps test lint bench format asan tsan fuzz fuzzers clean programs unit \
-        test-unit test-integration test-cluster test-fresh
+.PHONY: help all up down deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
+        test-unit test-integration test-cluster test-interop test-fresh
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
@@ -86,6 +86,15 @@ $(B)/tests/unit/store/driver_lmdb_test $(B)/tests/unit/store/driver_lmdb_disk_te
 $(B)/tests/unit/store/driver_lmdb_test $(B)/tests/unit/store/driver_lmdb_disk_test: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
 build/fuzz/tests/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libproto.a build/fuzz/libcommon.a
 	$(Q)clang $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_base)
+# Test programs over other people's client libraries.
+INTEROP   := $(addprefix $(B)/interop/,mosquitto paho_sync paho_async)
+interop: $(INTEROP)
+$(B)/interop/mosquitto: LIBS_interop := -lmosquitto
+$(B)/interop/paho_sync: LIBS_interop := -lpaho-mqtt3c
+$(B)/interop/paho_async: LIBS_interop := -lpaho-mqtt3a
+$(B)/interop/%: $(B)/tests/interop/c/%.o $(B)/tests/interop/c/line.o $(B)/tests/interop/c/paho_properties.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $(filter-out $(if $(filter %/mosquitto,$@),%/paho_properties.o),$^) $(LIBS_interop)
 $(B)/mqload: tests/bench/mqload.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -o $@ $<
@@ -111,6 +120,9 @@ test-integration: ## tests/integration and tests/conformance against the program
 test-cluster: ## tests/cluster: programs are killed while an oracle counts
 	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=$(FLAVOUR) programs
 	@FLAVOUR=$(FLAVOUR) tests/run.py tests/cluster/*_test.py
+test-interop: ## client libraries of all languages that tests know, installing what is missing
+	@services/install.sh interop
+	@tests/interop/all.sh
 test-fresh: ## `make test` and `make up` in a bare Debian container (needs docker)
 	@tests/deploy/fresh.sh
 asan: ## unit and integration tests under ASan and UBSan

@@ -1,12 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# install.sh run|test: installs the Debian packages that are missing. Asks for
+# install.sh run|test|interop: installs the Debian packages that are missing. Asks for
 # root only when something is missing. One clear line when it cannot.
 set -euo pipefail
 cd "$(dirname "$0")"
-kinds=run
-[ "${1:-run}" = run ] || kinds='run|test'
-mapfile -t wanted < <(awk -v k="^($kinds)$" '$1 ~ k { for (i = 2; i <= NF; i++) print $i }' packages)
+case ${1:-run} in
+run) kinds='run' ;;
+test) kinds='run|test' ;;
+*) kinds='run|test|interop' ;;
+esac
+wanted=()
+while read -r kind names; do
+	[[ $kind =~ ^($kinds)(:|$) ]] || continue
+	[[ $kind != *:* ]] || ! command -v "${kind#*:}" >/dev/null || continue
+	read -ra names <<<"$names"
+	wanted+=("${names[@]}")
+done <packages
 missing=()
 for p in "${wanted[@]}"; do
 	dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || missing+=("$p")

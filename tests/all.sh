@@ -27,8 +27,9 @@ done
 build FLAVOUR=tsan "${tsan[@]}"
 suite tsan "${tsan[@]}"
 suite asan tests/integration/*_test.py tests/conformance/*_test.py
-build FLAVOUR=release programs build/release/mqload
+build FLAVOUR=release programs interop build/release/mqload
 suite release tests/cluster/*_test.py
+suite release tests/interop/*_test.py
 build FLAVOUR=fuzz WERROR= fuzzers
 suite fuzz tests/fuzz/fuzz_test.py
 
