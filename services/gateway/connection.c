@@ -14,6 +14,7 @@
 #include "proto/mqtt_encode.h"
 #include "proto/mqtt_properties.h"
 #include "proto/mqtt_reason.h"
+#include "services/gateway/alias_out.h"
 #include "services/gateway/connection_input.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
@@ -247,6 +248,8 @@ end_session(struct connection *connection)
     connection->opened = NULL;
     identity_free(connection->identity);
     connection->identity = NULL;
+    alias_out_free(connection->aliases);
+    connection->aliases = NULL;
     mem_free(connection->input);
     connection->input = NULL;
 }
@@ -287,6 +290,7 @@ connection_free(struct connection *connection)
     retained_fetch_free_all(connection, connection->retained);
     session_opened_free(connection->opened);
     identity_free(connection->identity);
+    alias_out_free(connection->aliases);
     mem_free(connection->input);
     output_clear(&connection->output, &worker->pool);
     if (connection->transport->fini != NULL)

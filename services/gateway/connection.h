@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 struct worker;
+struct alias_out;
 struct identity;
 struct suback;
 struct retained_fetch;
@@ -85,6 +86,7 @@ struct connection {
     struct subscription *subscriptions;
     struct identity *identity;
     struct session_opened *opened;   /* the store's welcome, while its filters are on their way */
+    struct alias_out *aliases;       /* towards the client; NULL: it allows none */
     struct suback *subacks;          /* SUBSCRIBEs and UNSUBSCRIBEs not answered yet */
     struct retained_fetch *retained; /* filters whose retained messages are to be sent */
     struct retained_seen *retained_seen; /* NULL: none are to be sent (on_retained.c) */

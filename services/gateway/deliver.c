@@ -10,6 +10,7 @@
 
 #include "common/mem.h"
 #include "proto/mqtt_encode.h"
+#include "services/gateway/alias_out.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/worker_state.h"
 
@@ -123,6 +124,22 @@ describe(struct worker *worker, const struct publication *publication, uint8_t q
     return true;
 }
 
+/* Puts the alias of the topic in; a new one only if the packet stays within the client's limit. */
+static struct alias_out_choice
+use_alias(const struct connection *connection, struct mqtt_publish_out *out)
+{
+    struct alias_out_choice choice = alias_out_choose(connection->aliases, out->topic);
+    out->topic_alias = choice.alias;
+    if (choice.is_known) {
+        out->topic = slice_of(NULL, 0);
+    } else if (choice.alias != 0 && connection->max_packet != 0 &&
+               mqtt_encode_publish_size((enum mqtt_version)connection->version, out) >
+                   connection->max_packet) {
+        out->topic_alias = choice.alias = 0;
+    }
+    return choice;
+}
+
 enum deliver_result
 deliver_encode(struct connection *connection, struct publication *publication, uint8_t qos,
                bool retain, bool dup, uint16_t packet_id, const uint32_t *identifiers,
@@ -135,6 +152,9 @@ deliver_encode(struct connection *connection, struct publication *publication, u
     out.packet_id = packet_id;
     out.subscription_ids = identifiers;
     out.subscription_id_count = count;
+    struct alias_out_choice alias = {0};
+    if (connection->aliases != NULL)
+        alias = use_alias(connection, &out);
     size_t payload_len = publication->payload.len;
     if (connection->max_packet != 0) {
         size_t size = mqtt_encode_publish_size(connection->version, &out);
@@ -166,6 +186,8 @@ deliver_encode(struct connection *connection, struct publication *publication, u
                               message_payload(message));
         }
     }
+    if (connection->aliases != NULL)
+        alias_out_sent(connection->aliases, alias, publication->topic);
     connection_dirty(connection);
     worker->counts.sent[qos]++;
     return DELIVER_SENT;
@@ -243,7 +265,7 @@ send_one(struct connection *connection, struct publication *publication, uint8_t
         id = session_take_id(session, qos);
     }
     enum deliver_result result =
-        many && count == 0 && connection->max_packet == 0
+        many && count == 0 && connection->max_packet == 0 && connection->aliases == NULL
             ? send_template(connection, publication, qos, retain, id)
             : deliver_encode(connection, publication, qos, retain, false, id, identifiers, count);
     if (result != DELIVER_SENT) {

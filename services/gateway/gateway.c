@@ -102,6 +102,7 @@ fill_options(const struct gateway_config *config, unsigned workers, struct worke
     options->max_output = (uint32_t)config->max_output;
     options->receive_maximum = (uint32_t)config->receive_maximum;
     options->topic_alias_maximum = (uint32_t)config->topic_alias_maximum;
+    options->topic_alias_outbound = (uint32_t)config->topic_alias_outbound;
     options->keep_alive_max_s = (uint32_t)config->keep_alive_max_s;
     options->session_expiry_max_s = (uint32_t)config->session_expiry_max_s;
     options->connect_timeout_ms = (uint32_t)config->connect_timeout_ms;

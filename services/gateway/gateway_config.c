@@ -6,6 +6,7 @@
 
 #include "proto/core_client.h"
 #include "proto/limits.h"
+#include "services/gateway/alias_out.h"
 #include "services/gateway/post.h"
 
 #define ROW(name_, type_, fallback_, min_, max_, unit_, member_, help_)                            \
@@ -38,6 +39,8 @@ static const struct conf_row rows[] = {
         "QoS 1 and 2 messages that a 5.0 client may have unacknowledged"),
     ROW("topic-alias-maximum", CONF_U64, "16", 0, 1024, NULL, topic_alias_maximum,
         "topic aliases that a 5.0 client may use"),
+    ROW("topic-alias-outbound", CONF_U64, "32", 0, ALIAS_OUT_MAX, NULL, topic_alias_outbound,
+        "topic aliases used towards a 5.0 client that allows them; 0: none"),
     ROW("keep-alive-max", CONF_U64, "0", 0, 65535, "s", keep_alive_max_s,
         "longest keep alive granted to 5.0 clients; 0: any"),
     ROW("session-expiry-max", CONF_U64, "4294967295", 0, UINT32_MAX, "s", session_expiry_max_s,

@@ -26,6 +26,7 @@ struct gateway_config {
     uint64_t max_output;      /* bytes */
     uint64_t receive_maximum; /* incoming QoS 2 messages in flight per client */
     uint64_t topic_alias_maximum;
+    uint64_t topic_alias_outbound;
     uint64_t keep_alive_max_s;     /* 0: as the client wishes */
     uint64_t session_expiry_max_s; /* 4294967295: no bound */
     uint64_t connect_timeout_ms;   /* from accept to CONNECT */

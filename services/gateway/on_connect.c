@@ -13,6 +13,7 @@
 #include "proto/mqtt_encode.h"
 #include "proto/mqtt_properties.h"
 #include "proto/mqtt_reason.h"
+#include "services/gateway/alias_out.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
 
@@ -110,6 +111,11 @@ read_limits(struct connection *connection, const struct mqtt_connect *connect)
         receive < options->max_inflight ? receive : (uint16_t)options->max_inflight;
     if (connection->receive_maximum == 0)
         connection->receive_maximum = 1;
+    uint32_t aliases = connect->version == MQTT_5_0 ? connect->properties.topic_alias_maximum : 0;
+    if (aliases > options->topic_alias_outbound)
+        aliases = options->topic_alias_outbound;
+    if (aliases > 0)
+        connection->aliases = alias_out_new((uint16_t)aliases);
     if (connect->version == MQTT_5_0 && connect->properties.request_problem_info == 0)
         connection->flags |= CONNECTION_NO_PROBLEM;
 }

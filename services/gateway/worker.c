@@ -34,6 +34,7 @@ worker_options_init(struct worker_options *options)
                                        .max_output = 8u << 20,
                                        .receive_maximum = 1024,
                                        .topic_alias_maximum = 16,
+                                       .topic_alias_outbound = 32,
                                        .session_expiry_max_s = 0xFFFFFFFFu,
                                        .connect_timeout_ms = 10000,
                                        .max_connections = 1u << 20,

@@ -26,6 +26,7 @@ struct worker_options {
     uint32_t max_output;           /* bytes waiting for a slow reader, per client */
     uint32_t receive_maximum;      /* what we tell a 5.0 client */
     uint32_t topic_alias_maximum;  /* aliases a 5.0 client may set */
+    uint32_t topic_alias_outbound; /* aliases we set at most, if the client allows as many */
     uint32_t keep_alive_max_s;     /* 0: no cap */
     uint32_t session_expiry_max_s; /* cap; 0xFFFFFFFF: none */
     uint32_t connect_timeout_ms;   /* from accept to CONNECT */
