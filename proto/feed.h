@@ -31,6 +31,9 @@ enum feed_record {
     /* u64 token. Answered like a publish, when everything that this core took
      * from anybody before it is in the hands of its destinations. */
     FEED_FLUSH = 6,
+    /* u64 incarnation, u8 flags (COUNTERS_*), n times: u8 enum feed_counter, u64 value: what the
+     * sender has counted since its start. Every second or so, to every core. */
+    FEED_COUNTERS = 12,
 
     /* -- core -> gateway or store ------------------------------------------ */
     /* n times: u64 token, u8 flags (bit 0: somebody elsewhere wanted it). */
@@ -44,6 +47,11 @@ enum feed_record {
     FEED_DIGEST_ADD = 19,
     /* u64 version, filter */
     FEED_DIGEST_REMOVE = 20,
+
+    /* -- core -> gateway ---------------------------------------------------- */
+    /* record of a $SYS topic: kept, as if retained, and delivered. From the one core that the
+     * gateway has asked for it (COUNTERS_WANT_SYS). */
+    FEED_SYS = 24,
 
     /* -- gateway -> store --------------------------------------------------- */
     /* protobuf SessionAnnounce: during a resync, one per session held. */
@@ -101,6 +109,35 @@ enum {
 /* Application bits that every heartbeat carries (peer state). */
 enum {
     STATE_SERVING = 1 << 0 /* core: takes publishes; store: takes opens */
+};
+
+/* Flags of FEED_COUNTERS. */
+enum {
+    COUNTERS_WANT_SYS = 1 << 0 /* send FEED_SYS */
+};
+
+/* What is counted. Below FEED_COUNTER_RISING: gauges, the state of now; the others only rise while
+ * a program lives. Numbers of a newer program are ignored. */
+enum feed_counter {
+    COUNTER_CLIENTS_CONNECTED = 1,
+    COUNTER_CLIENTS_DISCONNECTED = 2, /* sessions without a connection */
+    COUNTER_SUBSCRIPTIONS = 3,        /* gateways: of clean sessions; stores: of persistent ones */
+    COUNTER_RETAINED = 4,
+    COUNTER_STORED_MESSAGES = 5, /* in queues of persistent sessions */
+    COUNTER_STORED_BYTES = 6,
+    COUNTER_UPTIME_S = 7,
+    FEED_COUNTER_RISING = 16,
+    COUNTER_PACKETS_RECEIVED = 16, /* MQTT packets of any kind */
+    COUNTER_PACKETS_SENT = 17,
+    COUNTER_BYTES_RECEIVED = 18,
+    COUNTER_BYTES_SENT = 19,
+    COUNTER_PUBLISH_RECEIVED = 20, /* PUBLISH packets */
+    COUNTER_PUBLISH_SENT = 21,
+    COUNTER_PUBLISH_DROPPED = 22,
+    COUNTER_SOCKETS = 23,  /* connections accepted */
+    COUNTER_CONNECTS = 24, /* CONNECTs welcomed */
+    COUNTER_CLIENTS_EXPIRED = 25,
+    FEED_COUNTER_MAX = 32
 };
 
 /* Methods of calls; below 100 belongs to common/peer. */

@@ -120,6 +120,41 @@ records_route_done_get(struct slice body, size_t index)
 }
 
 enum err
+records_counters_decode(struct slice body, struct records_counters *out)
+{
+    struct cursor c = cursor_of(body);
+    struct records_counters r = {.incarnation = cursor_u64(&c)};
+    r.flags = cursor_u8(&c);
+    while (cursor_left(&c) != 0) {
+        uint8_t counter = cursor_u8(&c);
+        uint64_t value = cursor_u64(&c);
+        if (counter < FEED_COUNTER_MAX)
+            r.values[counter] = value;
+    }
+    if (cursor_end(&c) != OK)
+        return ERR_MALFORMED;
+    *out = r;
+    return OK;
+}
+
+size_t
+records_counters_encode(const struct records_counters *record, uint8_t *out)
+{
+    size_t at = 9;
+    unsigned i;
+    buf_store_u64(out, record->incarnation);
+    out[8] = record->flags;
+    for (i = 0; i < FEED_COUNTER_MAX; i++) {
+        if (record->values[i] == 0)
+            continue;
+        out[at] = (uint8_t)i;
+        buf_store_u64(out + at + 1, record->values[i]);
+        at += 9;
+    }
+    return at;
+}
+
+enum err
 records_session_ready_decode(struct slice body, struct records_session_ready *out)
 {
     if (body.len != RECORDS_SESSION_READY_BYTES)

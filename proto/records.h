@@ -58,6 +58,16 @@ size_t records_token_done_encode(uint64_t token, uint8_t flags, uint8_t *out);
 ERR_MUST_USE enum err records_route_done_count(struct slice body, size_t *count);
 uint64_t records_route_done_get(struct slice body, size_t index);
 
+/* FEED_COUNTERS. Counters that are 0 need not be said; unknown ones are skipped. */
+#define RECORDS_COUNTERS_BYTES (9u + FEED_COUNTER_MAX * 9u) /* at most */
+struct records_counters {
+    uint64_t incarnation;
+    uint8_t flags; /* COUNTERS_* */
+    uint64_t values[FEED_COUNTER_MAX];
+};
+ERR_MUST_USE enum err records_counters_decode(struct slice body, struct records_counters *out);
+size_t records_counters_encode(const struct records_counters *record, uint8_t *out);
+
 /* FEED_SESSION_READY */
 #define RECORDS_SESSION_READY_BYTES 32u
 struct records_session_ready {

@@ -35,6 +35,8 @@ static const struct conf_row rows[] = {
         "largest message with its topic and properties"),
     ROW("retire-ms", CONF_DURATION_MS, "1s", 0, 600000, NULL, retire_ms,
         "time to finish what was taken when told to stop"),
+    ROW("sys-interval", CONF_DURATION_MS, "10s", 0, 3600000, NULL, sys_interval_ms,
+        "between messages on $SYS topics; 0: none"),
 };
 
 static void

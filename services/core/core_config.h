@@ -18,6 +18,7 @@ struct core_config {
     uint64_t store_park;
     uint64_t max_record;
     uint64_t retire_ms;
+    uint64_t sys_interval_ms;
 };
 
 /* As conf_load. */

@@ -246,7 +246,8 @@ peer_link_new(struct loop *loop, const struct core_config *config, struct peer_l
                                    .routes_max = config->routes_max,
                                    .tokens_max = config->tokens_max,
                                    .digest_entries = config->digest_entries,
-                                   .store_park_bytes = config->store_park};
+                                   .store_park_bytes = config->store_park,
+                                   .sys_interval_ms = config->sys_interval_ms};
     char name[2 * NAME_MAX_BYTES];
     struct peers_config peers = {.service = "core",
                                  .name = name,

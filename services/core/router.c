@@ -31,6 +31,7 @@ router_new(const struct router_config *config, const struct router_io *io, void 
     router->tokens = waits_new(router->config.tokens_max, on_publish_answer, router);
     router->tickets = waits_new(TICKETS_MAX, on_route_answer, router);
     rendezvous_init(&router->owners);
+    router->totals = totals_new();
     return router;
 }
 
@@ -55,6 +56,7 @@ router_free(struct router *router)
         return;
     for (i = 0; i < router->place_count; i++)
         place_free(router->places[i]);
+    totals_free(router->totals);
     routes_free(router->routes);
     waits_free(router->tokens);
     waits_free(router->tickets);
@@ -124,6 +126,7 @@ router_down(struct router *router, uint32_t index)
     place->up = false;
     place->resyncing = false;
     place->session++;
+    on_counters_down(router, index);
     buf_fini(&place->tokens_done);
     buf_fini(&place->routes_done);
     park_fini(&place->control);
@@ -181,6 +184,9 @@ router_record(struct router *router, uint32_t place, uint8_t type, struct slice 
         break;
     case FEED_DIGEST_ACK:
         err = on_digest_ack(router, place, body);
+        break;
+    case FEED_COUNTERS:
+        err = on_counters_record(router, place, body);
         break;
     default:
         router->stats.unknown++;
@@ -295,6 +301,7 @@ router_tick(struct router *router, uint64_t now_ms)
     }
     router->now_ms = now_ms;
     on_digest_review(router);
+    on_counters_tick(router);
     if (router->serving || router->retired || router_obstacle(router)[0] != '\0')
         return;
     router->serving = true;

@@ -44,8 +44,9 @@ struct router_config {
     size_t digest_entries; /* bound of a gateway's digest; 0: 1024 */
     size_t
         store_park_bytes; /* records waiting for one store before sources are stalled; 0: 64 MiB */
-    size_t input_bytes;   /* records of one source kept while stalled; 0: 64 MiB. More than any
-                             window: only a program that ignores it gets there */
+    uint64_t sys_interval_ms; /* between $SYS messages; 0: none */
+    size_t input_bytes;       /* records of one source kept while stalled; 0: 64 MiB. More than any
+                                 window: only a program that ignores it gets there */
 };
 
 struct router_io {

@@ -9,6 +9,7 @@
 #include "services/core/park.h"
 #include "services/core/router.h"
 #include "services/core/routes.h"
+#include "services/core/totals.h"
 #include "services/core/waits.h"
 
 /* Lane of the ticket waits that is reached when we serve; the others are places. */
@@ -21,7 +22,8 @@ enum {
 
 struct place {
     bool used, up, resyncing;
-    bool resynced; /* at least once since we started */
+    bool resynced;  /* at least once since we started */
+    bool wants_sys; /* $SYS messages, from us */
     enum router_kind kind;
     char *name;
     uint64_t session; /* rises with every up: answers of a former one are dropped */
@@ -61,6 +63,8 @@ struct router {
     bool was_stalled;
     bool serving, retired, ticking;
     uint64_t now_ms, since_ms;
+    struct totals *totals;
+    uint64_t sys_at_ms; /* when $SYS messages are due */
 };
 
 /* on_publish.c */
@@ -82,6 +86,11 @@ void on_route_resync_end(struct router *router, uint32_t place);
 void on_route_remove_place(struct router *router, uint32_t place);
 void on_route_answer(void *router, uint32_t owner, uint64_t session, uint64_t number,
                      uint8_t flags);
+
+/* on_counters.c */
+ERR_MUST_USE enum err on_counters_record(struct router *router, uint32_t place, struct slice body);
+void on_counters_tick(struct router *router);
+void on_counters_down(struct router *router, uint32_t place);
 
 /* on_digest.c */
 void on_digest_up(struct router *router, uint32_t place);

@@ -112,6 +112,7 @@ void
 connection_send(struct connection *connection, struct slice bytes)
 {
     output_append(&connection->output, &connection->worker->pool, bytes);
+    connection->worker->counts.packets_out++;
     connection_dirty(connection);
 }
 
@@ -123,6 +124,7 @@ connection_send_ack(struct connection *connection, enum mqtt_type type, uint16_t
         output_reserve(&connection->output, &connection->worker->pool, MQTT_ENCODE_ACK_SHORT);
     output_commit(&connection->output, mqtt_encode_ack_short(connection->version, type, packet_id,
                                                              (enum mqtt_reason)reason, to));
+    connection->worker->counts.packets_out++;
     connection_dirty(connection);
 }
 
@@ -237,6 +239,8 @@ end_session(struct connection *connection)
                                              .flags = flags,
                                              .aux = connection->expiry_s});
     }
+    if (connection->session_number != 0)
+        worker->client_count--;
     connection->session_number = 0;
     if (connection->session != NULL)
         worker->counts.dropped_gone += connection->session->queue_count;

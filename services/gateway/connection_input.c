@@ -40,6 +40,7 @@ parse(struct connection *connection, const uint8_t *data, size_t len, size_t *ne
                             err == ERR_TOO_LARGE ? MQTT_PACKET_TOO_LARGE : MQTT_MALFORMED_PACKET);
             return len;
         }
+        connection->worker->counts.packets_in++;
         desk_packet(connection, &frame);
         used += frame.total_len;
         *need = 0;

@@ -3,6 +3,7 @@
  * proto/core_client, which holds the rules. What cores send for our clients is checked for repeats
  * and goes to the workers that want it. */
 #include "services/gateway/hub_state.h"
+#include "services/gateway/hub_sys.h"
 
 #include <string.h>
 
@@ -305,6 +306,10 @@ core_link_record(struct core_link *link, struct hub_peer *core, uint8_t type, st
         return;
     if (type == FEED_PUBLISH) {
         on_publish(link, body);
+        return;
+    }
+    if (type == FEED_SYS) {
+        hub_sys_record(link->hub->sys, body);
         return;
     }
     enum err err = core_client_record(link->client, core->index, type, body);

@@ -17,6 +17,7 @@
 #include "proto/feed.h"
 #include "services/gateway/hub_metrics.h"
 #include "services/gateway/hub_state.h"
+#include "services/gateway/hub_sys.h"
 
 #define MAILBOX_POSTS          (1u << 16)
 #define FILTERS_OF_HUB(config) ((size_t)(config)->filters_max)
@@ -143,6 +144,7 @@ on_tick(void *arg)
     barrier_expire(hub->barrier, now_ms);
     core_link_tick(hub->core, now_ms);
     store_link_tick(hub->store, now_ms);
+    hub_sys_tick(hub->sys, now_ms);
     /* What waits for a full mailbox is tried again more often than that. */
     loop_timer_start(&hub->tick, post_box_is_empty(hub->box) ? HUB_TICK_MS : 1, false);
 }
@@ -247,6 +249,7 @@ hub_open(struct hub *hub)
     }
     hub->core = core_link_new(hub);
     hub->store = store_link_new(hub);
+    hub->sys = hub_sys_new(hub);
     loop_timer_start(&hub->tick, HUB_TICK_MS, false);
     log_info("hub_open", LOG_STR("name", hub->name),
              LOG_HEX("incarnation", peers_incarnation(hub->peers)),
@@ -279,6 +282,7 @@ hub_free(struct hub *hub)
     loop_timer_fini(&hub->tick);
     core_link_free(hub->core);
     store_link_free(hub->store);
+    hub_sys_free(hub->sys);
     barrier_free(hub->barrier);
     filters_free(hub->filters);
     post_box_free(hub->box);

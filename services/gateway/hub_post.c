@@ -2,6 +2,7 @@
 /* What workers post to the hub, and what the hub posts to workers. The desk of the hub: it decides
  * nothing about cores or stores. */
 #include "services/gateway/hub_state.h"
+#include "services/gateway/hub_sys.h"
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -162,7 +163,8 @@ on_publish(struct hub *hub, struct post *post)
 static void
 on_ask(struct hub *hub, struct post *post)
 {
-    store_link_ask(hub->store, post);
+    if (!hub_sys_answer(hub->sys, post))
+        store_link_ask(hub->store, post);
 }
 
 static void

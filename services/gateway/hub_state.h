@@ -68,6 +68,7 @@ struct hub_peer {
 };
 
 struct core_link;
+struct hub_sys;
 struct store_link;
 struct mailbox;
 
@@ -83,6 +84,7 @@ struct hub {
     struct hub_peer *links;
     struct core_link *core;
     struct store_link *store;
+    struct hub_sys *sys;
     struct loop_timer tick;
     unsigned hold;    /* HUB_HOLD_* */
     uint32_t drained; /* bit per worker */

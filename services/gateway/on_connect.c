@@ -16,6 +16,7 @@
 #include "services/gateway/alias_out.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
+#include "services/gateway/sys_values.h"
 
 static void
 send_connack(struct connection *connection, bool session_present, enum mqtt_reason reason,
@@ -146,6 +147,12 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
         refuse_connect(connection, MQTT_RETAIN_NOT_SUPPORTED);
         return;
     }
+    if (connect.has_will && sys_values_is_topic(connect.will.topic)) {
+        /* the broker alone speaks there; 3.x has no code for the topic */
+        refuse_connect(connection,
+                       connect.version == MQTT_5_0 ? MQTT_TOPIC_NAME_INVALID : MQTT_NOT_AUTHORIZED);
+        return;
+    }
     struct session_open_request request = {.conn = connection->handle,
                                            .request = crypt_random_u64(),
                                            .client_id = connect.client_id,
@@ -259,6 +266,7 @@ begin_session(struct connection *connection, struct session_opened *opened)
 {
     connection->opened = opened;
     connection->session_number = opened->session;
+    connection->worker->client_count++;
     connection->epoch = opened->epoch;
     if (connection->identity->expiry_s > 0)
         connection->flags |= CONNECTION_IS_PERSISTENT;

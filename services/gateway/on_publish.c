@@ -12,6 +12,7 @@
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_properties.h"
 #include "services/gateway/desk.h"
+#include "services/gateway/sys_values.h"
 
 static void
 send_acks(struct connection *connection)
@@ -212,7 +213,7 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
     }
     if (publish.qos > 0 && !check_packet_id(connection, &publish))
         return;
-    if (publish.topic.data[0] == '$' && slice_has_prefix(publish.topic, slice_cstr("$SYS"))) {
+    if (publish.topic.data[0] == '$' && sys_values_is_topic(publish.topic)) {
         worker->counts.dropped_refused++; /* the broker alone speaks there */
         acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
         return;

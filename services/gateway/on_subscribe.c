@@ -10,6 +10,7 @@
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_encode.h"
 #include "services/gateway/desk.h"
+#include "services/gateway/sys_values.h"
 
 /* SUBSCRIBEs and UNSUBSCRIBEs that may wait for answers before the client is read no further. */
 #define SUBACKS_FULL 256u
@@ -74,6 +75,8 @@ add(struct connection *connection, struct route *route)
     subscription->next = connection->subscriptions;
     connection->subscriptions = subscription;
     connection->subscription_count++;
+    if (connection->flags & CONNECTION_IS_PERSISTENT)
+        connection->worker->persistent_subscriptions++;
     return subscription;
 }
 
@@ -110,6 +113,8 @@ drop(struct connection *connection, struct subscription *subscription)
     connection->subscription_count--;
     if (connection->retained_seen != NULL)
         cancel_retained(connection, route_filter(route));
+    if (connection->flags & CONNECTION_IS_PERSISTENT)
+        worker->persistent_subscriptions--;
     routes_unsubscribe(worker->routes, subscription);
     worker_release_route(worker, route);
 }
@@ -273,7 +278,8 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
         .conn = connection->handle, .pending_id = suback->id, .index = index};
     if (!worker_want_route(worker, route, is_new, &waiter))
         suback->waiting++;
-    if (!persistent && worker->options.retain_available &&
+    /* What is retained the store sends to persistent sessions; the values of $SYS only we know. */
+    if ((!persistent || sys_values_is_topic(wanted->filter)) && worker->options.retain_available &&
         (wanted->retain_handling == 0 || (wanted->retain_handling == 1 && is_new))) {
         *suback->retained_end =
             retained_fetch_new(connection, wanted->filter, wanted->qos, identifier);

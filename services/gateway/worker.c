@@ -255,6 +255,10 @@ on_tick(void *arg)
     worker_counts_publish(&worker->counts);
     if (worker->counts.connections != NULL) {
         metric_gauge_set(worker->counts.connections, worker->open_count);
+        metric_gauge_set(worker->counts.clients, worker->client_count);
+        metric_gauge_set(worker->counts.clean_subscriptions,
+                         (int64_t)(routes_subscription_count(worker->routes) -
+                                   worker->persistent_subscriptions));
         metric_gauge_set(worker->counts.subscriptions,
                          (int64_t)routes_subscription_count(worker->routes));
         metric_gauge_set(worker->counts.output_chunks, (int64_t)worker->pool.in_use);

@@ -22,6 +22,11 @@ worker_counts_init(struct worker_counts *counts, struct metrics *metrics, uint8_
     struct metric_label label = {"worker", text};
     counts->connections =
         metrics_gauge(metrics, "sluice_gateway_connections", "open connections", &label, 1);
+    counts->clients =
+        metrics_gauge(metrics, "sluice_gateway_clients", "clients with a session", &label, 1);
+    counts->clean_subscriptions =
+        metrics_gauge(metrics, "sluice_gateway_clean_subscriptions",
+                      "subscriptions that end with their connection", &label, 1);
     counts->subscriptions = metrics_gauge(metrics, "sluice_gateway_subscriptions",
                                           "subscriptions of open connections", &label, 1);
     counts->output_chunks = metrics_gauge(metrics, "sluice_gateway_output_chunks",

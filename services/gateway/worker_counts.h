@@ -27,6 +27,8 @@
     COUNT(dropped_gone, "messages_dropped", "reason", "client_gone", "messages not delivered")     \
     COUNT(bytes_in, "bytes_received", NULL, NULL, "bytes from clients")                            \
     COUNT(bytes_out, "bytes_sent", NULL, NULL, "bytes to clients")                                 \
+    COUNT(packets_in, "packets_received", NULL, NULL, "MQTT packets from clients")                 \
+    COUNT(packets_out, "other_packets_sent", NULL, NULL, "packets to clients that are no PUBLISH") \
     COUNT(accepted, "connections_accepted", NULL, NULL, "connections accepted")                    \
     COUNT(opened, "connects", "result", "welcome", "CONNECT packets by result")                    \
     COUNT(refused, "connects", "result", "refused", "CONNECT packets by result")                   \
@@ -44,10 +46,11 @@ struct worker_counts {
     uint64_t received[3], sent[3];
     uint64_t dropped_slow, dropped_queue, dropped_size, dropped_expired, dropped_refused,
         dropped_gone;
-    uint64_t bytes_in, bytes_out;
+    uint64_t bytes_in, bytes_out, packets_in, packets_out;
     uint64_t accepted, opened, refused, closed, timed_out, failed, turned_away, shared_refused;
     struct metric_counter *counters[WORKER_COUNTS_MAX]; /* NULL without a registry */
-    struct metric_gauge *connections, *subscriptions, *output_chunks;
+    struct metric_gauge *connections, *clients, *subscriptions, *clean_subscriptions,
+        *output_chunks;
 };
 
 /* Finds or makes the series; metrics may be NULL. */

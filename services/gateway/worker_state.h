@@ -71,6 +71,8 @@ struct worker {
     struct worker_slot *slots;
     uint32_t slot_count, slot_size, free_slot; /* free_slot: index + 1, 0: none */
     uint32_t open_count;
+    uint32_t client_count;             /* with a session */
+    uint64_t persistent_subscriptions; /* of them; the store counts these */
     _Atomic uint32_t connection_count; /* as others see it */
     struct connection *dirty, *dying;
     struct ticket *tickets;

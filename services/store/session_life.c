@@ -350,10 +350,12 @@ deadline_passed(void *arg, struct wheel_node *node)
     uint64_t now_ms = store_wall_ms(store);
     if (session->will_at_ms != 0 && session->will_at_ms <= now_ms && session->will != NULL)
         publish_will(store, session);
-    if (session->expire_at_ms != 0 && session->expire_at_ms <= now_ms)
+    if (session->expire_at_ms != 0 && session->expire_at_ms <= now_ms) {
+        metric_counter_add(store->counters.expired, 1);
         session_life_end(store, session);
-    else
+    } else {
         session_life_arm(store, session);
+    }
 }
 
 void

@@ -11,6 +11,7 @@
 #include "proto/feed.h"
 #include "services/store/core_link.h"
 #include "services/store/driver_lmdb.h"
+#include "services/store/report.h"
 #include "services/store/restore.h"
 #include "services/store/retained_jobs.h"
 #include "services/store/session_life.h"
@@ -122,6 +123,7 @@ on_tick(void *arg)
         session_life_release_limbo(store, 0);
     }
     session_life_tick(store);
+    report_tick(store, now_ms);
     if (now_ms - store->last_sweep_ms >= SWEEP_MS) {
         store->last_sweep_ms = now_ms;
         retained_jobs_sweep(store);

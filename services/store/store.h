@@ -73,6 +73,7 @@ struct store {
     uint64_t connected;
     uint64_t started_ms; /* monotonic, when we began to listen */
     uint64_t last_sweep_ms;
+    uint64_t report_ms; /* when the cores are told our counters */
     uint64_t next_job;
     struct subscribe_job *subscribe_jobs;
     bool limbo;      /* some sessions may still be LIMBO */

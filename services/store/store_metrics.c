@@ -26,6 +26,7 @@ store_metrics_init(struct store_metrics *c, struct metrics *m)
     c->opens = counter(m, "sluice_store_opens_total", "Sessions opened or resumed");
     c->refused = counter(m, "sluice_store_refused_total", "Session opens refused");
     c->takeovers = counter(m, "sluice_store_takeovers_total", "Sessions taken from a connection");
+    c->expired = counter(m, "sluice_store_sessions_expired_total", "Sessions that expired");
     c->stale = counter(m, "sluice_store_stale_total", "Records and calls of a former epoch");
     c->malformed = counter(m, "sluice_store_malformed_total", "Records and calls not understood");
     c->parked = counter(m, "sluice_store_parked_total", "Records that waited for room");

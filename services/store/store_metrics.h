@@ -25,7 +25,8 @@ struct store_metrics {
     struct metric_counter *opens;
     struct metric_counter *refused;
     struct metric_counter *takeovers;
-    struct metric_counter *stale; /* records and calls of an epoch that has passed */
+    struct metric_counter *expired; /* sessions */
+    struct metric_counter *stale;   /* records and calls of an epoch that has passed */
     struct metric_counter *malformed;
     struct metric_counter *parked;
     struct metric_counter *verified; /* passwords hashed */

@@ -10,11 +10,11 @@
 #include "tests/unit/cunit_main.h"
 #include <string.h>
 
-enum { PLACES = 8, LEASE = 100 };
+enum { PLACES = 8, LEASE = 100, SYS_INTERVAL = 10000 };
 
 static struct {
     uint64_t ticket;
-    unsigned publishes, resets, digest_ends;
+    unsigned publishes, resets, digest_ends, sys;
     uint64_t version;
     unsigned tokens, wanted, routes;
     uint64_t finished;
@@ -37,6 +37,8 @@ f_append(void *arg, uint32_t place, uint8_t type, const struct slice *parts, siz
         *ticket = at[place].ticket;
     if (type == FEED_PUBLISH)
         at[place].publishes++;
+    else if (type == FEED_SYS)
+        at[place].sys++;
     else if (type == FEED_DIGEST_RESET)
         at[place].resets++;
     else if (type == FEED_RESYNC_END)
@@ -127,6 +129,7 @@ setup(bool serve)
                                    .tokens_max = 1000,
                                    .digest_entries = 4,
                                    .store_park_bytes = 1000,
+                                   .sys_interval_ms = SYS_INTERVAL,
                                    .input_bytes = 2000};
     uint32_t i;
     memset(at, 0, sizeof(at));
@@ -408,6 +411,30 @@ digest_is_lengthened_when_filters_are_gone(void)
     router_free(router);
 }
 
+static void
+gateway_that_asks_gets_the_totals_at_once_and_then_by_the_interval(void)
+{
+    static const uint8_t wants[] = {0, 0, 0, 0, 0, 0, 0, 7, COUNTERS_WANT_SYS};
+    static const uint8_t reports[] = {0, 0, 0, 0, 0, 0, 0, 8, 0};
+    setup(true);
+    record(0, FEED_COUNTERS, reports, sizeof(reports));
+    record(1, FEED_COUNTERS, wants, sizeof(wants));
+    record(2, FEED_COUNTERS, wants, sizeof(wants)); /* a store never gets them */
+    CU_ASSERT_TRUE(at[0].sys == 0 && at[1].sys > 20 && at[2].sys == 0);
+    unsigned topics = at[1].sys;
+    record(1, FEED_COUNTERS, wants, sizeof(wants));
+    CU_ASSERT_EQUAL(at[1].sys, topics);
+    router_tick(router, 1000 + SYS_INTERVAL - 1);
+    CU_ASSERT_EQUAL(at[1].sys, topics);
+    router_tick(router, 1000 + SYS_INTERVAL);
+    CU_ASSERT_EQUAL(at[1].sys, 2 * topics);
+    record(1, FEED_COUNTERS, reports, sizeof(reports)); /* it has chosen another core */
+    router_tick(router, 1000 + LEASE + 3 * SYS_INTERVAL);
+    CU_ASSERT_EQUAL(at[1].sys, 2 * topics);
+    CU_ASSERT_EQUAL(router_record(router, 1, FEED_COUNTERS, slice_of(wants, 8)), ERR_MALFORMED);
+    router_free(router);
+}
+
 static const struct cunit_case cases[] = {
     CUNIT_CASE(core_serves_after_a_lease_with_everybody_ready),
     CUNIT_CASE(route_is_answered_when_every_other_gateway_has_its_digest),
@@ -422,5 +449,6 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(answers_of_a_former_session_are_dropped),
     CUNIT_CASE(nonsense_is_counted_and_dropped),
     CUNIT_CASE(digest_is_lengthened_when_filters_are_gone),
+    CUNIT_CASE(gateway_that_asks_gets_the_totals_at_once_and_then_by_the_interval),
 };
 CUNIT_MAIN("router", cases)

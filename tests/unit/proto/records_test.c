@@ -56,6 +56,27 @@ filters_and_numbers_are_strict(void)
 }
 
 static void
+counters_leave_out_zeros_and_skip_what_is_unknown(void)
+{
+    static const uint8_t newer[] = {U64(7), 0, 200, U64(1), COUNTER_RETAINED, U64(3)};
+    struct records_counters r = {.incarnation = 9, .flags = COUNTERS_WANT_SYS}, got;
+    uint8_t out[RECORDS_COUNTERS_BYTES];
+    r.values[COUNTER_CLIENTS_CONNECTED] = 2;
+    r.values[COUNTER_BYTES_SENT] = 4;
+    size_t len = records_counters_encode(&r, out);
+    CU_ASSERT_TRUE(SAME(out, len, U64(9), 1, 1, U64(2), 19, U64(4)));
+    CU_ASSERT_EQUAL_FATAL(records_counters_decode(slice_of(out, len), &got), OK);
+    CU_ASSERT_EQUAL(memcmp(&r, &got, sizeof(r)), 0);
+    CU_ASSERT_EQUAL(records_counters_decode(slice_of(out, len - 1), &got), ERR_MALFORMED);
+    CU_ASSERT_EQUAL(records_counters_decode(slice_of(out, 8), &got), ERR_MALFORMED);
+    CU_ASSERT_EQUAL_FATAL(records_counters_decode(slice_of(newer, sizeof(newer)), &got), OK);
+    CU_ASSERT_EQUAL(got.values[COUNTER_RETAINED], 3);
+    for (unsigned i = 0; i < FEED_COUNTER_MAX; i++)
+        r.values[i] = UINT64_MAX;
+    CU_ASSERT_EQUAL(records_counters_encode(&r, out), sizeof(out));
+}
+
+static void
 done_records_hold_whole_items(void)
 {
     static const uint8_t tokens[] = {U64(1), 1, U64(2), 0};
@@ -171,8 +192,12 @@ deliver_reads_its_targets(void)
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(route_add_has_its_bytes),          CUNIT_CASE(filters_and_numbers_are_strict),
-    CUNIT_CASE(done_records_hold_whole_items),    CUNIT_CASE(session_records_have_their_bytes),
-    CUNIT_CASE(inbound_records_have_their_bytes), CUNIT_CASE(deliver_reads_its_targets),
+    CUNIT_CASE(route_add_has_its_bytes),
+    CUNIT_CASE(filters_and_numbers_are_strict),
+    CUNIT_CASE(counters_leave_out_zeros_and_skip_what_is_unknown),
+    CUNIT_CASE(done_records_hold_whole_items),
+    CUNIT_CASE(session_records_have_their_bytes),
+    CUNIT_CASE(inbound_records_have_their_bytes),
+    CUNIT_CASE(deliver_reads_its_targets),
 };
 CUNIT_MAIN("records", cases)
