@@ -151,16 +151,20 @@ set_update(struct core_client *client)
     core_client_routes_check(client);
 }
 
-void
+bool
 core_client_up(struct core_client *client, uint32_t index, uint32_t state)
 {
+    bool missed;
     assert(index < client->core_count);
     if (client->cores[index].up)
         core_client_down(client, index);
+    missed = client->cores[index].exposed && (state & STATE_SERVING) != 0;
+    client->cores[index].exposed = false;
     client->cores[index].up = true;
     client->cores[index].serving = false;
     core_client_routes_resync(client, index);
     core_client_state(client, index, state);
+    return missed;
 }
 
 void
@@ -172,6 +176,7 @@ core_client_down(struct core_client *client, uint32_t index)
     if (!core->up)
         return;
     core->up = false;
+    core->exposed = true;
     core->serving = false;
     core->away_ms = client->now_ms;
     core->flush_token = 0;

@@ -116,8 +116,9 @@ void core_client_free(struct core_client *client);
 uint32_t core_client_core_add(struct core_client *client, struct slice name);
 
 /* A session with the core begins: routes are sent, what it had not answered is sent again once it
- * serves. state: its STATE_* flags. */
-void core_client_up(struct core_client *client, uint32_t core, uint32_t state);
+ * serves. state: its STATE_* flags. True: it serves already, and route_done has been said, or was
+ * in force, while it was away: it may have passed publishes on without knowing our routes. */
+bool core_client_up(struct core_client *client, uint32_t core, uint32_t state);
 void core_client_down(struct core_client *client, uint32_t core);
 void core_client_state(struct core_client *client, uint32_t core, uint32_t state);
 /* A record from the core. ERR_UNSUPPORTED: not one of ours (FEED_PUBLISH among them).

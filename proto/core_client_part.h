@@ -48,6 +48,7 @@ struct core_lane {
 
 struct core_state {
     bool up;
+    bool exposed;     /* it may know less than was promised: see core_client_up */
     bool serving;     /* its flag; counts only when up */
     uint64_t away_ms; /* not up since */
     char *name;

@@ -146,9 +146,12 @@ ticket_end(struct core_client *client, uint64_t number, enum err err)
 {
     struct core_ticket *ticket = *ticket_of(client, number);
     uint64_t cookie = ticket->cookie;
+    uint32_t i;
     *ticket_of(client, number) = NULL;
     mem_free(ticket);
     client->stats.tickets_open--;
+    for (i = 0; err == OK && i < client->core_count; i++)
+        client->cores[i].exposed = client->cores[i].exposed || !client->cores[i].up;
     if (err == OK)
         client->stats.tickets_done++;
     else

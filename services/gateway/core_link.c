@@ -255,11 +255,11 @@ core_link_up(struct core_link *link, struct hub_peer *core, const struct peer_in
         core->index = number_of(link, core->peer);
         link->cores[core->index] = core;
     }
-    if (info->lapsed) {
+    /* Also a core that restarted, or that we met late, may have served without our routes. */
+    if (core_client_up(link->client, core->index, info->state) || info->lapsed) {
         struct post post = {.kind = POST_LAPSED, .aux = 1};
         hub_post_to_all(link->hub, &post);
     }
-    core_client_up(link->client, core->index, info->state);
     return PEER_DROP;
 }
 

@@ -104,6 +104,6 @@ core_link_up(struct store *store, struct store_link *link, const char *address, 
     while (number + 1 < cores->count && strcmp(cores->items[number], address) != 0)
         number++;
     link->core = number;
-    core_client_up(store->cores, link->core, state);
+    (void)core_client_up(store->cores, link->core, state);
     store->has_core = true;
 }

@@ -222,6 +222,27 @@ routes_are_told_at_up(void)
 }
 
 static void
+a_core_that_served_without_our_routes_is_told_apart(void)
+{
+    setup(0, 0);
+    CU_ASSERT_FALSE(core_client_up(client, 0, STATE_SERVING)); /* nothing was promised before */
+    CU_ASSERT_FALSE(core_client_up(client, 1, STATE_SERVING));
+    core_client_down(client, 1);
+    CU_ASSERT_FALSE(core_client_up(client, 1, 0)); /* nobody published through it meanwhile */
+    core_client_down(client, 1);
+    CU_ASSERT_TRUE(core_client_up(client, 1, STATE_SERVING));
+    core_client_free(client);
+    setup(0, 0);
+    CU_ASSERT_FALSE(core_client_up(client, 0, STATE_SERVING));
+    CU_ASSERT_EQUAL(core_client_route_add(client, slice_cstr("new"), 0, 7, 5000), OK);
+    core_client_tick(client, 1400); /* the other one's grace is over */
+    number_record(0, FEED_ROUTE_DONE, 1001, "");
+    CU_ASSERT_EQUAL(route_ok, 1);
+    CU_ASSERT_TRUE(core_client_up(client, 1, STATE_SERVING)); /* met late */
+    core_client_free(client);
+}
+
+static void
 publishes_wait_for_a_core_that_serves(void)
 {
     setup(0, 0);
@@ -627,6 +648,7 @@ half_a_million_publishes_a_second_are_possible(void)
 
 static const struct cunit_case cases[] = {
     CUNIT_CASE(routes_are_told_at_up),
+    CUNIT_CASE(a_core_that_served_without_our_routes_is_told_apart),
     CUNIT_CASE(publishes_wait_for_a_core_that_serves),
     CUNIT_CASE(answer_comes_once_and_moves_the_floor),
     CUNIT_CASE(lost_core_means_sent_again_in_order),
