@@ -163,7 +163,9 @@ admit(struct open_job *job, struct owner *owner)
         return;
     }
     if (session != NULL) {
-        bool goes_on = !open->clean_start && session->lasting != NULL;
+        /* The connection that is taken over ends here, and with an expiry of 0 its session. */
+        bool ended = session->state != SESSION_DISCONNECTED && session->expiry_s == 0;
+        bool goes_on = !open->clean_start && session->lasting != NULL && !ended;
         touched_disk = session->lasting != NULL;
         session_life_take(store, session, !goes_on, MQTT_SESSION_TAKEN_OVER);
         if (!goes_on) {

@@ -65,6 +65,17 @@ class Sessions:
                     pub.publish(topic, "y", 1)
                 self.quiet(back) if not present else self.assertEqual(back.receive().payload, b"y")
 
+    def test_a_take_over_ends_a_session_that_lasts_as_long_as_its_connection(self):
+        topic = self.name()
+        sub = self.of_kind("persistent", topic)
+        sub.subscribe((topic, 1))
+        self.leave(sub)
+        self.assertEqual(self.far(topic, clean=False, props={"session_expiry": 0}).connack.session_present, 1)
+        back = self.of_kind("persistent", topic, False)
+        self.assertEqual(back.connack.session_present, 0)
+        self.client(topic + "p").publish(topic, "x", 1)
+        self.quiet(back)
+
     def test_a_session_expiry_counts_from_the_end_of_the_connection(self):
         topic = self.name()
         client = self.far(topic, clean=False, props={"session_expiry": 1})
