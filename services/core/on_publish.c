@@ -127,11 +127,9 @@ publish(struct router *router, uint32_t source, uint64_t session, struct slice b
         deliver(router, places[i], &body, wait);
         wanted++;
     }
-    if (owner != ROUTER_NO_PLACE) {
-        deliver(router, owner, &body, wait);
-        wanted++;
-    }
-    router->stats.unwanted += wanted == 0;
+    router->stats.unwanted += wanted == 0 && owner == ROUTER_NO_PLACE;
+    if (owner != ROUTER_NO_PLACE)
+        deliver(router, owner, &body, wait); /* kept, which is no subscriber's wish */
     if (wait != WAITS_NONE) {
         waits_flags(router->tokens, wait, wanted != 0 ? RECORDS_TOKEN_WANTED : 0);
         waits_commit(router->tokens, wait);

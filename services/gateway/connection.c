@@ -210,8 +210,10 @@ connection_fail(struct connection *connection, enum mqtt_reason reason)
     if (connection->state == CONNECTION_OPEN && connection->version == MQTT_5_0) {
         struct mqtt_properties properties;
         mqtt_properties_init(&properties);
-        mqtt_properties_set(&properties, MQTT_PROPERTY_REASON_STRING);
-        properties.reason_string = slice_cstr(mqtt_reason_name(reason));
+        if (!(connection->flags & CONNECTION_NO_PROBLEM)) {
+            mqtt_properties_set(&properties, MQTT_PROPERTY_REASON_STRING);
+            properties.reason_string = slice_cstr(mqtt_reason_name(reason));
+        }
         buf_reset(&worker->scratch);
         if (mqtt_encode_disconnect(MQTT_5_0, reason, &properties, connection->max_packet,
                                    &worker->scratch) > 0)

@@ -54,7 +54,8 @@ enum {
     CONNECTION_HAS_EXPIRY = 1 << 7,        /* DISCONNECT changed the session expiry */
     CONNECTION_ENDED = 1 << 8,             /* in order: no will */
     CONNECTION_CAPPED_KEEP_ALIVE = 1 << 9, /* CONNACK says so */
-    CONNECTION_CAPPED_EXPIRY = 1 << 10
+    CONNECTION_CAPPED_EXPIRY = 1 << 10,
+    CONNECTION_WANTS_RESPONSE = 1 << 11 /* request response information 1 */
 };
 
 enum { /* reasons not to read */

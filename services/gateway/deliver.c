@@ -446,6 +446,7 @@ deliver_publication(struct worker *worker, struct publication *publication)
             only = found[i];
         }
     }
+    publication->is_matched = local > 0;
     if (local == 1) {
         deliver_route(worker, only, publication);
     } else if (local > 1) {

@@ -28,7 +28,8 @@ struct publication {
     uint64_t publisher;      /* session number; 0: none */
     struct message *message; /* the same, counted; NULL until somebody needs it */
     uint8_t qos;
-    bool retain; /* as published */
+    bool retain;     /* as published */
+    bool is_matched; /* deliver_publication found a subscription here */
 };
 
 /* Scratch of a worker. */

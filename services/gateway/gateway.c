@@ -109,6 +109,9 @@ fill_options(const struct gateway_config *config, unsigned workers, struct worke
     options->max_connections = (uint32_t)((config->connections_max + workers - 1) / workers);
     options->max_filters = config->filters_max;
     options->allow_anonymous = config->allow_anonymous;
+    options->max_subscriptions = (uint32_t)config->max_subscriptions;
+    options->check_payload_format = config->check_payload_format;
+    options->response_information = config->response_information;
 }
 
 static enum err

@@ -45,6 +45,13 @@ static const struct conf_row rows[] = {
         "longest keep alive granted to 5.0 clients; 0: any"),
     ROW("session-expiry-max", CONF_U64, "4294967295", 0, UINT32_MAX, "s", session_expiry_max_s,
         "longest session expiry granted; 4294967295: any"),
+    ROW("max-subscriptions", CONF_U64, "10000", 1, 1000000, NULL, max_subscriptions,
+        "subscriptions of one client"),
+    ROW("check-payload-format", CONF_BOOL, "off", 0, 0, NULL, check_payload_format,
+        "refuse payloads that say they are UTF-8 and are not"),
+    ROW("response-information", CONF_STR, "", 0, HOST_MAX, NULL, response_information,
+        "what 5.0 clients that ask get before their client id, as the base of response topics; "
+        "empty: nothing"),
     ROW("connect-timeout", CONF_DURATION_MS, "10s", 100, 600000, "ms", connect_timeout_ms,
         "time from accept to CONNECT"),
     ROW("cores", CONF_LIST, "127.0.0.1:7201", 0, CORE_CLIENT_CORES_MAX, NULL, cores,

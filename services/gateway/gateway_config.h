@@ -30,6 +30,9 @@ struct gateway_config {
     uint64_t keep_alive_max_s;     /* 0: as the client wishes */
     uint64_t session_expiry_max_s; /* 4294967295: no bound */
     uint64_t connect_timeout_ms;   /* from accept to CONNECT */
+    uint64_t max_subscriptions;    /* of one client */
+    bool check_payload_format;
+    char *response_information; /* prefix; empty: none */
 
     /* towards cores and stores */
     struct conf_list cores;

@@ -13,6 +13,7 @@
 #include "proto/mqtt_encode.h"
 #include "proto/mqtt_properties.h"
 #include "proto/mqtt_reason.h"
+#include "proto/utf8.h"
 #include "services/gateway/alias_out.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
@@ -36,7 +37,7 @@ desk_refuse(struct connection *connection, enum mqtt_reason reason, struct slice
 {
     struct mqtt_properties properties;
     mqtt_properties_init(&properties);
-    if (text.len > 0) {
+    if (text.len > 0 && !(connection->flags & CONNECTION_NO_PROBLEM)) {
         mqtt_properties_set(&properties, MQTT_PROPERTY_REASON_STRING);
         properties.reason_string = text;
     }
@@ -119,6 +120,8 @@ read_limits(struct connection *connection, const struct mqtt_connect *connect)
         connection->aliases = alias_out_new((uint16_t)aliases);
     if (connect->version == MQTT_5_0 && connect->properties.request_problem_info == 0)
         connection->flags |= CONNECTION_NO_PROBLEM;
+    if (connect->version == MQTT_5_0 && connect->properties.request_response_info == 1)
+        connection->flags |= CONNECTION_WANTS_RESPONSE;
 }
 
 void
@@ -145,6 +148,11 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
     }
     if (connect.has_will && connect.will.retain && !worker->options.retain_available) {
         refuse_connect(connection, MQTT_RETAIN_NOT_SUPPORTED);
+        return;
+    }
+    if (connect.has_will && worker->options.check_payload_format &&
+        connect.will.properties.payload_format == 1 && !utf8_is_well_formed(connect.will.payload)) {
+        refuse_connect(connection, MQTT_PAYLOAD_FORMAT_INVALID);
         return;
     }
     if (connect.has_will && sys_values_is_topic(connect.will.topic)) {
@@ -181,6 +189,26 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
                                          .body = session_open_request_new(&request)});
 }
 
+#define RESPONSE_MAX 1024u
+
+/* The setting and the client id, in which wildcards become '_': with them it would be no topic.
+ * and '/' too: it shall not name a level of another client's. False: too long. */
+static bool
+response_information(const struct connection *connection, char out[RESPONSE_MAX])
+{
+    struct slice id = identity_client_id(connection->identity);
+    size_t at = strlen(connection->worker->options.response_information);
+    if (at + id.len >= RESPONSE_MAX)
+        return false;
+    memcpy(out, connection->worker->options.response_information, at);
+    for (size_t i = 0; i < id.len; i++) {
+        char c = (char)id.data[i];
+        out[at++] = c == '+' || c == '#' || c == '/' ? '_' : c;
+    }
+    out[at] = 0;
+    return true;
+}
+
 static void
 welcome(struct connection *connection, const struct session_opened *opened, bool is_assigned)
 {
@@ -213,6 +241,11 @@ welcome(struct connection *connection, const struct session_opened *opened, bool
         mqtt_properties_set(&properties, MQTT_PROPERTY_SESSION_EXPIRY);
         properties.session_expiry_s = options->session_expiry_max_s;
     }
+    char text[RESPONSE_MAX] = "";
+    if ((connection->flags & CONNECTION_WANTS_RESPONSE) && options->response_information[0] != 0 &&
+        response_information(connection, text))
+        mqtt_properties_set(&properties, MQTT_PROPERTY_RESPONSE_INFO);
+    properties.response_info = slice_cstr(text);
     send_connack(connection, opened->session_present, MQTT_SUCCESS, &properties);
 }
 
@@ -238,6 +271,8 @@ open_session(struct connection *connection)
     if (is_assigned)
         adopt_client_id(connection, opened->client_id);
     connection->state = CONNECTION_OPEN;
+    worker_counts_observe(worker->counts.connect_us,
+                          (loop_now_ms(worker->loop) - connection->active_ms) * 1000);
     connection->active_ms = loop_now_ms(worker->loop);
     connection_arm(connection);
     worker->counts.opened++;

@@ -38,6 +38,8 @@ on_message(struct worker *worker, const struct post *post)
     if (post->b != 0)
         publication.publisher = post->b;
     deliver_publication(worker, &publication);
+    if (post->c != 0 && publication.is_matched)
+        worker->sample.delivery_begun_us = post->c;
 }
 
 static void

@@ -8,9 +8,11 @@
  */
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_properties.h"
+#include "proto/utf8.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/sys_values.h"
 
@@ -107,6 +109,48 @@ check_packet_id(struct connection *connection, const struct mqtt_publish *publis
     return true;
 }
 
+/* Nobody of this gateway wants it, as far as is known here. */
+static bool
+is_lonely(const struct publication *publication, uint64_t places)
+{
+    return !publication->is_matched && places == 0;
+}
+
+/* ---- one publish in 256 is timed; on the others this costs an addition */
+
+/* From PUBLISH to its acknowledgement, when that waits: one of a worker is timed at once. */
+static void
+sample_wait(const struct connection *connection, uint64_t cookie)
+{
+    struct worker_sample *sample = &connection->worker->sample;
+    if (sample->begun_us == 0 || loop_now_ms(connection->worker->loop) < sample->busy_until_ms)
+        return;
+    sample->wait_conn = connection->handle;
+    sample->wait_cookie = cookie;
+    sample->wait_begun_us = sample->begun_us;
+    sample->busy_until_ms = loop_now_ms(connection->worker->loop) + WORKER_SAMPLE_MS;
+}
+
+static void
+sample_answered(const struct connection *connection, uint64_t cookie)
+{
+    struct worker *worker = connection->worker;
+    struct worker_sample *sample = &worker->sample;
+    if (sample->wait_cookie != cookie || sample->wait_conn != connection->handle)
+        return;
+    worker_counts_observe(worker->counts.acknowledge_us,
+                          clock_monotonic_us() - sample->wait_begun_us);
+    sample->wait_cookie = 0;
+    sample->busy_until_ms = 0;
+}
+
+static void
+sample_begin(struct worker *worker)
+{
+    worker->sample.begun_us =
+        ++worker->sample.count % WORKER_SAMPLE_EVERY == 0 ? clock_monotonic_us() : 0;
+}
+
 /* Hands the message to other workers and, if need be, to the hub. True: the hub will answer. */
 static bool
 send_elsewhere(struct connection *connection, struct publication *publication, uint64_t places,
@@ -120,6 +164,7 @@ send_elsewhere(struct connection *connection, struct publication *publication, u
             worker_to_worker(worker, to,
                              &(struct post){.kind = POST_MESSAGE,
                                             .b = publication->publisher,
+                                            .c = worker->sample.begun_us,
                                             .body = message_ref(publication_message(publication))});
     }
     bool is_wanted = (places >> PLACE_REMOTE & 1) != 0 || publication->retain ||
@@ -137,6 +182,9 @@ send_elsewhere(struct connection *connection, struct publication *publication, u
             connection_fail(connection, MQTT_RECEIVE_MAXIMUM_EXCEEDED);
             return true;
         }
+        if (is_lonely(publication, places & ~(UINT64_C(1) << PLACE_REMOTE)))
+            session_ack_lonely(session, cookie);
+        sample_wait(connection, cookie);
     }
     worker_to_hub(worker, &(struct post){.kind = POST_PUBLISH,
                                          .conn = connection->handle,
@@ -193,6 +241,7 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
         return;
     }
     worker->counts.received[publish.qos]++;
+    sample_begin(worker);
     connection->flags |= CONNECTION_IS_PUBLISHER;
     if (worker->hold != 0)
         connection_pause(connection, PAUSE_HOLD, true);
@@ -213,6 +262,15 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
     }
     if (publish.qos > 0 && !check_packet_id(connection, &publish))
         return;
+    if (worker->options.check_payload_format && publish.properties.payload_format == 1 &&
+        connection->version == MQTT_5_0 && !utf8_is_well_formed(publish.payload)) {
+        worker->counts.dropped_refused++;
+        if (publish.qos == 0) /* there is no other answer */
+            connection_fail(connection, MQTT_PAYLOAD_FORMAT_INVALID);
+        else
+            acknowledge(connection, &publish, MQTT_PAYLOAD_FORMAT_INVALID);
+        return;
+    }
     if (publish.topic.data[0] == '$' && sys_values_is_topic(publish.topic)) {
         worker->counts.dropped_refused++; /* the broker alone speaks there */
         acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
@@ -224,7 +282,11 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
         uint64_t places = deliver_publication(worker, &publication) | worker->always_places;
         if ((places == 0 && !publish.retain && (publish.qos == 0 || worker->digest_valid)) ||
             !send_elsewhere(connection, &publication, places, &publish))
-            acknowledge(connection, &publish, MQTT_SUCCESS);
+            acknowledge(connection, &publish,
+                        is_lonely(&publication, places) ? MQTT_NO_MATCHING_SUBSCRIBERS
+                                                        : MQTT_SUCCESS);
+        if (worker->sample.begun_us != 0 && publication.is_matched)
+            worker->sample.delivery_begun_us = worker->sample.begun_us;
     }
     publication_end(&publication);
 }
@@ -232,10 +294,10 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
 void
 desk_token_done(struct connection *connection, uint64_t cookie, bool wanted)
 {
-    (void)wanted; /* 0x10 would need to know of local receivers too; it is optional */
     if (connection->session == NULL || connection->state != CONNECTION_OPEN)
         return;
-    session_ack_done(connection->session, cookie, MQTT_SUCCESS);
+    session_ack_answered(connection->session, cookie, wanted);
+    sample_answered(connection, cookie);
     send_acks(connection);
 }
 

@@ -265,6 +265,11 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
         worker->counts.shared_refused++;
         return MQTT_SHARED_NOT_SUPPORTED;
     }
+    if (connection->subscription_count >= worker->options.max_subscriptions) {
+        const struct route *known = routes_get(worker->routes, wanted->filter);
+        if (known == NULL || find(connection, known) == NULL)
+            return MQTT_QUOTA_EXCEEDED;
+    }
     struct route *route = routes_add(worker->routes, wanted->filter);
     if (route == NULL)
         return MQTT_QUOTA_EXCEEDED;
@@ -360,6 +365,25 @@ desk_unsubscribe(struct connection *connection, const struct mqtt_frame *frame)
     settle(connection, suback);
 }
 
+/* SUBACK and UNSUBACK when something of ours failed: no room, or "valid, but not accepted" (0x83)
+ * for what may work the next time. */
+static uint8_t
+refusal(enum err err)
+{
+    switch (err) {
+    case ERR_QUOTA:
+    case ERR_NO_SPACE:
+        return MQTT_QUOTA_EXCEEDED;
+    case ERR_BUSY:
+    case ERR_TIMEOUT:
+    case ERR_PEER_LOST:
+    case ERR_UNAVAILABLE:
+        return MQTT_IMPLEMENTATION_ERROR;
+    default:
+        return MQTT_UNSPECIFIED_ERROR;
+    }
+}
+
 void
 desk_filter_ready(struct worker *worker, uint64_t id, enum err err)
 {
@@ -379,7 +403,7 @@ desk_filter_ready(struct worker *worker, uint64_t id, enum err err)
         if (suback == NULL)
             continue;
         if (err != OK && waiter->index < suback->count) {
-            suback->reasons[waiter->index] = MQTT_UNSPECIFIED_ERROR;
+            suback->reasons[waiter->index] = refusal(err);
             struct subscription *subscription =
                 ticket->route != NULL ? find(connection, ticket->route) : NULL;
             if (subscription != NULL)
@@ -401,7 +425,7 @@ take_answer(struct connection *connection, struct suback *suback, enum err err,
 {
     const struct subscribe_request *request = suback->request;
     for (uint32_t i = 0; i < request->count; i++) {
-        uint8_t reason = MQTT_UNSPECIFIED_ERROR;
+        uint8_t reason = refusal(err);
         if (err == OK && answer != NULL && i < answer->count)
             reason = answer->reasons[i];
         uint8_t *mine = &suback->reasons[suback->asked[i]];

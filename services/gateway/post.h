@@ -61,7 +61,8 @@ enum post_kind {
 
     /* ---- worker -> worker, hub -> worker ---- */
     POST_MESSAGE = 128, /* body: struct message: match in your own tree and deliver.
-                           b: publisher's session number (no-local) */
+                           b: publisher's session number (no-local), c: when a sampled
+                           PUBLISH was read (monotonic us), else 0 */
 
     /* ---- worker -> hub, late additions ---- */
     POST_ANNOUNCEMENT =

@@ -139,16 +139,41 @@ session_ack_push(struct session *session, uint8_t type, uint16_t packet_id)
     return session->ack_base + session->ack_count++;
 }
 
+/* NULL: popped long ago, or never given out. */
+static struct session_ack *
+find_ack(struct session *session, uint64_t cookie)
+{
+    if (cookie < session->ack_base || cookie - session->ack_base >= session->ack_count)
+        return NULL;
+    uint32_t offset = (uint32_t)(cookie - session->ack_base);
+    return &session->acks[(session->ack_head + offset) & (session->ack_size - 1)];
+}
+
+void
+session_ack_lonely(struct session *session, uint64_t cookie)
+{
+    struct session_ack *ack = find_ack(session, cookie);
+    if (ack != NULL)
+        ack->is_lonely = true;
+}
+
 void
 session_ack_done(struct session *session, uint64_t cookie, uint8_t reason)
 {
-    if (cookie < session->ack_base || cookie - session->ack_base >= session->ack_count)
+    struct session_ack *ack = find_ack(session, cookie);
+    if (ack == NULL)
         return;
-    uint32_t offset = (uint32_t)(cookie - session->ack_base);
-    struct session_ack *ack =
-        &session->acks[(session->ack_head + offset) & (session->ack_size - 1)];
     ack->is_done = true;
     ack->reason = reason;
+}
+
+void
+session_ack_answered(struct session *session, uint64_t cookie, bool wanted)
+{
+    const struct session_ack *ack = find_ack(session, cookie);
+    if (ack != NULL)
+        session_ack_done(session, cookie,
+                         ack->is_lonely && !wanted ? MQTT_NO_MATCHING_SUBSCRIBERS : MQTT_SUCCESS);
 }
 
 bool

@@ -35,6 +35,7 @@ struct session_ack {
     uint8_t type; /* enum mqtt_type: PUBACK or PUBREC */
     uint8_t reason;
     bool is_done;
+    bool is_lonely; /* nobody of this gateway wanted the message */
 };
 
 struct session {
@@ -100,8 +101,12 @@ session_ack_is_idle(const struct session *session)
 /* Appends an acknowledgement that is not done yet; returns its cookie (never 0), 0 when 65,535
  * wait. */
 uint64_t session_ack_push(struct session *session, uint8_t type, uint16_t packet_id);
+/* Nobody of this gateway wants the message. */
+void session_ack_lonely(struct session *session, uint64_t cookie);
 /* Done with a reason. Unknown cookies are ignored. */
 void session_ack_done(struct session *session, uint64_t cookie, uint8_t reason);
+/* Done by others: success, or 0x10 when neither they nor we wanted it. */
+void session_ack_answered(struct session *session, uint64_t cookie, bool wanted);
 /* Takes the front if it is done. */
 bool session_ack_pop(struct session *session, struct session_ack *out);
 

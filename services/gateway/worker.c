@@ -39,6 +39,8 @@ worker_options_init(struct worker_options *options)
                                        .connect_timeout_ms = 10000,
                                        .max_connections = 1u << 20,
                                        .max_filters = 4u << 20,
+                                       .max_subscriptions = 1u << 20,
+                                       .response_information = "",
                                        .retain_available = true};
 }
 
@@ -191,6 +193,11 @@ on_turn(void *arg)
 {
     struct worker *worker = arg;
     worker_flush_dirty(worker);
+    if (worker->sample.delivery_begun_us != 0) {
+        worker_counts_observe(worker->counts.delivery_us,
+                              clock_monotonic_us() - worker->sample.delivery_begun_us);
+        worker->sample.delivery_begun_us = 0;
+    }
     reap(worker);
     if (worker->is_stopping) {
         for (uint32_t i = 0; i < worker->slot_count; i++) {

@@ -17,6 +17,16 @@ worker_counts_init(struct worker_counts *counts, struct metrics *metrics, uint8_
                         &(struct metric_label){(key), (value)}, (key) != NULL ? 1 : 0);
     WORKER_COUNTS(COUNT)
 #undef COUNT
+#define HISTOGRAM(name, help)                                                                      \
+    metrics_histogram(metrics, "sluice_gateway_" name "_seconds", help, NULL, 0,                   \
+                      metrics_bounds_us, metrics_bounds_us_count, METRICS_US)
+    counts->delivery_us =
+        HISTOGRAM("publish_to_delivery", "from PUBLISH to its delivery here, one in 256");
+    counts->acknowledge_us =
+        HISTOGRAM("publish_to_acknowledgement",
+                  "from PUBLISH to its acknowledgement where that waits for others, one in 256");
+    counts->connect_us = HISTOGRAM("connect", "from CONNECT to its welcome");
+#undef HISTOGRAM
     char text[8];
     (void)str_format(text, sizeof(text), "%u", worker);
     struct metric_label label = {"worker", text};
@@ -31,6 +41,13 @@ worker_counts_init(struct worker_counts *counts, struct metrics *metrics, uint8_
                                           "subscriptions of open connections", &label, 1);
     counts->output_chunks = metrics_gauge(metrics, "sluice_gateway_output_chunks",
                                           "4 KiB chunks of output that wait", &label, 1);
+}
+
+void
+worker_counts_observe(struct metric_histogram *histogram, uint64_t us)
+{
+    if (histogram != NULL)
+        metric_histogram_observe(histogram, us);
 }
 
 static void

@@ -49,12 +49,15 @@ struct worker_counts {
     uint64_t bytes_in, bytes_out, packets_in, packets_out;
     uint64_t accepted, opened, refused, closed, timed_out, failed, turned_away, shared_refused;
     struct metric_counter *counters[WORKER_COUNTS_MAX]; /* NULL without a registry */
+    struct metric_histogram *delivery_us, *acknowledge_us, *connect_us;
     struct metric_gauge *connections, *clients, *subscriptions, *clean_subscriptions,
         *output_chunks;
 };
 
 /* Finds or makes the series; metrics may be NULL. */
 void worker_counts_init(struct worker_counts *counts, struct metrics *metrics, uint8_t worker);
+/* NULL is nothing. */
+void worker_counts_observe(struct metric_histogram *histogram, uint64_t us);
 /* Adds what came together since the last time, and sets the numbers to 0. */
 void worker_counts_publish(struct worker_counts *counts);
 

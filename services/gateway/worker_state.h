@@ -50,6 +50,18 @@ struct ticket {
     UT_hash_handle hh;
 };
 
+#define WORKER_SAMPLE_EVERY 256u   /* PUBLISHes of which one is timed */
+#define WORKER_SAMPLE_MS    10000u /* an acknowledgement that takes longer is given up */
+
+/* The PUBLISH that is being timed. */
+struct worker_sample {
+    uint32_t count;
+    uint64_t begun_us;          /* the one in hand was read; 0: it is not timed */
+    uint64_t delivery_begun_us; /* what it led to here leaves with this turn; 0: nothing */
+    uint64_t wait_conn, wait_cookie, wait_begun_us;
+    uint64_t busy_until_ms; /* another one waits until then */
+};
+
 struct worker {
     uint8_t index;
     uint8_t count;     /* of workers */
@@ -88,6 +100,7 @@ struct worker {
     struct buf scratch; /* packets that are rarely sent */
     struct buf properties;
     struct worker_counts counts;
+    struct worker_sample sample;
     pthread_t thread;
     uint8_t *read_buffer;
 };

@@ -165,7 +165,30 @@ aliases_are_remembered_up_to_their_maximum(void)
     session_free(session);
 }
 
+static void
+only_a_message_that_nobody_wants_is_answered_so(void)
+{
+    static const struct {
+        bool lonely, wanted;
+        uint8_t reason;
+    } rows[] = {{false, false, 0}, {false, true, 0}, {true, true, 0}, {true, false, 0x10}};
+    struct session *session = session_new(10, 10, 1000);
+    struct session_ack ack;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t cookie = session_ack_push(session, MQTT_PUBACK, 1);
+        if (rows[i].lonely)
+            session_ack_lonely(session, cookie);
+        session_ack_lonely(session, cookie + 1);
+        session_ack_answered(session, cookie + 1, true);
+        session_ack_answered(session, cookie, rows[i].wanted);
+        CU_ASSERT_TRUE_FATAL(session_ack_pop(session, &ack));
+        CU_ASSERT_EQUAL(ack.reason, rows[i].reason);
+    }
+    session_free(session);
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(only_a_message_that_nobody_wants_is_answered_so),
     CUNIT_CASE(ids_are_not_given_twice_while_in_flight),
     CUNIT_CASE(a_map_agrees_with_a_plain_array),
     CUNIT_CASE(all_ids_fit_the_map),

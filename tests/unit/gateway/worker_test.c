@@ -336,7 +336,7 @@ a_client_over_our_receive_maximum_is_told(void)
     stage_start(&stage);
     int pub = stage_client(&stage, 0, CONNECT_5);
     stage_send(pub, "34 07 00 01 't' 00 01 00 'x' 34 07 00 01 't' 00 02 00 'x'");
-    CU_ASSERT(stage_expect(pub, "50 02 00 01 50 02 00 02"));
+    CU_ASSERT(stage_expect(pub, "50 03 00 01 10 50 03 00 02 10"));
     stage_send(pub, "34 07 00 01 't' 00 03 00 'x'");
     CU_ASSERT_EQUAL(stage_farewell(pub), 0xE093);
     close(pub);
