@@ -3,10 +3,10 @@
 
 import os
 import subprocess
-import unittest
+import sys
 
 from driver import TOP, Driver
-from scenarios import InteropTest, everybody, stop_cluster, tests_of
+from scenarios import InteropTest, everybody, run_all, stop_cluster, tests_of
 
 HERE = os.path.join(TOP, "tests", "interop")
 BUILT = os.path.join(TOP, "build", "release", "interop")
@@ -56,4 +56,4 @@ class Tools(InteropTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_all(sys.modules[__name__])

@@ -111,11 +111,17 @@ class Peer:
             self._fill(timeout)
         return self.messages.pop(0)
 
+    def waiting(self):
+        """Number of messages that have come and not been taken."""
+        while not self.queue.empty():
+            self._fill(TIMEOUT_S)
+        return len(self.messages)
+
     def connect(self, port, version, client_id, clean=True, expiry=0, will=None):
         """will: dict(topic, payload, qos, retain)"""
         fields = {} if will is None else {"w" + key: value for key, value in will.items()}
         self.say("connect", port=port, version=version, id=client_id, clean=clean, expiry=expiry, **fields)
-        self.connack = self.answer("connected")
+        self.client_id, self.connack = client_id, self.answer("connected")
         assert self.connack.code == 0, f"{self.driver.name}: {self.connack}"
         self.connected = True
         return self

@@ -3,10 +3,10 @@
 Not part of `make test`: they need compilers of four languages and a network."""
 
 import os
-import unittest
+import sys
 
 from driver import TOP, Driver
-from scenarios import everybody, stop_cluster, tests_of
+from scenarios import everybody, run_all, stop_cluster, tests_of
 
 HERE = os.path.join(TOP, "tests", "interop")
 BUILT = os.path.join(TOP, "build", "interop")
@@ -25,4 +25,4 @@ Everybody = everybody(DRIVERS)
 tearDownModule = stop_cluster
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_all(sys.modules[__name__])
