@@ -51,6 +51,13 @@ crypt_sha256(struct slice data, uint8_t out[CRYPT_SHA256_LEN])
 }
 
 void
+crypt_sha1(struct slice data, uint8_t out[CRYPT_SHA1_LEN])
+{
+    if (EVP_Digest(data.data, data.len, out, NULL, EVP_sha1(), NULL) != 1)
+        log_fatal("crypt_broken", "SHA-1 failed");
+}
+
+void
 crypt_hmac_sha256(struct slice key, const struct slice *parts, size_t count,
                   uint8_t out[CRYPT_SHA256_LEN])
 {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define CRYPT_SHA256_LEN        32
+#define CRYPT_SHA1_LEN          20
 #define CRYPT_MD5_HEX_SIZE      33
 #define CRYPT_PASSWORD_TEXT_MAX 256 /* with its NUL */
 
@@ -21,6 +22,8 @@ void crypt_random(void *out, size_t len);
 uint64_t crypt_random_u64(void);
 
 void crypt_sha256(struct slice data, uint8_t out[CRYPT_SHA256_LEN]);
+/* Only for the handshake of WebSocket, where it protects nothing. */
+void crypt_sha1(struct slice data, uint8_t out[CRYPT_SHA1_LEN]);
 /* Over the parts one after the other. Whoever joins parts of varying length puts lengths in. */
 void crypt_hmac_sha256(struct slice key, const struct slice *parts, size_t count,
                        uint8_t out[CRYPT_SHA256_LEN]);
