@@ -45,7 +45,7 @@ FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: help all up down deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
+.PHONY: help all up down certs deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
         test-unit test-integration test-cluster test-interop test-fresh
 
 help: ## this list
@@ -84,6 +84,9 @@ $(B)/tests/unit/proto/%_test: $(B)/tests/unit/proto/%_test.o $(B)/libproto.a $(B
 # What the tests of all store drivers share; it comes behind the archives, so they are named again.
 $(B)/tests/unit/store/driver_lmdb_test $(B)/tests/unit/store/driver_lmdb_disk_test: LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
 $(B)/tests/unit/store/driver_lmdb_test $(B)/tests/unit/store/driver_lmdb_disk_test: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
+# Rooms of a service that read strangers' bytes; libcommon comes behind them once more.
+build/fuzz/tests/fuzz/websocket_fuzz: LIBS_base := build/fuzz/libcommon.a $(LIBS_base)
+build/fuzz/tests/fuzz/websocket_fuzz: build/fuzz/services/gateway/websocket.o build/fuzz/services/gateway/websocket_upgrade.o
 build/fuzz/tests/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libproto.a build/fuzz/libcommon.a
 	$(Q)clang $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_base)
 # Test programs over other people's client libraries.
@@ -105,6 +108,9 @@ up: ## install what is missing, build, run all four programs, say where to conne
 	@services/up.sh
 down: ## stop what `make up` started; its data stays
 	@services/down.sh
+certs: ## make certificates for trying TLS; the next `make up` uses them
+	@services/install.sh run
+	@services/certs.sh
 deps: ## install the Debian packages that tests need too
 	@services/install.sh test
 

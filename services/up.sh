@@ -55,7 +55,7 @@ start() { # name, service, http port, other ports, VAR=value...
 	local name=$1 service=$2 http=$3 ports=$4 p pid left=300
 	shift 4
 	! running "$name" || return 0
-	for p in $http $ports; do
+	for p in $http $ports; do # 0: off
 		[ "$p" = 0 ] || ! taken "$p" || fail "port $p, which $name needs, is in use"
 	done
 	env "$@" SLUICE_INSTANCE="$name" SLUICE_HTTP_PORT="$http" SLUICE_CLUSTER_SECRET_FILE="$home/cluster-secret" \
@@ -84,9 +84,18 @@ core_list=$host:7201
 [ "$cores" = 1 ] || core_list=$core_list,$host:7211
 echo "$layout" >"$home/run/layout"
 
-mqtt=${SLUICE_MQTT_PORT:-18883}
+# Ports of the first gateway; the second one has 28883, 28483, 8881, 4444. TLS needs a certificate.
+mqtt=${SLUICE_MQTT_PORT:-18883} ws=${SLUICE_WS_PORT:-8880}
 rest=${SLUICE_PORT:-8080}
-unset SLUICE_MQTT_PORT SLUICE_PORT
+if [ -z "${SLUICE_TLS_CERT:-}" ] && [ -s "$home/certs/server.pem" ]; then
+	export SLUICE_TLS_CERT="$home/certs/server.pem" SLUICE_TLS_KEY="$home/certs/server.key"
+	export SLUICE_TLS_CA="$home/certs/ca.pem" SLUICE_TLS_CLIENT_CERT=${SLUICE_TLS_CLIENT_CERT:-optional}
+	export SLUICE_TLS_IDENTITY=${SLUICE_TLS_IDENTITY:-cn}
+fi
+tls=0 wss=0
+[ -z "${SLUICE_TLS_CERT:-}" ] || { tls=${SLUICE_TLS_PORT:-18483} wss=${SLUICE_WSS_PORT:-4443}; }
+unset SLUICE_MQTT_PORT SLUICE_PORT SLUICE_WS_PORT SLUICE_TLS_PORT SLUICE_WSS_PORT
+nth() { [ "$1" = 0 ] && echo 0 || echo $(($1 + $2)); } # port, step: 0 stays off
 start store store 9301 "7301 7302" SLUICE_DATA_DIR="$home/data" SLUICE_CORES="$core_list" \
 	SLUICE_CALL_LISTEN=$host:7301 SLUICE_FEED_LISTEN=$host:7302
 for ((i = 0; i < cores; i++)); do
@@ -94,8 +103,10 @@ for ((i = 0; i < cores; i++)); do
 		SLUICE_CALL_LISTEN=$host:$((7201 + 10 * i)) SLUICE_FEED_LISTEN=$host:$((7202 + 10 * i))
 done
 for ((i = 0; i < gateways; i++)); do
-	port=$((mqtt + 10000 * i))
-	start "gateway$i" gateway $((9101 + 10 * i)) "$port $((7102 + 10 * i))" SLUICE_MQTT_PORT=$port \
+	port=$(nth "$mqtt" $((10000 * i)))
+	web=$(nth "$ws" "$i") secure=$(nth "$tls" $((10000 * i))) secure_web=$(nth "$wss" "$i")
+	start "gateway$i" gateway $((9101 + 10 * i)) "$port $web $secure $secure_web $((7102 + 10 * i))" \
+		SLUICE_MQTT_PORT="$port" SLUICE_WS_PORT="$web" SLUICE_TLS_PORT="$secure" SLUICE_WSS_PORT="$secure_web" \
 		SLUICE_CORES="$core_list" SLUICE_STORES=$host:7301 SLUICE_FEED_LISTEN=$host:$((7102 + 10 * i))
 done
 start rest rest 9401 "$rest" SLUICE_PORT="$rest" SLUICE_STORES=$host:7301 SLUICE_API_KEY_FILE="$home/api-key"
@@ -110,9 +121,16 @@ code=$(curl -s -o /dev/null -w '%{http_code}' --max-time 10 -X POST -H "X-API-Ke
 case $code in 201 | 400) ;; *) fail "creating the user guest was answered with $code; see $home/log/rest.log" ;; esac
 started=()
 
+listeners() {
+	[ "$ws" = 0 ] || echo "  WS       ws://$host:$ws"
+	[ "$tls" = 0 ] || echo "  TLS      $host:$tls   (--cafile $home/certs/ca.pem; certificates: make certs)"
+	[ "$wss" = 0 ] || echo "  WSS      wss://$host:$wss"
+	[ "$tls$wss" != 00 ] || echo "  TLS      off; make certs, make down, make up turns it on"
+}
 cat <<EOF
 Sluice is up.
   MQTT     $host:$mqtt$([ "$gateways" = 1 ] || echo "  and  $host:$((mqtt + 10000))")   (user guest, password guest)
+$(listeners)
   REST     http://$host:$rest/rest     key: $(cat "$home/api-key")
   health   http://$host:9101/healthz (gateway)  :9201 (core)  :9301 (store)  :9401 (rest); also /metrics
   logs     $home/log/

@@ -43,6 +43,10 @@ update_events(struct connection *connection)
                  (short)(wanted | EV_PERSIST), on_event, connection);
     if (wanted != 0)
         event_add(&connection->event, NULL);
+    /* What a transport has read ahead makes no descriptor readable. */
+    if ((wanted & EV_READ) && connection->transport->has_input != NULL &&
+        connection->transport->has_input(connection))
+        event_active(&connection->event, EV_READ, 0);
 }
 
 static uint32_t
@@ -312,6 +316,13 @@ connection_free(struct connection *connection)
 }
 
 void
+connection_transport_wants(struct connection *connection, bool writable)
+{
+    connection->transport_wants = writable ? EV_WRITE : 0;
+    update_events(connection);
+}
+
+void
 connection_pause(struct connection *connection, uint8_t reasons, bool on)
 {
     if (on)
@@ -412,6 +423,17 @@ on_event(evutil_socket_t fd, short what, void *arg)
 {
     struct connection *connection = arg;
     (void)fd;
+    if ((what & EV_WRITE) && connection->transport_wants != 0) {
+        if (connection->transport->on_writable(connection) == TRANSPORT_CLOSED) {
+            if (connection->state == CONNECTION_LINGER)
+                connection_free(connection);
+            else
+                connection_close(connection);
+            return;
+        }
+        if (connection->pause == 0)
+            what |= EV_READ; /* a handshake that had to wait may go on */
+    }
     if (what & EV_WRITE) {
         connection->flags &= (uint16_t)~CONNECTION_IS_BLOCKED;
         connection->active_ms = connection->pause & PAUSE_OUTPUT

@@ -106,7 +106,7 @@ struct connection {
     uint8_t state;            /* enum connection_state */
     uint8_t pause;            /* PAUSE_* */
     uint8_t wanted;           /* what the event waits for now: EV_READ | EV_WRITE */
-    uint8_t transport_wants;  /* EV_* that the transport asks for besides */
+    uint8_t transport_wants;  /* EV_WRITE: the transport asks for it */
 };
 
 /* New, owning fd (non-blocking already). NULL when the worker has no room: fd stays the caller's.
@@ -145,6 +145,9 @@ void connection_fail(struct connection *connection, enum mqtt_reason reason);
 void connection_reap(struct connection *connection);
 /* Frees it now, whatever its state, telling nobody: the worker ends. */
 void connection_free(struct connection *connection);
+
+/* The transport asks to be called (on_writable) when the descriptor takes bytes, or no longer. */
+void connection_transport_wants(struct connection *connection, bool writable);
 
 /* Sets or clears reasons not to read. */
 void connection_pause(struct connection *connection, uint8_t reasons, bool on);

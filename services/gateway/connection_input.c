@@ -161,10 +161,10 @@ connection_input_read(struct connection *connection)
             connection_close(connection);
             return;
         }
-        if (n < 0)
-            return;
-        worker->counts.bytes_in += (uint64_t)n;
-        connection->active_ms = loop_now_ms(worker->loop);
+        if (n > 0) {
+            worker->counts.bytes_in += (uint64_t)n;
+            connection->active_ms = loop_now_ms(worker->loop);
+        }
         if (connection->transport->has_input == NULL ||
             !connection->transport->has_input(connection))
             return;

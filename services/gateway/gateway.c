@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/crypt.h"
 #include "common/http.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -27,6 +28,7 @@ struct gateway {
     struct worker *workers[WORKERS_MAX];
     unsigned count;
     unsigned started;
+    struct tls_settings tls;
     struct loop_timer step;
     struct drain drain;
 };
@@ -108,32 +110,79 @@ fill_options(const struct gateway_config *config, unsigned workers, struct worke
     options->connect_timeout_ms = (uint32_t)config->connect_timeout_ms;
     options->max_connections = (uint32_t)((config->connections_max + workers - 1) / workers);
     options->max_filters = config->filters_max;
+    options->websocket =
+        (struct websocket_upgrade_options){config->ws_origins.items, config->ws_origins.count};
     options->allow_anonymous = config->allow_anonymous;
     options->max_subscriptions = (uint32_t)config->max_subscriptions;
     options->check_payload_format = config->check_payload_format;
     options->response_information = config->response_information;
 }
 
+/* Opens one port in every worker. */
+static enum err
+listen_on(struct gateway *gateway, const struct transport *transport, uint64_t port)
+{
+    const struct gateway_config *config = gateway->config;
+    uint16_t bound = (uint16_t)port;
+    if (bound == 0)
+        return OK;
+    enum err err = listener_probe(config->mqtt_bind, bound);
+    for (unsigned w = 0; w < gateway->count && err == OK; w++)
+        err = worker_listen(gateway->workers[w], transport, config->mqtt_bind, bound, &bound);
+    if (err != OK)
+        log_error("listener_not_opened", LOG_STR("protocol", transport->name),
+                  LOG_STR("bind", config->mqtt_bind), LOG_U64("port", port), LOG_ERR(err),
+                  LOG_ERRNO(errno), LOG_END);
+    else
+        log_info("listening", LOG_STR("protocol", transport->name),
+                 LOG_STR("bind", config->mqtt_bind), LOG_U64("port", bound), LOG_END);
+    return err;
+}
+
+static enum err
+use_tls(struct gateway *gateway)
+{
+    const struct gateway_config *config = gateway->config;
+    char reason[TLS_REASON_SIZE];
+    uint64_t rate = (config->tls_handshakes + gateway->count - 1) / gateway->count;
+    gateway->tls = (struct tls_settings){.certs = config->tls_cert.items,
+                                         .keys = config->tls_key.items,
+                                         .count = config->tls_cert.count,
+                                         .ca = config->tls_ca,
+                                         .crl = config->tls_crl,
+                                         .ciphers = config->tls_ciphers,
+                                         .ciphersuites = config->tls_ciphersuites,
+                                         .client_cert = config->tls_client_cert,
+                                         .identity = config->tls_identity,
+                                         .min_version = config->tls_min_version};
+    crypt_random(gateway->tls.secret, sizeof(gateway->tls.secret));
+    for (unsigned w = 0; w < gateway->count; w++) {
+        enum err err = worker_use_tls(gateway->workers[w], &gateway->tls, (uint32_t)rate, reason);
+        if (err == OK)
+            continue;
+        log_error("tls_not_usable", LOG_STR("reason", (const char *)reason), LOG_END);
+        return err;
+    }
+    return OK;
+}
+
 static enum err
 listen_all(struct gateway *gateway)
 {
     const struct gateway_config *config = gateway->config;
-    uint16_t bound = (uint16_t)config->mqtt_port;
-    if (bound == 0)
-        return OK;
-    enum err err = listener_probe(config->mqtt_bind, bound);
-    for (unsigned w = 0; w < gateway->count; w++) {
-        if (err == OK)
-            err = worker_listen(gateway->workers[w], config->mqtt_bind, bound, &bound);
-        if (err == OK)
-            continue;
-        log_error("listener_not_opened", LOG_STR("bind", config->mqtt_bind),
-                  LOG_U64("port", config->mqtt_port), LOG_ERR(err), LOG_ERRNO(errno), LOG_END);
+    enum err err = listen_on(gateway, &transport_tcp, config->mqtt_port);
+    if (err == OK)
+        err = listen_on(gateway, &transport_ws, config->ws_port);
+    if (err != OK || (config->tls_port == 0 && config->wss_port == 0))
         return err;
+    if (config->tls_cert.count == 0) {
+        log_info("tls_is_off", LOG_STR("reason", "no tls-cert"), LOG_END);
+        return OK;
     }
-    log_info("listening", LOG_STR("protocol", "mqtt"), LOG_STR("bind", config->mqtt_bind),
-             LOG_U64("port", bound), LOG_END);
-    return OK;
+    err = use_tls(gateway);
+    if (err == OK)
+        err = listen_on(gateway, &transport_tls, config->tls_port);
+    return err == OK ? listen_on(gateway, &transport_wss, config->wss_port) : err;
 }
 
 static enum err

@@ -8,10 +8,16 @@
 #include "proto/limits.h"
 #include "services/gateway/alias_out.h"
 #include "services/gateway/post.h"
+#include "services/gateway/tls.h"
 
 #define ROW(name_, type_, fallback_, min_, max_, unit_, member_, help_)                            \
     {                                                                                              \
         name_, type_, fallback_, min_, max_, unit_, NULL, help_,                                   \
+            offsetof(struct gateway_config, member_)                                               \
+    }
+#define CHOICE(name_, fallback_, choices_, member_, help_)                                         \
+    {                                                                                              \
+        name_, CONF_ENUM, fallback_, 0, 0, NULL, choices_, help_,                                  \
             offsetof(struct gateway_config, member_)                                               \
     }
 #define HOST_MAX 255
@@ -21,6 +27,33 @@ static const struct conf_row rows[] = {
     ROW("mqtt-bind", CONF_STR, "0.0.0.0", 1, HOST_MAX, NULL, mqtt_bind,
         "address of the MQTT listener"),
     ROW("mqtt-port", CONF_U64, "18883", 0, 65535, NULL, mqtt_port, "port of MQTT over TCP; 0: off"),
+    ROW("tls-port", CONF_U64, "18483", 0, 65535, NULL, tls_port,
+        "port of MQTT over TLS; 0, or no tls-cert: off"),
+    ROW("ws-port", CONF_U64, "8880", 0, 65535, NULL, ws_port,
+        "port of MQTT over WebSocket; 0: off"),
+    ROW("wss-port", CONF_U64, "4443", 0, 65535, NULL, wss_port,
+        "port of MQTT over WebSocket over TLS; 0, or no tls-cert: off"),
+    ROW("ws-origins", CONF_LIST, "", 0, 64, NULL, ws_origins,
+        "web origins whose pages may connect, like https://example.org; empty: any"),
+    ROW("tls-cert", CONF_LIST, "", 0, TLS_CERTS_MAX, "file", tls_cert,
+        "PEM certificates with their chains, chosen by server name; read again when they change"),
+    ROW("tls-key", CONF_LIST, "", 0, TLS_CERTS_MAX, "file", tls_key,
+        "PEM private keys, one for each certificate"),
+    ROW("tls-ca", CONF_STR, "", 0, 4095, "file", tls_ca,
+        "PEM authorities whose client certificates are accepted"),
+    ROW("tls-crl", CONF_STR, "", 0, 4095, "file", tls_crl,
+        "PEM revocation lists of those authorities"),
+    CHOICE("tls-client-cert", "none", "none|optional|required", tls_client_cert,
+           "whether clients show a certificate"),
+    CHOICE("tls-identity", "none", "none|cn|san", tls_identity,
+           "what in a client's certificate is its user name; it needs no password then"),
+    CHOICE("tls-min-version", "1.2", "1.2|1.3", tls_min_version, "oldest TLS version accepted"),
+    ROW("tls-ciphers", CONF_STR, "", 0, 4095, NULL, tls_ciphers,
+        "cipher list of TLS 1.2, as OpenSSL writes it; empty: its default"),
+    ROW("tls-ciphersuites", CONF_STR, "", 0, 4095, NULL, tls_ciphersuites,
+        "cipher suites of TLS 1.3; empty: OpenSSL's default"),
+    ROW("tls-handshakes", CONF_U64, "1000", 0, 1000000, "per second", tls_handshakes,
+        "TLS connections accepted; who comes faster waits; 0: any"),
     ROW("workers", CONF_U64, "0", 0, WORKERS_MAX, "threads", workers,
         "threads that serve connections; 0: one per processor"),
     ROW("connections-max", CONF_U64, "1000000", 1, 16000000, NULL, connections_max,
@@ -77,6 +110,30 @@ static const struct conf_row rows[] = {
 };
 
 static void
+check_tls(struct conf *conf, const struct gateway_config *config)
+{
+    const struct conf_list *certs = &config->tls_cert, *keys = &config->tls_key;
+    for (size_t i = 0; i < certs->count; i++)
+        conf_check_file(conf, "tls-cert", certs->items[i]);
+    for (size_t i = 0; i < keys->count; i++)
+        conf_check_file(conf, "tls-key", keys->items[i]);
+    if (certs->count != keys->count)
+        conf_mistake(conf, "tls-key", "%zu keys for %zu certificates", keys->count, certs->count);
+    conf_check_file(conf, "tls-ca", config->tls_ca);
+    conf_check_file(conf, "tls-crl", config->tls_crl);
+    if (config->tls_client_cert != TLS_CLIENT_NONE && config->tls_ca[0] == '\0')
+        conf_mistake(conf, "tls-client-cert", "needs tls-ca");
+    if (config->tls_crl[0] != '\0' && config->tls_client_cert == TLS_CLIENT_NONE)
+        conf_mistake(conf, "tls-crl", "needs tls-client-cert");
+    if (config->tls_identity != TLS_IDENTITY_NONE && config->tls_client_cert == TLS_CLIENT_NONE)
+        conf_mistake(conf, "tls-identity", "needs tls-client-cert");
+    if (certs->count == 0 && (config->tls_client_cert != TLS_CLIENT_NONE ||
+                              (conf_is_given(conf, "tls-port") && config->tls_port != 0) ||
+                              (conf_is_given(conf, "wss-port") && config->wss_port != 0)))
+        conf_mistake(conf, "tls-cert", "is needed");
+}
+
+static void
 check(struct conf *conf, void *arg)
 {
     const struct gateway_config *config = arg;
@@ -84,6 +141,7 @@ check(struct conf *conf, void *arg)
     conf_check_addresses(conf, "cores", &config->cores);
     conf_check_addresses(conf, "stores", &config->stores);
     conf_check_address(conf, "feed-listen", config->feed_listen);
+    check_tls(conf, config);
 }
 
 enum conf_outcome

@@ -17,6 +17,14 @@ struct gateway_config {
     /* towards clients */
     char *mqtt_bind;
     uint64_t mqtt_port;
+    uint64_t tls_port, ws_port, wss_port;
+    struct conf_list tls_cert, tls_key;
+    char *tls_ca, *tls_crl, *tls_ciphers, *tls_ciphersuites;
+    unsigned tls_client_cert; /* enum tls_client_cert */
+    unsigned tls_identity;    /* enum tls_identity */
+    unsigned tls_min_version; /* enum tls_version */
+    uint64_t tls_handshakes;  /* per second; 0: any */
+    struct conf_list ws_origins;
     uint64_t workers; /* 0: one per processor */
     uint64_t connections_max;
     bool allow_anonymous;

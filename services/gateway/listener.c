@@ -60,6 +60,21 @@ on_pause_end(void *arg)
     loop_watch_set(&listener->watch, LOOP_READ);
 }
 
+/* TLS comes at a pace; who comes too fast waits in the kernel's queue. */
+static bool
+may_accept(struct listener *listener)
+{
+    if (!listener->transport->has_tls)
+        return true;
+    uint64_t wait_ms =
+        pace_wait_ms(&listener->worker->handshakes, loop_now_ms(listener->worker->loop));
+    if (wait_ms == 0)
+        return true;
+    loop_watch_set(&listener->watch, 0);
+    loop_timer_start(&listener->pause, wait_ms, false);
+    return false;
+}
+
 /* No descriptor or memory for it: the client stays in the kernel's queue and the watch, which would
  * fire again at once, rests. */
 static void
@@ -78,7 +93,7 @@ on_ready(void *arg, unsigned ready)
 {
     struct listener *listener = arg;
     (void)ready;
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+    for (int i = 0; i < ACCEPTS_PER_TURN && may_accept(listener); i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED)
@@ -89,6 +104,8 @@ on_ready(void *arg, unsigned ready)
         }
         int one = 1;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        if (listener->transport->has_tls)
+            (void)pace_take(&listener->worker->handshakes, loop_now_ms(listener->worker->loop));
         if (connection_open(listener->worker, fd, listener->transport, NULL) == NULL) {
             listener->worker->counts.turned_away++;
             close(fd);

@@ -2,7 +2,8 @@
 /*
  * A listening socket of one worker. Every worker opens its own on the same port (SO_REUSEPORT), so
  * the kernel spreads clients and nobody hands descriptors over. When descriptors run out it stops
- * asking for a moment instead of spinning.
+ * asking for a moment instead of spinning; when TLS handshakes come too fast it lets the
+ * clients wait in the kernel's queue.
  */
 #ifndef SERVICES_GATEWAY_LISTENER_H
 #define SERVICES_GATEWAY_LISTENER_H

@@ -161,17 +161,23 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
                        connect.version == MQTT_5_0 ? MQTT_TOPIC_NAME_INVALID : MQTT_NOT_AUTHORIZED);
         return;
     }
+    char name[TLS_NAME_MAX];
+    struct slice user = connect.username;
+    bool verified =
+        connection->transport->user != NULL && connection->transport->user(connection, name, &user);
     struct session_open_request request = {.conn = connection->handle,
                                            .request = crypt_random_u64(),
                                            .client_id = connect.client_id,
-                                           .user = connect.username,
-                                           .password = connect.password,
+                                           .user = user,
+                                           .password =
+                                               verified ? slice_of(NULL, 0) : connect.password,
                                            .expiry_s = session_expiry(connection, &connect),
                                            .keep_alive_s = connection->keep_alive_s,
                                            .receive_maximum = connection->receive_maximum,
                                            .version = (uint8_t)connect.version,
-                                           .has_user = connect.has_username,
-                                           .has_password = connect.has_password,
+                                           .has_user = verified || connect.has_username,
+                                           .has_password = !verified && connect.has_password,
+                                           .verified = verified,
                                            .anonymous_ok = worker->options.allow_anonymous,
                                            .clean_start = connect.clean_start,
                                            .has_will = connect.has_will};

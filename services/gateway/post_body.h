@@ -42,6 +42,7 @@ struct session_open_request {
     bool has_user;
     bool has_password;
     bool anonymous_ok;
+    bool verified; /* user comes from the client's certificate */
     bool clean_start;
     bool has_will;
     struct will_request will;

@@ -73,6 +73,7 @@ fill_open(const struct session_open_request *from, Sluice__SessionOpen *to, Slui
     to->has_user = from->has_user;
     to->has_password = from->has_password;
     to->anonymous_ok = from->anonymous_ok;
+    to->verified = from->verified;
     to->clean_start = from->clean_start;
     to->expiry_s = from->expiry_s;
     to->version = from->version;

@@ -7,8 +7,8 @@
 
 #include "services/gateway/connection.h"
 
-static ssize_t
-tcp_read(struct connection *connection, uint8_t *data, size_t len)
+ssize_t
+transport_tcp_read(struct connection *connection, uint8_t *data, size_t len)
 {
     ssize_t n;
     do {
@@ -19,8 +19,8 @@ tcp_read(struct connection *connection, uint8_t *data, size_t len)
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? TRANSPORT_AGAIN : TRANSPORT_CLOSED;
 }
 
-static ssize_t
-tcp_writev(struct connection *connection, const struct iovec *iov, int count)
+ssize_t
+transport_tcp_writev(struct connection *connection, const struct iovec *iov, int count)
 {
     ssize_t n;
     do {
@@ -46,5 +46,7 @@ tcp_shutdown(struct connection *connection)
     (void)shutdown(connection->fd, SHUT_WR);
 }
 
-const struct transport transport_tcp = {
-    .name = "tcp", .read = tcp_read, .writev = tcp_writev, .shutdown = tcp_shutdown};
+const struct transport transport_tcp = {.name = "tcp",
+                                        .read = transport_tcp_read,
+                                        .writev = transport_tcp_writev,
+                                        .shutdown = tcp_shutdown};

@@ -22,6 +22,7 @@
 #define RETRY_MS    1u
 #define TICKET_MS   15000u /* the hub answers within 10 s; this is for the case that it does not */
 #define HOLD_POSTS  2048u  /* posts that wait for a full mailbox: publishers are not read */
+#define TLS_LOOK_MS 1000u  /* how often certificates are looked at */
 #define STOP_POSTS  32768u /* nobody is read */
 #define SCRATCH_CAP (LIMITS_PACKET_DEFAULT + LIMITS_STRING)
 
@@ -192,6 +193,7 @@ static void
 on_turn(void *arg)
 {
     struct worker *worker = arg;
+    worker->handshake_steps = 0;
     worker_flush_dirty(worker);
     if (worker->sample.delivery_begun_us != 0) {
         worker_counts_observe(worker->counts.delivery_us,
@@ -272,6 +274,24 @@ on_tick(void *arg)
     }
 }
 
+/* All workers do it; the first one says so. */
+static void
+on_tls_refresh(void *arg)
+{
+    struct worker *worker = arg;
+    char reason[TLS_REASON_SIZE];
+    enum tls_refresh result = tls_refresh(worker->tls, reason);
+    if (worker->counts.tls_expires != NULL)
+        metric_gauge_set(worker->counts.tls_expires, tls_expires_s(worker->tls));
+    if (worker->index != 0 || result == TLS_UNCHANGED)
+        return;
+    if (result == TLS_RENEWED)
+        log_info("certificates_renewed", LOG_I64("expires", tls_expires_s(worker->tls)), LOG_END);
+    else
+        log_error("certificates_not_renewed", LOG_STR("reason", (const char *)reason),
+                  LOG_STR("kept", "the former ones"), LOG_END);
+}
+
 struct worker *
 worker_new(uint8_t index, const struct worker_options *options, struct metrics *metrics)
 {
@@ -298,6 +318,7 @@ worker_new(uint8_t index, const struct worker_options *options, struct metrics *
     loop_on_turn(worker->loop, on_turn, worker);
     loop_timer_init(&worker->tick, worker->loop, on_tick, worker);
     loop_timer_init(&worker->retry, worker->loop, on_retry, worker);
+    loop_timer_init(&worker->tls_refresh, worker->loop, on_tls_refresh, worker);
     loop_timer_start(&worker->tick, TICK_MS, true);
     return worker;
 }
@@ -326,6 +347,7 @@ worker_free(struct worker *worker)
     }
     loop_timer_fini(&worker->tick);
     loop_timer_fini(&worker->retry);
+    loop_timer_fini(&worker->tls_refresh);
     mailbox_free(worker->mailbox);
     post_box_free(worker->to_hub);
     post_box_free(worker->to_workers);
@@ -337,18 +359,35 @@ worker_free(struct worker *worker)
     buf_fini(&worker->properties);
     mem_free(worker->slots);
     mem_free(worker->read_buffer);
+    mem_free(worker->wire_buffer);
+    tls_free(worker->tls);
     loop_on_turn_remove(worker->loop, on_turn, worker);
     loop_free(worker->loop);
     mem_free(worker);
 }
 
 enum err
-worker_listen(struct worker *worker, const char *bind, uint16_t port, uint16_t *bound)
+worker_use_tls(struct worker *worker, const struct tls_settings *settings, uint32_t handshakes,
+               char reason[TLS_REASON_SIZE])
+{
+    enum err err = tls_new(settings, &worker->tls, reason);
+    if (err != OK)
+        return err;
+    if (worker->counts.tls_expires != NULL)
+        metric_gauge_set(worker->counts.tls_expires, tls_expires_s(worker->tls));
+    pace_init(&worker->handshakes, handshakes);
+    loop_timer_start(&worker->tls_refresh, TLS_LOOK_MS, true);
+    return OK;
+}
+
+enum err
+worker_listen(struct worker *worker, const struct transport *transport, const char *bind,
+              uint16_t port, uint16_t *bound)
 {
     struct listener *listener;
     if (worker->listener_count == WORKER_LISTENERS)
         return ERR_BUSY;
-    enum err err = listener_open(worker, bind, port, &transport_tcp, &listener);
+    enum err err = listener_open(worker, bind, port, transport, &listener);
     if (err != OK)
         return err;
     worker->listeners[worker->listener_count++] = listener;

@@ -14,6 +14,9 @@
 #include "common/mailbox.h"
 #include "common/metrics.h"
 #include "services/gateway/post.h"
+#include "services/gateway/tls.h"
+#include "services/gateway/transport.h"
+#include "services/gateway/websocket_upgrade.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +38,7 @@ struct worker_options {
     uint32_t max_subscriptions;       /* of one client */
     const char *response_information; /* before the client id in CONNACK; empty: none. Borrowed */
     bool check_payload_format;        /* payloads that say they are UTF-8 must be */
+    struct websocket_upgrade_options websocket; /* borrowed until worker_free */
     bool allow_anonymous;
     bool retain_available;
 };
@@ -49,10 +53,14 @@ struct worker *worker_new(uint8_t index, const struct worker_options *options,
 /* After worker_join, or without ever starting. NULL is nothing. */
 void worker_free(struct worker *worker);
 
-/* Opens a plain MQTT listener (SO_REUSEPORT, so that every worker opens the same port). port 0: a
- * free one; *bound says which. ERR_INVALID: no such address; ERR_IO: see errno. */
-ERR_MUST_USE enum err worker_listen(struct worker *worker, const char *bind, uint16_t port,
-                                    uint16_t *bound);
+/* Reads certificates; before TLS listeners. settings are borrowed until worker_free. They are read
+ * again when they change. handshakes: accepted per second, 0: any. ERR_INVALID: reason says why. */
+ERR_MUST_USE enum err worker_use_tls(struct worker *worker, const struct tls_settings *settings,
+                                     uint32_t handshakes, char reason[TLS_REASON_SIZE]);
+/* Opens a listener (SO_REUSEPORT, so that every worker opens the same port). port 0: a free one;
+ * *bound says which. ERR_INVALID: no such address; ERR_IO: see errno. */
+ERR_MUST_USE enum err worker_listen(struct worker *worker, const struct transport *transport,
+                                    const char *bind, uint16_t port, uint16_t *bound);
 /* Closes the listeners, from within POST_DRAIN too; idempotent; before start or after join. */
 void worker_unlisten(struct worker *worker);
 

@@ -41,6 +41,9 @@ worker_counts_init(struct worker_counts *counts, struct metrics *metrics, uint8_
                                           "subscriptions of open connections", &label, 1);
     counts->output_chunks = metrics_gauge(metrics, "sluice_gateway_output_chunks",
                                           "4 KiB chunks of output that wait", &label, 1);
+    counts->tls_expires =
+        metrics_gauge(metrics, "sluice_gateway_certificate_expires_timestamp_seconds",
+                      "when the first TLS certificate ends; 0: no TLS", NULL, 0);
 }
 
 void

@@ -37,10 +37,15 @@
     COUNT(failed, "connections_failed", NULL, NULL, "connections closed for a violation")          \
     COUNT(turned_away, "connections_turned_away", NULL, NULL,                                      \
           "connections closed for lack of room")                                                   \
+    COUNT(tls_done, "tls_handshakes", "result", "done", "TLS handshakes by result")                \
+    COUNT(tls_failed, "tls_handshakes", "result", "failed", "TLS handshakes by result")            \
+    COUNT(ws_done, "websocket_upgrades", "result", "done", "WebSocket requests by result")         \
+    COUNT(ws_refused, "websocket_upgrades", "result", "refused", "WebSocket requests by result")   \
+    COUNT(ws_failed, "websockets_failed", NULL, NULL, "WebSockets closed for a violation")         \
     COUNT(shared_refused, "shared_subscriptions_refused", NULL, NULL,                              \
           "shared subscriptions refused")
 
-#define WORKER_COUNTS_MAX 32
+#define WORKER_COUNTS_MAX 48
 
 struct worker_counts {
     uint64_t received[3], sent[3];
@@ -48,10 +53,11 @@ struct worker_counts {
         dropped_gone;
     uint64_t bytes_in, bytes_out, packets_in, packets_out;
     uint64_t accepted, opened, refused, closed, timed_out, failed, turned_away, shared_refused;
+    uint64_t tls_done, tls_failed, ws_done, ws_refused, ws_failed;
     struct metric_counter *counters[WORKER_COUNTS_MAX]; /* NULL without a registry */
     struct metric_histogram *delivery_us, *acknowledge_us, *connect_us;
     struct metric_gauge *connections, *clients, *subscriptions, *clean_subscriptions,
-        *output_chunks;
+        *output_chunks, *tls_expires;
 };
 
 /* Finds or makes the series; metrics may be NULL. */

@@ -14,6 +14,7 @@
 #include "common/wheel.h"
 #include "services/gateway/connection.h"
 #include "services/gateway/deliver.h"
+#include "services/gateway/pace.h"
 #include "services/gateway/post_body.h"
 #include "services/gateway/post_box.h"
 #include "services/gateway/worker.h"
@@ -25,7 +26,10 @@
     1024u /* chunks filled in a turn after which we write at once: 4 MiB                           \
            */
 
+#define WORKER_WIRE_SIZE (64u * 1024u)
+
 struct listener;
+struct tls;
 
 /* Connections by slot; a handle is valid while the generation agrees. */
 struct worker_slot {
@@ -97,7 +101,12 @@ struct worker {
     uint32_t drain_slot;
     struct listener *listeners[WORKER_LISTENERS];
     uint32_t listener_count;
-    struct buf scratch; /* packets that are rarely sent */
+    struct tls *tls; /* NULL: off */
+    struct loop_timer tls_refresh;
+    struct pace handshakes;   /* how fast TLS connections are accepted */
+    uint32_t handshake_steps; /* done in this turn */
+    uint8_t *wire_buffer;     /* WORKER_WIRE_SIZE: output on its way through a transport */
+    struct buf scratch;       /* packets that are rarely sent */
     struct buf properties;
     struct worker_counts counts;
     struct worker_sample sample;

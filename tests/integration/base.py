@@ -15,6 +15,9 @@ class ClusterTest(unittest.TestCase):
 
     GATEWAYS, CORES, OPTIONS = 1, 1, {}
 
+    TRANSPORT = "mqtt"  # or tls, ws, wss; wrap() then says how
+    wrap = None
+
     @classmethod
     def setUpClass(cls):
         cls.cluster = Cluster(gateways=cls.GATEWAYS, cores=cls.CORES, **cls.OPTIONS).start()
@@ -34,7 +37,7 @@ class ClusterTest(unittest.TestCase):
             client.close()
 
     def raw(self, version=5, gateway=0):
-        client = mqtt.Client(self.cluster.port(gateway), version)
+        client = mqtt.Client(self.cluster.port(gateway, self.TRANSPORT), version, wrap=self.wrap)
         self.clients.append(client)
         return client
 

@@ -74,7 +74,7 @@ class Settings(unittest.TestCase):
 
     def test_a_program_with_another_secret_is_refused_and_counted(self):
         with Cluster(env={}, per={}) as c:
-            env = dict(c["gateway0"].env, SLUICE_CLUSTER_SECRET="quite-another-secret", SLUICE_MQTT_PORT="0",
+            env = dict(c["gateway0"].env, SLUICE_CLUSTER_SECRET="quite-another-secret", SLUICE_MQTT_PORT="0", SLUICE_WS_PORT="0",
                        SLUICE_HTTP_PORT="0", SLUICE_FEED_LISTEN="127.0.0.1:0", SLUICE_INSTANCE="stranger")
             stranger = subprocess.Popen([os.path.join(TOP, "build", FLAVOUR, "sluice-gateway")], env=env,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -149,9 +149,10 @@ class Program:
 
 
 class Cluster:
-    """with Cluster(gateways=2, cores=2) as c: c.port(0), c["core0"].kill() ..."""
+    """with Cluster(gateways=2, cores=2) as c: c.port(0), c["core0"].kill() ...
+    tls: settings of TLS for the gateways; their ports are chosen here."""
 
-    def __init__(self, gateways=1, cores=1, anonymous=True, env=None, per=None):
+    def __init__(self, gateways=1, cores=1, anonymous=True, env=None, per=None, tls=None):
         """env: settings for every program; per: {"gateway": {...}} or {"core0": {...}} for some."""
         self.directory = tempfile.mkdtemp(prefix="sluice-test-")
         self.programs, self.n_gateways, self.n_cores = {}, gateways, cores
@@ -173,11 +174,12 @@ class Cluster:
             add(f"core{i}", "core", {"SLUICE_CALL_LISTEN": f"{HOST}:{ports[0]}",
                                      "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}", "SLUICE_HTTP_PORT": ports[2]})
         for i in range(gateways):
-            ports = free_ports(3)
+            ports = free_ports(4)
             add(f"gateway{i}", "gateway", {
-                "SLUICE_MQTT_PORT": ports[0], "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}",
+                "SLUICE_MQTT_PORT": ports[0], "SLUICE_WS_PORT": ports[3], "SLUICE_TLS_PORT": 0, "SLUICE_WSS_PORT": 0, "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}",
                 "SLUICE_HTTP_PORT": ports[2], "SLUICE_CORES": core_list, "SLUICE_STORES": f"{HOST}:{store_ports[0]}",
-                "SLUICE_ALLOW_ANONYMOUS": "true" if anonymous else "false"})
+                "SLUICE_ALLOW_ANONYMOUS": "true" if anonymous else "false",
+                **(dict(zip(("SLUICE_TLS_PORT", "SLUICE_WSS_PORT"), free_ports(2)), **tls) if tls else {})})
         ports = free_ports(2)
         add("rest", "rest", {"SLUICE_PORT": ports[0], "SLUICE_HTTP_PORT": ports[1], "SLUICE_API_KEY": API_KEY,
                              "SLUICE_STORES": f"{HOST}:{store_ports[0]}"})
@@ -185,8 +187,9 @@ class Cluster:
     def __getitem__(self, name):
         return self.programs[name]
 
-    def port(self, gateway=0):
-        return int(self.programs[f"gateway{gateway}"].env["SLUICE_MQTT_PORT"])
+    def port(self, gateway=0, transport="mqtt"):
+        """Of a transport: mqtt, tls, ws, wss."""
+        return int(self.programs[f"gateway{gateway}"].env[f"SLUICE_{transport.upper()}_PORT"])
 
     def rest(self, method, path, body=None, headers=None):
         """(status, text, headers) of a REST request with the key."""

@@ -251,10 +251,12 @@ class Parser:
 class Client:
     """One blocking connection. Every wait has a deadline and fails with what came instead."""
 
-    def __init__(self, port, version=5, host="127.0.0.1", timeout=10):
+    def __init__(self, port, version=5, host="127.0.0.1", timeout=10, wrap=None):
+        """wrap: makes another kind of socket of the connected one (TLS, WebSocket)."""
         self.version, self.timeout = version, timeout
         self.socket = socket.create_connection((host, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = wrap(self.socket) if wrap else self.socket
         self.parser, self.packets, self.pid = Parser(version), [], 0
 
     def __enter__(self):

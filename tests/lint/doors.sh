@@ -9,13 +9,13 @@ door() { # what, pattern, allowed files (regex)
 	[ -z "$hits" ] || { echo "doors: $1 outside its door:"; echo "$hits"; bad=1; }
 }
 door nng '#include <nng/' 'common/(call|feed|nng_[a-z]+)\.[ch]'
-door OpenSSL '#include <openssl/' 'services/gateway/tls\.c|common/crypt\.c'
+door OpenSSL '#include <openssl/' 'services/gateway/tls(\.c|_setup\.c|_part\.h)|common/crypt\.c'
 door LMDB '#include <lmdb' 'services/store/driver_lmdb[a-z_]*\.[ch]'
 door MySQL '#include <(mysql|mariadb)' 'services/store/driver_mysql[a-z_]*\.[ch]'
 door Redis '#include <hiredis' 'services/store/driver_redis[a-z_]*\.[ch]'
 door ulfius '#include <ulfius' 'services/rest/[a-z_]+\.[ch]'
 door jansson '#include <jansson' 'services/rest/[a-z_]+\.[ch]'
-door libevent '#include <event' 'common/(loop|http)\.[ch]|services/gateway/(listener|connection|worker)\.[ch]'
+door libevent '#include <event' 'common/(loop|http)\.[ch]|services/gateway/(listener|connection|worker|transport_(tls|ws))\.[ch]'
 door malloc '\b(malloc|calloc|realloc|strdup|strndup|free)\(' 'common/mem\.[ch]'
 door clock_gettime '\b(clock_gettime|gettimeofday)\(|\btime\(NULL\)' 'common/clock\.[ch]'
 door getenv '\bgetenv\(|\benviron\b' 'common/conf[a-z_]*\.[ch]'
