@@ -3,7 +3,8 @@
 while clients of every kind work over two gateways, two cores and a store. What was acknowledged
 arrives, QoS 2 (and QoS 0) not twice, in order, and a client id has one owner in the end.
 
-CHAOS_SECONDS (60) is how long; the seed is printed, CHAOS_SEED repeats its schedule."""
+CHAOS_SECONDS (60) is how long, CHAOS_PACE (2.5) the mean time between incidents in seconds; the seed
+is printed, CHAOS_SEED repeats its schedule."""
 
 import asyncio
 import os
@@ -22,6 +23,7 @@ from oracle import Publisher, Subscriber  # noqa: E402
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "60"))
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+PACE = float(os.environ.get("CHAOS_PACE", "2.5"))
 SETTLE = 120
 PROGRAMS = ["gateway0", "gateway1", "core0", "core1", "store"]
 PAIRS = [(g, c) for g in PROGRAMS[:2] for c in PROGRAMS[2:]] + [("store", "core0"), ("store", "core1")]
@@ -37,7 +39,7 @@ def schedule(rng, seconds):
         if free.get(target, 0) <= at:
             out.append((at, kind, target, lasts))
             free[target] = at + lasts + 1
-        at += rng.expovariate(1 / 2.5)
+        at += rng.expovariate(1 / PACE)
     return out
 
 
