@@ -4,6 +4,7 @@
 #include "proto/feed.h"
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_properties.h"
+#include "services/gateway/connection_input.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
 
@@ -46,6 +47,8 @@ kick_one(struct connection *connection, const struct post *post)
     if (connection->session_number != post->a || connection->epoch > post->b)
         return;
     connection->flags |= CONNECTION_KICKED;
+    /* What the client had acknowledged before it was overtaken counts, also if not read yet. */
+    connection_input_read(connection);
     connection_fail(connection,
                     post->flags != 0 ? (enum mqtt_reason)post->flags : MQTT_SESSION_TAKEN_OVER);
 }

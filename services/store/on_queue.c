@@ -5,13 +5,13 @@
 #include "services/store/desks.h"
 #include "services/store/session_push.h"
 
-/* The session that the record is about, if it still is in that epoch at this gateway. */
+/* The session that the record is about. A former epoch is fine: what a client acknowledged stays
+ * acknowledged, whoever owns the session now, and sequence numbers are never used again. */
 static struct session *
-session_of(struct store *store, const struct store_link *link, const struct records_queue *record)
+session_of(struct store *store, const struct records_queue *record)
 {
     struct session *session = sessions_by_number(store->sessions, record->session);
-    if (session == NULL || session->epoch != record->epoch || session->lasting == NULL ||
-        session->owner != &link->owner) {
+    if (session == NULL || session->epoch < record->epoch || session->lasting == NULL) {
         metric_counter_add(store->counters.stale, 1);
         return NULL;
     }
@@ -21,6 +21,7 @@ session_of(struct store *store, const struct store_link *link, const struct reco
 void
 on_queue_ack(struct store *store, struct store_link *link, struct slice body)
 {
+    (void)link;
     struct records_queue record;
     struct session *session;
     struct session_queue_entry *entry;
@@ -28,7 +29,7 @@ on_queue_ack(struct store *store, struct store_link *link, struct slice body)
         metric_counter_add(store->counters.malformed, 1);
         return;
     }
-    session = session_of(store, link, &record);
+    session = session_of(store, &record);
     if (session == NULL)
         return;
     entry = session_queue_get(&session->lasting->queue, record.seq);
@@ -55,6 +56,7 @@ recorded(void *arg, uint64_t a, uint64_t b, uint64_t c)
 void
 on_queue_rec(struct store *store, struct store_link *link, struct slice body)
 {
+    (void)link;
     struct records_queue record;
     struct session *session;
     struct session_queue_entry *entry;
@@ -62,17 +64,18 @@ on_queue_rec(struct store *store, struct store_link *link, struct slice body)
         metric_counter_add(store->counters.malformed, 1);
         return;
     }
-    session = session_of(store, link, &record);
+    session = session_of(store, &record);
     if (session == NULL)
         return;
     entry = session_queue_get(&session->lasting->queue, record.seq);
-    if (entry != NULL && entry->state == SESSION_QUEUE_PUSHED) {
+    if (entry != NULL && entry->state != SESSION_QUEUE_RECORDED && !entry->recorded_before) {
         struct session_queue *queue = &session->lasting->queue;
         uint64_t bytes = queue->bytes;
         session_queue_set_recorded(queue, entry);
+        session->lasting->touched = true;
         store->queue_bytes -= bytes - queue->bytes;
         batch_queue_mark_rec(commit_batch(store->commit), session->number, record.seq);
     }
     /* answered even if it is not known any more: the client then gets its PUBREL */
-    commit_mark(store->commit, recorded, store, session->number, session->epoch, record.seq);
+    commit_mark(store->commit, recorded, store, session->number, record.epoch, record.seq);
 }

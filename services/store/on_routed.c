@@ -2,6 +2,7 @@
 /* A publish that a core routed to this store: retained, or wanted by persistent sessions. */
 #include "common/log.h"
 #include "services/store/desks.h"
+#include "services/store/retained_jobs.h"
 #include "services/store/session_push.h"
 
 static void
@@ -68,6 +69,8 @@ on_routed_publish(struct store *store, struct slice body)
         retain(store, &record, body);
     if (record.qos == 0)
         return;
+    if (record.retain)
+        retained_jobs_overtaken(store, record.topic);
     count = subscriptions_match(store->subscriptions, record.topic, record.publisher, &hits);
     if (count != 0)
         session_push_message(store, &record, body, hits, count);

@@ -27,7 +27,7 @@ resume(struct store *store, struct store_link *link, struct session *session,
     if (lasting == NULL)
         return;
     session_life_save(store, session);
-    session_queue_forget(&lasting->queue);
+    session_queue_rewind(&lasting->queue);
     for (i = 0; i < lasting->inbound_count; i++) {
         const struct session_inbound *inbound = &lasting->inbound[i];
         uint8_t body[RECORDS_INBOUND_DONE_BYTES];
@@ -138,13 +138,8 @@ on_session_ready(struct store *store, struct store_link *link, struct slice body
     session = session_of(store, link, record.session, record.epoch);
     if (session == NULL || session->conn != record.conn || session->ready)
         return;
-    session->ready = true;
-    if (session->lasting == NULL)
-        return;
-    if (record.after != 0)
-        session_push_resume(store, session, record.after);
-    else
-        session_push_pump(store, session);
+    if (!session_life_waits_for_former(store, session, record.after))
+        session_push_ready(store, session, record.after);
 }
 
 void
@@ -157,6 +152,7 @@ on_session_close(struct store *store, struct store_link *link, struct slice body
         return;
     }
     session_life_late_close(store, record.session, record.epoch, (record.flags & CLOSE_WILL) != 0);
+    session_life_former_closed(store, record.session, record.epoch);
     /* Every connection that was taken over is closed in its old epoch. */
     session = find_session(store, link, record.session, record.epoch);
     if (session == NULL)

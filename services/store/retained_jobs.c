@@ -3,9 +3,11 @@
  * gets one page, then goes to the end. */
 #include "services/store/retained_jobs.h"
 
+#include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/limits.h"
+#include "proto/topic.h"
 #include "services/store/session_push.h"
 
 #include <string.h>
@@ -20,6 +22,8 @@ struct retained_job {
     uint64_t epoch;
     struct subscription_options options;
     struct buf after; /* topic behind which to go on */
+    uint64_t *live;   /* hashes of topics that live messages overtook */
+    size_t live_count;
     size_t filter_len;
     uint8_t filter[];
 };
@@ -55,7 +59,35 @@ static void
 job_free(struct retained_job *job)
 {
     buf_fini(&job->after);
+    mem_free(job->live);
     mem_free(job);
+}
+
+void
+retained_jobs_overtaken(struct store *store, struct slice topic)
+{
+    for (struct retained_job *job = store->retained_jobs; job != NULL; job = job->next) {
+        /* A subscription of QoS 0 gets live messages from its gateway, not from here. */
+        if (job->options.qos == 0 || job->live_count == RETAINED_JOBS_LIVE_MAX ||
+            !topic_matches(slice_of(job->filter, job->filter_len), topic))
+            continue;
+        if ((job->live_count & (job->live_count - 1)) == 0)
+            job->live = mem_realloc_array(job->live, job->live_count == 0 ? 1 : 2 * job->live_count,
+                                          sizeof(*job->live));
+        job->live[job->live_count++] = hash_local(topic.data, topic.len);
+    }
+}
+
+static bool
+is_overtaken(const struct retained_job *job, struct slice topic)
+{
+    if (job->live_count == 0)
+        return false;
+    uint64_t hash = hash_local(topic.data, topic.len);
+    for (size_t i = 0; i < job->live_count; i++)
+        if (job->live[i] == hash)
+            return true;
+    return false;
 }
 
 void
@@ -77,6 +109,8 @@ take(void *arg, struct slice topic, struct slice bytes)
         return true;
     if (publish_record_decode(bytes, &record) != OK ||
         (record.expiry_ms != 0 && record.expiry_ms <= collected->now_ms))
+        return false;
+    if (is_overtaken(collected->job, record.topic))
         return false;
     if (collected->job->options.no_local && record.publisher == collected->job->session)
         return false;

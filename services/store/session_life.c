@@ -9,6 +9,7 @@
 #include "proto/feed.h"
 #include "proto/mqtt_packet.h"
 #include "proto/records.h"
+#include "services/store/session_push.h"
 #include "services/store/store_link.h"
 
 #include <string.h>
@@ -201,6 +202,24 @@ session_life_connect(struct store *store, struct session *session, struct owner 
     session_set_owner(session, owner, conn);
 }
 
+/* What a queue of an absent session holds in memory goes when disk knows all that memory does. */
+static void
+release_memory(void *arg, uint64_t number, uint64_t b, uint64_t c)
+{
+    struct store *store = arg;
+    struct session *session = sessions_by_number(store->sessions, number);
+    (void)b;
+    (void)c;
+    if (session == NULL || session->lasting == NULL || session->state == SESSION_CONNECTED)
+        return;
+    if (session->lasting->touched) {
+        session->lasting->touched = false;
+        commit_mark(store->commit, release_memory, store, number, 0, 0);
+        return;
+    }
+    session_queue_forget(&session->lasting->queue);
+}
+
 static void
 detach(struct store *store, struct session *session)
 {
@@ -212,8 +231,11 @@ detach(struct store *store, struct session *session)
     session->state = SESSION_DISCONNECTED;
     session->request = 0;
     session->disconnected_ms = store_wall_ms(store);
-    if (session->lasting != NULL)
-        session_queue_forget(&session->lasting->queue);
+    if (session->lasting == NULL)
+        return;
+    session_queue_rewind(&session->lasting->queue);
+    session->lasting->touched = false;
+    commit_mark(store->commit, release_memory, store, session->number, 0, 0);
 }
 
 void
@@ -285,6 +307,10 @@ session_life_take(struct store *store, struct session *session, bool clean_start
         session_drop_will(session);
         session_life_save_will(store, session);
     }
+    if (session->lasting != NULL) {
+        session->lasting->former_epoch = session->owner != NULL ? session->epoch : 0;
+        session->lasting->ready_waits = false;
+    }
     if (had_connection)
         detach(store, session);
     session->will_at_ms = 0;
@@ -342,12 +368,48 @@ session_life_owner_lost(struct store *store, struct owner *owner)
                  LOG_U64("sessions", count), LOG_END);
 }
 
+bool
+session_life_waits_for_former(struct store *store, struct session *session, uint64_t after)
+{
+    struct lasting *lasting = session->lasting;
+    if (lasting == NULL || lasting->former_epoch == 0)
+        return false;
+    lasting->ready_waits = true;
+    lasting->ready_after = after;
+    wheel_arm(&store->deadlines, &session->deadline, clock_monotonic_ms() + SESSION_HANDOVER_MS);
+    return true;
+}
+
+/* The wait for the former connection is over. */
+static void
+handover_end(struct store *store, struct session *session)
+{
+    wheel_cancel(&store->deadlines, &session->deadline);
+    session_push_ready(store, session, session->lasting->ready_after);
+}
+
+void
+session_life_former_closed(struct store *store, uint64_t number, uint64_t epoch)
+{
+    struct session *session = sessions_by_number(store->sessions, number);
+    if (session == NULL || session->lasting == NULL || session->lasting->former_epoch != epoch)
+        return;
+    session->lasting->former_epoch = 0;
+    if (session->lasting->ready_waits)
+        handover_end(store, session);
+}
+
 static void
 deadline_passed(void *arg, struct wheel_node *node)
 {
     struct store *store = arg;
     struct session *session = WHEEL_OWNER(node, struct session, deadline);
     uint64_t now_ms = store_wall_ms(store);
+    if (session->state == SESSION_CONNECTED) {
+        if (session->lasting != NULL && session->lasting->ready_waits)
+            handover_end(store, session);
+        return;
+    }
     if (session->will_at_ms != 0 && session->will_at_ms <= now_ms && session->will != NULL)
         publish_will(store, session);
     if (session->expire_at_ms != 0 && session->expire_at_ms <= now_ms) {

@@ -47,4 +47,12 @@ void session_life_release_limbo(struct store *store, uint64_t incarnation);
 void session_life_publish(struct store *store, const struct publish_record *record,
                           uint64_t session, uint16_t packet_id);
 
+/* A session was taken over from a live connection. What that one's gateway has still to say comes
+ * before its SESSION_CLOSE in its feed: until then (SESSION_HANDOVER_MS at most) nothing is pushed
+ * to the new connection, or the client would get again what it has acknowledged. True: READY has to
+ * wait; session_push_ready is called in time. */
+#define SESSION_HANDOVER_MS 300u
+bool session_life_waits_for_former(struct store *store, struct session *session, uint64_t after);
+void session_life_former_closed(struct store *store, uint64_t session, uint64_t epoch);
+
 #endif

@@ -51,6 +51,7 @@ session_push_remove(struct store *store, struct session *session, struct session
     struct session_queue *queue = &session->lasting->queue;
     uint64_t bytes = queue->bytes;
     batch_queue_remove(commit_batch(store->commit), session->number, seq);
+    session->lasting->touched = true;
     session_queue_removed(queue, entry, 0);
     store->queue_count--;
     store->queue_bytes -= bytes - queue->bytes;
@@ -462,4 +463,18 @@ session_push_retained(struct store *store, struct session *session,
         job->targets[job->count++] = (struct target){session, seq};
     job_mark(store, job);
     return OK;
+}
+
+void
+session_push_ready(struct store *store, struct session *session, uint64_t after)
+{
+    session->ready = true;
+    if (session->lasting == NULL)
+        return;
+    session->lasting->ready_waits = false;
+    session->lasting->former_epoch = 0;
+    if (after != 0)
+        session_push_resume(store, session, after);
+    else
+        session_push_pump(store, session);
 }

@@ -16,6 +16,8 @@ void session_push_message(struct store *store, const struct publish_record *reco
 ERR_MUST_USE enum err session_push_retained(struct store *store, struct session *session,
                                             const struct publish_record *record, struct slice bytes,
                                             uint8_t subscription_qos, uint32_t identifier);
+/* FEED_SESSION_READY: pushes what is not acknowledged above `after` (0: all of it). */
+void session_push_ready(struct store *store, struct session *session, uint64_t after);
 /* Pushes what may be pushed now. */
 void session_push_pump(struct store *store, struct session *session);
 /* The gateway kept the connection and has everything up to seq: counts that as in flight, tells

@@ -273,7 +273,24 @@ session_queue_set_recorded(struct session_queue *queue, struct session_queue_ent
     uint64_t len = entry->body != NULL ? entry->body->len : 0;
     queue->bytes -= len < queue->bytes ? len : queue->bytes;
     release(queue, entry);
-    entry->state = SESSION_QUEUE_RECORDED;
+    if (entry->state == SESSION_QUEUE_WAITING)
+        entry->recorded_before = true; /* said by a former connection */
+    else
+        entry->state = SESSION_QUEUE_RECORDED;
+}
+
+void
+session_queue_rewind(struct session_queue *queue)
+{
+    for (uint32_t i = 0; i < queue->pushed; i++) {
+        struct session_queue_entry *entry = at(queue, i);
+        if (entry->state == SESSION_QUEUE_GONE)
+            continue;
+        entry->recorded_before |= entry->state == SESSION_QUEUE_RECORDED;
+        entry->state = SESSION_QUEUE_WAITING;
+    }
+    queue->pushed = 0;
+    queue->in_flight = 0;
 }
 
 void

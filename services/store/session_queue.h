@@ -102,7 +102,10 @@ void session_queue_removed(struct session_queue *queue, struct session_queue_ent
                            uint64_t len);
 /* PUBREC came: the body is not needed any more. */
 void session_queue_set_recorded(struct session_queue *queue, struct session_queue_entry *entry);
-/* A connection ended: nothing is in flight, and memory is given back: all is on disk. */
+/* A connection ended: nothing is in flight. What is in memory stays there: disk may not know yet
+ * what was acknowledged last. */
+void session_queue_rewind(struct session_queue *queue);
+/* Gives memory back, after a rewind and when every change of the queue is durable. */
 void session_queue_forget(struct session_queue *queue);
 /* A gateway that kept its connection over our restart has all up to seq: push only what is later.
  * The entries up to seq must be in memory; they count as in flight. */

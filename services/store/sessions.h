@@ -80,6 +80,12 @@ struct lasting {
     struct session_inbound *inbound;
     uint64_t created_ms; /* wall clock */
     uint64_t seq_limit;  /* as written: no sequence number at or above it was used */
+    /* Taken over from a live connection: what the former gateway has still to say about the queue
+     * comes first (session_life.h). */
+    uint64_t former_epoch; /* 0: nothing is awaited */
+    uint64_t ready_after;  /* of FEED_SESSION_READY, while ready_waits */
+    bool ready_waits;
+    bool touched; /* the queue changed after the connection had ended */
     bool is_stalled;
     struct session *stalled_next;
     struct session *stalled_prev;

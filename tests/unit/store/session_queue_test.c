@@ -226,7 +226,38 @@ any_life_agrees_with_a_plain_list(void)
     session_queue_fini(&queue);
 }
 
+static void
+what_was_acknowledged_does_not_come_back_with_the_next_connection(void)
+{
+    struct session_queue queue;
+    struct body *body = body_new(1, slice_cstr("m"), 0);
+    session_queue_init(&queue, 1);
+    for (uint64_t seq = 1; seq <= 4; seq++) {
+        (void)session_queue_append(&queue, body, 0, 2, false, NULL, 0, true);
+        (void)session_queue_set_pushed(&queue, session_queue_next(&queue, 10, 0));
+    }
+    session_queue_removed(&queue, session_queue_get(&queue, 2), 0);
+    session_queue_set_recorded(&queue, session_queue_get(&queue, 3));
+    session_queue_rewind(&queue);
+    CU_ASSERT_EQUAL(queue.in_flight, 0);
+    session_queue_set_recorded(&queue, session_queue_get(&queue, 4)); /* a late PUBREC */
+    session_queue_removed(&queue, session_queue_get(&queue, 1), 0);   /* and a late PUBACK */
+    for (uint64_t seq = 3; seq <= 4; seq++) {
+        struct session_queue_entry *entry = session_queue_next(&queue, 10, 0);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+        CU_ASSERT_EQUAL(entry->seq, seq);
+        CU_ASSERT(entry->recorded_before);
+        CU_ASSERT(session_queue_set_pushed(&queue, entry));
+        CU_ASSERT_EQUAL(entry->state, SESSION_QUEUE_RECORDED);
+    }
+    CU_ASSERT_PTR_NULL(session_queue_next(&queue, 10, 0));
+    CU_ASSERT_EQUAL(queue.count, 2);
+    session_queue_fini(&queue);
+    body_unref(body);
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(what_was_acknowledged_does_not_come_back_with_the_next_connection),
     CUNIT_CASE(messages_are_pushed_in_order_and_only_when_committed),
     CUNIT_CASE(a_window_is_not_exceeded_and_opens_with_each_removal),
     CUNIT_CASE(after_a_connection_everything_is_read_again_and_marked_as_repeated),
