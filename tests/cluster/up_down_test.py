@@ -5,6 +5,7 @@ default ports, so nothing else of Sluice may run on this machine meanwhile."""
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,21 @@ class UpDown(unittest.TestCase):
         self.assertEqual(back.receive().payload, b"kept")
         back.subscribe(("r", 1))
         self.assertEqual(back.receive().payload, b"retained")
+
+    def test_certificates_for_trying_open_the_tls_ports(self):
+        for _ in range(2):
+            self.assertEqual(self.make("certs.sh")[0], 0)
+        code, text = self.make("up.sh", GATEWAYS="2")
+        self.assertEqual(code, 0, text)
+        certs = os.path.join(self.home, "certs")
+        context = ssl.create_default_context(cafile=os.path.join(certs, "ca.pem"))
+        context.load_cert_chain(*(os.path.join(certs, "client" + e) for e in (".pem", ".key")))
+        for port in (18483, 28483, 4443, 4444):
+            with socket.create_connection(("127.0.0.1", port), 10) as sock, \
+                    context.wrap_socket(sock, server_hostname="localhost") as tls:
+                if port > 10000:  # the certificate says who it is
+                    tls.sendall(mqtt.connect("by-certificate"))
+                    self.assertEqual(tls.recv(100)[0] >> 4, mqtt.CONNACK)
 
     def test_a_port_in_use_is_one_clear_line_and_nothing_stays(self):
         with socket.socket() as taken:
