@@ -63,7 +63,8 @@ struct core_client_config {
                              from its down: it may serve others meanwhile. The lease; 0: 3000 */
 };
 
-typedef void (*core_client_route_fn)(void *fn_arg, struct slice filter, uint8_t flags);
+/* wants: ROUTE_* flags, or what records_route_shared made for a "$share/..." filter. */
+typedef void (*core_client_route_fn)(void *fn_arg, struct slice filter, uint64_t wants);
 
 struct core_client_io {
     /* peer_append to the core: FEED_CONTROL if control, else FEED_DATA. *seq is the ticket. OK,
@@ -146,15 +147,26 @@ ERR_MUST_USE enum err core_client_publish(struct core_client *client, struct sli
 ERR_MUST_USE enum err core_client_publish_numbered(struct core_client *client, uint64_t token,
                                                    struct slice record, uint64_t a, uint64_t b);
 
+/* As publish and publish_numbered for the body of a FEED_SHARED_RETURN (records_shared_return_*;
+ * QoS
+ * >= 1): kept and sent again like a publish, answered when another place has the message. */
+ERR_MUST_USE enum err core_client_return(struct core_client *client, struct slice body, uint64_t a,
+                                         uint64_t b);
+ERR_MUST_USE enum err core_client_return_numbered(struct core_client *client, uint64_t token,
+                                                  struct slice body, uint64_t a, uint64_t b);
+/* Tells a core that is up with which numbers of its FEED_SHARED_PUBLISH it need not bother any
+ * more. body: n times u64. */
+void core_client_shared_done(struct core_client *client, uint32_t core, struct slice body);
+
 /* The owner wants filter from now on (it must be among what io.routes gives already) or with other
  * flags. route_done(cookie) comes once: OK when every serving core has answered (at least one),
  * every core that is up has the route, and every other core has been away for grace_ms;
  * ERR_TIMEOUT when now reaches deadline_ms before. Never from within this call. ERR_BUSY: too many
  * open tickets. */
 ERR_MUST_USE enum err core_client_route_add(struct core_client *client, struct slice filter,
-                                            uint8_t flags, uint64_t cookie, uint64_t deadline_ms);
+                                            uint64_t wants, uint64_t cookie, uint64_t deadline_ms);
 /* As route_add without an answer: a change that nobody waits for. */
-void core_client_route_tell(struct core_client *client, struct slice filter, uint8_t flags);
+void core_client_route_tell(struct core_client *client, struct slice filter, uint64_t wants);
 /* The owner no longer wants filter (gone from io.routes). */
 void core_client_route_remove(struct core_client *client, struct slice filter);
 

@@ -24,6 +24,7 @@ struct core_entry {
     uint64_t topic_hash;
     uint64_t token; /* 0: QoS 0 */
     uint32_t len;
+    uint32_t head; /* bytes before the record; not 0: the body of a FEED_SHARED_RETURN */
     uint8_t core;
     bool sent;
     uint8_t bytes[];
@@ -75,7 +76,7 @@ struct core_ticket {
     uint32_t answered; /* bit per core: ROUTE_DONE came in this session of it */
     uint32_t have;     /* bit per core: it has taken the ROUTE_ADD */
     bool any;          /* somebody answered */
-    uint8_t flags;
+    uint64_t wants;
     uint32_t len;
     uint8_t filter[];
 };

@@ -86,10 +86,10 @@ core_client_routes_pump(struct core_client *client, uint32_t index)
 
 static void
 route_send(struct core_client *client, uint32_t core, uint64_t ticket, struct slice filter,
-           uint8_t flags)
+           uint64_t wants)
 {
     uint8_t head[RECORDS_ROUTE_ADD_BYTES];
-    struct slice parts[2] = {slice_of(head, records_route_add_encode(ticket, flags, head)), filter};
+    struct slice parts[2] = {slice_of(head, records_route_add_encode(ticket, wants, head)), filter};
     core_client_routes_control(client, core, FEED_ROUTE_ADD, parts, 2, ticket);
 }
 
@@ -99,10 +99,10 @@ struct resync {
 };
 
 static void
-resync_route(void *arg, struct slice filter, uint8_t flags)
+resync_route(void *arg, struct slice filter, uint64_t wants)
 {
     struct resync *resync = arg;
-    route_send(resync->client, resync->core, 0, filter, flags);
+    route_send(resync->client, resync->core, 0, filter, wants);
 }
 
 static struct core_ticket **
@@ -120,7 +120,7 @@ core_client_routes_resync(struct core_client *client, uint32_t core)
     for (number = client->ticket_first; number < client->ticket_next; number++) {
         const struct core_ticket *ticket = *ticket_of(client, number);
         if (ticket != NULL)
-            route_send(client, core, number, slice_of(ticket->filter, ticket->len), ticket->flags);
+            route_send(client, core, number, slice_of(ticket->filter, ticket->len), ticket->wants);
     }
     core_client_routes_control(client, core, FEED_RESYNC_END, NULL, 0, 0);
 }
@@ -272,7 +272,7 @@ tickets_cover(struct core_client *client)
 }
 
 enum err
-core_client_route_add(struct core_client *client, struct slice filter, uint8_t flags,
+core_client_route_add(struct core_client *client, struct slice filter, uint64_t wants,
                       uint64_t cookie, uint64_t deadline_ms)
 {
     struct core_ticket *ticket;
@@ -284,22 +284,22 @@ core_client_route_add(struct core_client *client, struct slice filter, uint8_t f
     tickets_cover(client);
     ticket = mem_alloc(sizeof(*ticket) + filter.len);
     *ticket = (struct core_ticket){
-        .cookie = cookie, .deadline_ms = deadline_ms, .flags = flags, .len = (uint32_t)filter.len};
+        .cookie = cookie, .deadline_ms = deadline_ms, .wants = wants, .len = (uint32_t)filter.len};
     memcpy(ticket->filter, filter.data, filter.len);
     *ticket_of(client, number) = ticket;
     client->ticket_next++;
     client->stats.tickets_open++;
     for (i = 0; i < client->core_count; i++)
-        route_send(client, i, number, filter, flags);
+        route_send(client, i, number, filter, wants);
     return OK;
 }
 
 void
-core_client_route_tell(struct core_client *client, struct slice filter, uint8_t flags)
+core_client_route_tell(struct core_client *client, struct slice filter, uint64_t wants)
 {
     uint32_t i;
     for (i = 0; i < client->core_count; i++)
-        route_send(client, i, 0, filter, flags);
+        route_send(client, i, 0, filter, wants);
 }
 
 void
@@ -308,6 +308,12 @@ core_client_route_remove(struct core_client *client, struct slice filter)
     uint32_t i;
     for (i = 0; i < client->core_count; i++)
         core_client_routes_control(client, i, FEED_ROUTE_REMOVE, &filter, 1, 0);
+}
+
+void
+core_client_shared_done(struct core_client *client, uint32_t core, struct slice body)
+{
+    core_client_routes_control(client, core, FEED_SHARED_DONE, &body, 1, 0);
 }
 
 void

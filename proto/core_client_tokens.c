@@ -102,9 +102,10 @@ entry_send(struct core_client *client, struct core_entry *entry, uint32_t core)
 {
     struct slice part = slice_of(entry->bytes, entry->len);
     enum err err;
-    publish_record_set_numbers(entry->bytes, client->config.origin, entry->token,
+    publish_record_set_numbers(entry->bytes + entry->head, client->config.origin, entry->token,
                                entry->token != 0 ? client->floor : 0);
-    err = client->io.append(client->arg, core, FEED_PUBLISH, &part, 1, false, NULL);
+    err = client->io.append(client->arg, core, entry->head != 0 ? FEED_SHARED_RETURN : FEED_PUBLISH,
+                            &part, 1, false, NULL);
     if (err == OK) {
         entry->sent = true;
         entry->core = (uint8_t)core;
@@ -281,9 +282,12 @@ dropped:
     return err;
 }
 
+/* bytes: the record, behind `head` bytes of a FEED_SHARED_RETURN. */
 static enum err
-publish(struct core_client *client, uint64_t token, struct slice record, uint64_t a, uint64_t b)
+publish(struct core_client *client, uint64_t token, struct slice bytes, size_t head, uint64_t a,
+        uint64_t b)
 {
+    struct slice record = slice_sub(bytes, head, bytes.len);
     struct core_entry *entry;
     struct slice topic;
     uint64_t hash;
@@ -297,16 +301,17 @@ publish(struct core_client *client, uint64_t token, struct slice record, uint64_
         return ERR_MALFORMED;
     hash = rendezvous_key(topic);
     if ((record.data[RECORD_FLAGS_AT] & 3) == 0)
-        return publish_qos0(client, record, hash);
+        return head == 0 ? publish_qos0(client, record, hash) : ERR_MALFORMED;
 
     if (client->stats.tokens_open == 0) {
         client->floor = token; /* gaps in an outbox's numbers count as answered */
         client->next = token;
     }
     if (token - client->floor >= client->config.tokens_max ||
-        sizeof(*entry) + record.len > client->config.bytes_max - client->stats.bytes_kept)
+        sizeof(*entry) + bytes.len > client->config.bytes_max - client->stats.bytes_kept)
         return ERR_BUSY;
-    entry = entry_new(client, record, token, hash);
+    entry = entry_new(client, bytes, token, hash);
+    entry->head = (uint32_t)head;
     entry->a = a;
     entry->b = b;
     ring_cover(client, token);
@@ -332,7 +337,7 @@ publish(struct core_client *client, uint64_t token, struct slice record, uint64_
 enum err
 core_client_publish(struct core_client *client, struct slice record, uint64_t a, uint64_t b)
 {
-    return publish(client, client->next, record, a, b);
+    return publish(client, client->next, record, 0, a, b);
 }
 
 enum err
@@ -342,7 +347,26 @@ core_client_publish_numbered(struct core_client *client, uint64_t token, struct 
     bool qos0 = record.len >= PUBLISH_RECORD_FIXED && (record.data[RECORD_FLAGS_AT] & 3) == 0;
     if (!qos0 && (token < client->next || token >> 63 != 0))
         return ERR_INVALID;
-    return publish(client, token, record, a, b);
+    return publish(client, token, record, 0, a, b);
+}
+
+enum err
+core_client_return_numbered(struct core_client *client, uint64_t token, struct slice body,
+                            uint64_t a, uint64_t b)
+{
+    struct records_shared shared;
+    enum err err = records_shared_return_decode(body, &shared);
+    if (err != OK)
+        return err;
+    if (token < client->next || token >> 63 != 0)
+        return ERR_INVALID;
+    return publish(client, token, body, body.len - shared.record.len, a, b);
+}
+
+enum err
+core_client_return(struct core_client *client, struct slice body, uint64_t a, uint64_t b)
+{
+    return core_client_return_numbered(client, client->next, body, a, b);
 }
 
 void

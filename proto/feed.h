@@ -17,7 +17,9 @@ enum feed_record {
     /* -- gateway or store -> core ------------------------------------------ */
     /* u64 ticket, u8 flags (ROUTE_*), filter. The core answers ROUTE_DONE(ticket)
      * when every live gateway has acknowledged a digest that covers the filter.
-     * Ticket 0 asks for no answer. Adding a known filter replaces its flags. */
+     * Ticket 0 asks for no answer. Adding a known filter replaces its flags. With ROUTE_SHARED
+     * two u32 stand before the filter, which then is "$share/group/filter": the members that take
+     * QoS 1 and 2 there, and those that take QoS 0. */
     FEED_ROUTE_ADD = 1,
     /* filter */
     FEED_ROUTE_REMOVE = 2,
@@ -31,6 +33,13 @@ enum feed_record {
     /* u64 token. Answered like a publish, when everything that this core took
      * from anybody before it is in the hands of its destinations. */
     FEED_FLUSH = 6,
+    /* u64 number, u8 hops, u8 flags (SHARED_*), u16 length, "$share/group/filter", record: a
+     * message for the group that no member here can have; give it to another. number: that of the
+     * SHARED_PUBLISH (UINT64_MAX: none). Numbered and answered like a publish of the sender's own.
+     */
+    FEED_SHARED_RETURN = 7,
+    /* n times: u64 number: members have these messages of SHARED_PUBLISH: forget your copies. */
+    FEED_SHARED_DONE = 8,
     /* u64 incarnation, u8 flags (COUNTERS_*), n times: u8 enum feed_counter, u64 value: what the
      * sender has counted since its start. Every second or so, to every core. */
     FEED_COUNTERS = 12,
@@ -47,6 +56,12 @@ enum feed_record {
     FEED_DIGEST_ADD = 19,
     /* u64 version, filter */
     FEED_DIGEST_REMOVE = 20,
+    /* u64 number (0: none), u8 hops (times it was handed back), u32 pick, u16 length,
+     * "$share/group/filter", record: for one member of the group here: number `pick` of them,
+     * counted modulo how many there are. With hops 0 a gateway hands it back (SHARED_FULL) if no
+     * member can take it at once; else it may wait for a member. A gateway answers a number with
+     * SHARED_DONE or SHARED_RETURN. */
+    FEED_SHARED_PUBLISH = 21,
 
     /* -- core -> gateway ---------------------------------------------------- */
     /* record of a $SYS topic: kept, as if retained, and delivered. From the one core that the
@@ -95,7 +110,11 @@ enum feed_record {
 };
 
 enum {
-    ROUTE_QOS1 = 1 << 0, /* wants QoS 1 and 2 only (stores: their persistent sessions) */
+    ROUTE_QOS1 = 1 << 0,   /* wants QoS 1 and 2 only (stores: their persistent sessions) */
+    ROUTE_SHARED = 1 << 1, /* a shared subscription: one member of the group gets each message */
+
+    SHARED_FULL = 1 << 0, /* RETURN: members are there, but they cannot take more now */
+    SHARED_HOPS_MAX = 4,  /* handed back more often: nobody can take it */
 
     CLOSE_WILL = 1 << 0,       /* publish the will (else it is deleted) */
     CLOSE_HAS_EXPIRY = 1 << 1, /* DISCONNECT changed the session expiry */

@@ -8,6 +8,15 @@
 #include "proto/topic.h"
 #include <assert.h>
 
+enum { MEMBERS_MAX = 0xFFFFFF };
+
+static bool
+is_share(struct slice filter)
+{
+    struct slice group, inner;
+    return topic_share_parse(filter, &group, &inner) == TOPIC_SHARE_VALID;
+}
+
 enum err
 records_route_add_decode(struct slice body, struct records_route_add *out)
 {
@@ -15,19 +24,90 @@ records_route_add_decode(struct slice body, struct records_route_add *out)
     struct records_route_add r;
     r.ticket = cursor_u64(&c);
     r.flags = cursor_u8(&c);
+    r.members = (r.flags & ROUTE_SHARED) != 0 ? cursor_u32(&c) : 0;
+    r.members_qos0 = (r.flags & ROUTE_SHARED) != 0 ? cursor_u32(&c) : 0;
     r.filter = cursor_rest(&c);
-    if (cursor_end(&c) != OK || !topic_filter_is_valid(r.filter))
+    if (cursor_end(&c) != OK || !topic_filter_is_valid(r.filter) ||
+        is_share(r.filter) != ((r.flags & ROUTE_SHARED) != 0) || r.members > MEMBERS_MAX ||
+        r.members_qos0 > MEMBERS_MAX)
         return ERR_MALFORMED;
     *out = r;
     return OK;
 }
 
 size_t
-records_route_add_encode(uint64_t ticket, uint8_t flags, uint8_t *out)
+records_route_add_encode(uint64_t ticket, uint64_t wants, uint8_t *out)
 {
     buf_store_u64(out, ticket);
-    out[8] = flags;
+    out[8] = (uint8_t)wants;
+    if ((wants & ROUTE_SHARED) == 0)
+        return 9;
+    buf_store_u32(out + 9, (uint32_t)(wants >> 8) & MEMBERS_MAX);
+    buf_store_u32(out + 13, (uint32_t)(wants >> 32) & MEMBERS_MAX);
     return RECORDS_ROUTE_ADD_BYTES;
+}
+
+uint64_t
+records_route_shared(uint8_t flags, uint32_t members, uint32_t members_qos0)
+{
+    uint64_t high = members_qos0 < MEMBERS_MAX ? members_qos0 : MEMBERS_MAX;
+    uint64_t low = members < MEMBERS_MAX ? members : MEMBERS_MAX;
+    return high << 32 | low << 8 | flags | ROUTE_SHARED;
+}
+
+/* The share text and the record behind the head of a shared record. */
+static enum err
+shared_tail(struct cursor *c, struct records_shared *r, struct records_shared *out)
+{
+    r->share = cursor_bytes16(c);
+    r->record = cursor_rest(c);
+    if (cursor_end(c) != OK || !topic_filter_is_valid(r->share) || !is_share(r->share) ||
+        r->record.len < PUBLISH_RECORD_FIXED)
+        return ERR_MALFORMED;
+    *out = *r;
+    return OK;
+}
+
+enum err
+records_shared_publish_decode(struct slice body, struct records_shared *out)
+{
+    struct cursor c = cursor_of(body);
+    struct records_shared r = {0};
+    r.number = cursor_u64(&c);
+    r.hops = cursor_u8(&c);
+    r.pick = cursor_u32(&c);
+    return shared_tail(&c, &r, out);
+}
+
+size_t
+records_shared_publish_encode(const struct records_shared *shared, uint8_t *out)
+{
+    buf_store_u64(out, shared->number);
+    out[8] = shared->hops;
+    buf_store_u32(out + 9, shared->pick);
+    buf_store_u16(out + 13, (uint16_t)shared->share.len);
+    return RECORDS_SHARED_PUBLISH_BYTES;
+}
+
+enum err
+records_shared_return_decode(struct slice body, struct records_shared *out)
+{
+    struct cursor c = cursor_of(body);
+    struct records_shared r = {0};
+    r.number = cursor_u64(&c);
+    r.hops = cursor_u8(&c);
+    r.flags = cursor_u8(&c);
+    return shared_tail(&c, &r, out);
+}
+
+size_t
+records_shared_return_encode(const struct records_shared *shared, uint8_t *out)
+{
+    buf_store_u64(out, shared->number);
+    out[8] = shared->hops;
+    out[9] = shared->flags;
+    buf_store_u16(out + 10, (uint16_t)shared->share.len);
+    return RECORDS_SHARED_RETURN_BYTES;
 }
 
 enum err

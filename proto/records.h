@@ -19,15 +19,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* FEED_ROUTE_ADD. The filter is not empty and valid (topic_filter_is_valid). */
-#define RECORDS_ROUTE_ADD_BYTES 9u /* before the filter */
+/* FEED_ROUTE_ADD. The filter is not empty and valid (topic_filter_is_valid), and of the form
+ * "$share/group/filter" exactly when flags has ROUTE_SHARED. What is wanted of a filter is one
+ * number: flags in its low 8 bits, above them 24 bits of members for QoS 1 and 2 and 24 bits of
+ * members for QoS 0 (records_route_shared). */
+#define RECORDS_ROUTE_ADD_BYTES 17u /* before the filter, at most */
 struct records_route_add {
     uint64_t ticket;
     uint8_t flags;
+    uint32_t members, members_qos0; /* ROUTE_SHARED, else 0 */
     struct slice filter;
 };
 ERR_MUST_USE enum err records_route_add_decode(struct slice body, struct records_route_add *out);
-size_t records_route_add_encode(uint64_t ticket, uint8_t flags, uint8_t *out);
+size_t records_route_add_encode(uint64_t ticket, uint64_t wants, uint8_t *out);
+/* ROUTE_SHARED with counts (capped at 24 bits each); flags: others of ROUTE_*. */
+uint64_t records_route_shared(uint8_t flags, uint32_t members, uint32_t members_qos0);
+
+/* FEED_SHARED_PUBLISH and FEED_SHARED_RETURN: the part before the share text and the record. share
+ * is "$share/group/filter", valid. */
+#define RECORDS_SHARED_PUBLISH_BYTES 15u
+#define RECORDS_SHARED_RETURN_BYTES  12u
+#define RECORDS_SHARED_NO_NUMBER     UINT64_MAX
+struct records_shared {
+    uint64_t number;
+    uint8_t hops;
+    uint8_t flags; /* RETURN */
+    uint32_t pick; /* PUBLISH */
+    struct slice share;
+    struct slice record; /* not yet decoded */
+};
+ERR_MUST_USE enum err records_shared_publish_decode(struct slice body, struct records_shared *out);
+size_t records_shared_publish_encode(const struct records_shared *shared, uint8_t *out);
+ERR_MUST_USE enum err records_shared_return_decode(struct slice body, struct records_shared *out);
+size_t records_shared_return_encode(const struct records_shared *shared, uint8_t *out);
+
+/* FEED_SHARED_DONE is read like FEED_ROUTE_DONE (records_route_done_count, _get). */
 
 /* FEED_ROUTE_REMOVE and FEED_USER_CHANGED are their bytes; this only checks a filter. */
 ERR_MUST_USE enum err records_filter_decode(struct slice body, struct slice *filter);

@@ -99,6 +99,21 @@ scrape(void *arg, struct buf *out)
     put(out, "sluice_core_routes_refused_total", true, "Routes beyond routes-max.",
         s.refused_routes);
     put(out, "sluice_core_stalls_total", true, "Times that sources had to wait.", s.stalls);
+    put(out, "sluice_core_shared_total", true, "Copies of publishes for shared subscriptions.",
+        s.shared);
+    put(out, "sluice_core_shared_returned_total", true,
+        "Messages for shared subscriptions that a gateway or store handed back.",
+        s.shared_returned);
+    put(out, "sluice_core_shared_rehomed_total", true,
+        "Messages for shared subscriptions taken from a gateway that was gone.", s.shared_rehomed);
+    put(out, "sluice_core_shared_nobody_total", true,
+        "Messages that no member of a shared subscription could take.", s.shared_nobody);
+    put(out, "sluice_core_shared_unkept_total", true,
+        "Messages for shared subscriptions given away without a copy, shared-keep being full.",
+        s.shared_unkept);
+    put(out, "sluice_core_shared_groups", false, "Shared subscriptions.", s.groups);
+    put(out, "sluice_core_shared_kept_bytes", false,
+        "Copies of what members of shared subscriptions have not acknowledged.", s.kept_bytes);
     put(out, "sluice_core_stalled", false, "1 while sources wait.", s.stalled);
     put(out, "sluice_core_serving", false, "1 while publishes are taken.", s.serving);
     put(out, "sluice_core_tokens_open", false, "Publishes waiting for their destinations.",

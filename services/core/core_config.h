@@ -19,6 +19,8 @@ struct core_config {
     uint64_t max_record;
     uint64_t retire_ms;
     uint64_t sys_interval_ms;
+    unsigned shared_strategy; /* enum groups_strategy */
+    uint64_t shared_keep;
 };
 
 /* As conf_load. */

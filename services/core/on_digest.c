@@ -73,11 +73,21 @@ fill_route(void *arg, uint32_t by, struct slice filter)
         (void)digest_add(fill->digest, filter, &entry);
 }
 
+static void
+fill_shared(void *arg, uint32_t by, struct slice filter)
+{
+    struct fill *fill = arg;
+    struct slice entry;
+    (void)by; /* its own too: the members of a group are not chosen where they are */
+    (void)digest_add(fill->digest, filter, &entry);
+}
+
 static struct digest *
 digest_build(struct router *router, uint32_t index)
 {
     struct fill fill = {digest_new(router->config.digest_entries), index};
     routes_each(router->routes, fill_route, &fill);
+    groups_each(router->groups, fill_shared, &fill);
     return fill.digest;
 }
 

@@ -30,11 +30,11 @@ on_publish_answer(void *arg, uint32_t owner, uint64_t session, uint64_t number, 
 
 static void
 park_counted(struct router *router, struct place *place, uint8_t type, uint64_t tag,
-             const struct slice *body)
+             const struct slice *parts, size_t n)
 {
     size_t bound = router->config.store_park_bytes;
     bool was_empty = park_first(&place->park) == NULL, was_full = place->park.bytes >= bound;
-    park_put(&place->park, type, tag, body, body != NULL ? 1 : 0);
+    park_put(&place->park, type, tag, parts, n);
     if (place->kind == ROUTER_GATEWAY)
         router->gateways_parked += was_empty;
     else
@@ -56,42 +56,47 @@ unpark_counted(struct router *router, struct place *place)
 /* Appends to the place's feed. OK: the wait is in its lane. ERR_BUSY: park it. Others: it will
  * never have it. */
 static enum err
-forward(struct router *router, uint32_t index, const struct slice *body, uint32_t wait)
+forward(struct router *router, uint32_t index, uint8_t type, const struct slice *parts, size_t n,
+        uint32_t wait, uint64_t *where)
 {
     struct place *place = router->places[index];
     uint64_t ticket = 0;
     enum err err;
     if (!place->up)
         return place->kind == ROUTER_STORE ? ERR_BUSY : ERR_PEER_LOST;
-    err = router->io.append(router->arg, index, FEED_PUBLISH, body, 1, false, &ticket);
+    err = router->io.append(router->arg, index, type, parts, n, false, &ticket);
     if (err == ERR_PEER_LOST && place->kind == ROUTER_STORE)
         return ERR_BUSY;
     if (err != OK)
         return err;
     place->last_ticket = ticket;
+    *where = ticket;
     if (wait != WAITS_NONE)
         waits_lane(router->tokens, wait, index, ticket);
     return OK;
 }
 
-static void
-deliver(struct router *router, uint32_t index, const struct slice *body, uint32_t wait)
+uint64_t
+on_publish_deliver(struct router *router, uint32_t index, uint8_t type, const struct slice *parts,
+                   size_t n, uint32_t wait)
 {
     struct place *place = router->places[index];
+    uint64_t where = ON_PUBLISH_PARKED;
     enum err err = ERR_BUSY;
     if (wait != WAITS_NONE)
         waits_hold(router->tokens, wait);
     if (park_first(&place->park) == NULL)
-        err = forward(router, index, body, wait);
+        err = forward(router, index, type, parts, n, wait, &where);
     if (err == ERR_BUSY) {
-        park_counted(router, place, FEED_PUBLISH, wait, body);
+        park_counted(router, place, type, wait, parts, n);
     } else if (err != OK) {
         router->stats.undeliverable++;
         if (wait != WAITS_NONE)
             waits_release(router->tokens, wait);
-        return;
+        return ON_PUBLISH_LOST;
     }
     router->stats.records_out++;
+    return where;
 }
 
 /* The place of the store that keeps the topic's retained message; ROUTER_NO_PLACE: none known. */
@@ -124,12 +129,13 @@ publish(struct router *router, uint32_t source, uint64_t session, struct slice b
             continue;
         if (places[i] == owner)
             owner = ROUTER_NO_PLACE;
-        deliver(router, places[i], &body, wait);
+        (void)on_publish_deliver(router, places[i], FEED_PUBLISH, &body, 1, wait);
         wanted++;
     }
+    wanted += on_group_publish(router, source, &record, body, wait);
     router->stats.unwanted += wanted == 0 && owner == ROUTER_NO_PLACE;
-    if (owner != ROUTER_NO_PLACE)
-        deliver(router, owner, &body, wait); /* kept, which is no subscriber's wish */
+    if (owner != ROUTER_NO_PLACE) /* kept, which is no subscriber's wish */
+        (void)on_publish_deliver(router, owner, FEED_PUBLISH, &body, 1, wait);
     if (wait != WAITS_NONE) {
         waits_flags(router->tokens, wait, wanted != 0 ? RECORDS_TOKEN_WANTED : 0);
         waits_commit(router->tokens, wait);
@@ -153,7 +159,7 @@ flush(struct router *router, uint32_t source, uint64_t session, struct slice bod
             continue;
         if (park_first(&place->park) != NULL) {
             waits_hold(router->tokens, wait);
-            park_counted(router, place, PARKED_MARK, wait, NULL);
+            park_counted(router, place, PARKED_MARK, wait, NULL, 0);
         } else if (place->last_ticket > place->done_ticket) {
             waits_hold(router->tokens, wait);
             waits_lane(router->tokens, wait, i, place->last_ticket);
@@ -166,8 +172,14 @@ flush(struct router *router, uint32_t source, uint64_t session, struct slice bod
 static enum err
 take(struct router *router, uint32_t source, uint64_t session, uint8_t type, struct slice body)
 {
-    return type == FEED_FLUSH ? flush(router, source, session, body)
-                              : publish(router, source, session, body);
+    switch (type) {
+    case FEED_FLUSH:
+        return flush(router, source, session, body);
+    case FEED_SHARED_RETURN:
+        return on_group_return(router, source, session, body);
+    default:
+        return publish(router, source, session, body);
+    }
 }
 
 enum err
@@ -239,7 +251,10 @@ on_publish_pump(struct router *router, uint32_t index)
             else
                 waits_release(router->tokens, wait);
         } else {
-            err = forward(router, index, &body, wait);
+            uint64_t where = ON_PUBLISH_LOST;
+            err = forward(router, index, item->type, &body, 1, wait, &where);
+            if (item->type == FEED_SHARED_PUBLISH && err != ERR_BUSY)
+                on_group_sent(router, body, where);
         }
         if (err == ERR_BUSY)
             return;

@@ -4,6 +4,7 @@
 #include "services/core/peer_link.h"
 
 #include "common/clock.h"
+#include "common/crypt.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
@@ -11,6 +12,9 @@
 #include "proto/feed.h"
 #include <assert.h>
 #include <unistd.h>
+
+/* Numbers of kept messages begin somewhere else in every run, far from their end. */
+#define KEEP_BASE_MASK UINT64_C(0x7fffffff00000000)
 
 enum {
     FORGET_MS = 24 * 3600 * 1000, /* a store away for less keeps what its feed holds for it */
@@ -247,7 +251,10 @@ peer_link_new(struct loop *loop, const struct core_config *config, struct peer_l
                                    .tokens_max = config->tokens_max,
                                    .digest_entries = config->digest_entries,
                                    .store_park_bytes = config->store_park,
-                                   .sys_interval_ms = config->sys_interval_ms};
+                                   .sys_interval_ms = config->sys_interval_ms,
+                                   .strategy = (enum groups_strategy)config->shared_strategy,
+                                   .keep_bytes = config->shared_keep,
+                                   .keep_base = crypt_random_u64() & KEEP_BASE_MASK};
     char name[2 * NAME_MAX_BYTES];
     struct peers_config peers = {.service = "core",
                                  .name = name,

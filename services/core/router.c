@@ -27,7 +27,11 @@ router_new(const struct router_config *config, const struct router_io *io, void 
         router->config.input_bytes = (size_t)64 << 20;
     router->io = *io;
     router->arg = arg;
+    if (router->config.keep_bytes == 0)
+        router->config.keep_bytes = (size_t)256 << 20;
     router->routes = routes_new(router->config.routes_max);
+    router->groups = groups_new(router->config.routes_max, router->config.strategy);
+    router->keeps = keeps_new(router->config.keep_bytes, router->config.keep_base);
     router->tokens = waits_new(router->config.tokens_max, on_publish_answer, router);
     router->tickets = waits_new(TICKETS_MAX, on_route_answer, router);
     rendezvous_init(&router->owners);
@@ -58,6 +62,8 @@ router_free(struct router *router)
         place_free(router->places[i]);
     totals_free(router->totals);
     routes_free(router->routes);
+    groups_free(router->groups);
+    keeps_free(router->keeps);
     waits_free(router->tokens);
     waits_free(router->tickets);
     mem_free(router);
@@ -113,6 +119,7 @@ router_up(struct router *router, uint32_t index)
     place->resyncing = true;
     place->session++;
     routes_mark(router->routes, index);
+    groups_mark(router->groups, index);
     if (place->kind == ROUTER_GATEWAY)
         on_digest_up(router, index);
 }
@@ -132,9 +139,10 @@ router_down(struct router *router, uint32_t index)
     park_fini(&place->control);
     if (place->kind == ROUTER_STORE)
         return;
-    on_publish_void(router, index);
     on_digest_down(router, index);
     on_route_remove_place(router, index);
+    on_group_rehome(router, index);
+    on_publish_void(router, index);
 }
 
 void
@@ -171,7 +179,11 @@ router_record(struct router *router, uint32_t place, uint8_t type, struct slice 
     switch (type) {
     case FEED_PUBLISH:
     case FEED_FLUSH:
+    case FEED_SHARED_RETURN:
         err = on_publish_record(router, place, type, body);
+        break;
+    case FEED_SHARED_DONE:
+        err = on_group_done(router, place, body);
         break;
     case FEED_ROUTE_ADD:
         err = on_route_add(router, place, body);
@@ -370,7 +382,10 @@ router_stats(const struct router *router)
     stats.tokens_open = waits_count(router->tokens);
     stats.tickets_open = waits_count(router->tickets);
     stats.filters = routes_filters(router->routes);
-    stats.routes = routes_count(router->routes);
+    stats.routes = routes_count(router->routes) + groups_places(router->groups);
+    stats.groups = groups_count(router->groups);
+    stats.kept = keeps_count(router->keeps);
+    stats.kept_bytes = keeps_bytes(router->keeps);
     stats.stalled = router->was_stalled;
     stats.serving = router_is_serving(router);
     for (i = 0; i < router->place_count; i++) {

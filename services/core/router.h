@@ -16,6 +16,9 @@
  *     and it stops: memory is bounded by the windows.
  *   - A route ticket is answered when we serve and every gateway that is up, the asker apart, has
  *     acknowledged a digest that covers the route.
+ *   - A message for a shared subscription goes to one place of each group. Of QoS >= 1 a copy is
+ *     kept until the gateway says that a member has it (SHARED_DONE); a gateway that is gone, or
+ *     hands it back (SHARED_RETURN), has it given to another place.
  *   - We serve (state flag) after lease_ms of listening, when `stores` stores have finished a
  *     resync, everybody who is up has finished theirs, and every gateway has acknowledged its
  *     digest.
@@ -25,6 +28,7 @@
 
 #include "common/err.h"
 #include "common/str.h"
+#include "services/core/groups.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,9 +48,13 @@ struct router_config {
     size_t digest_entries; /* bound of a gateway's digest; 0: 1024 */
     size_t
         store_park_bytes; /* records waiting for one store before sources are stalled; 0: 64 MiB */
-    uint64_t sys_interval_ms; /* between $SYS messages; 0: none */
-    size_t input_bytes;       /* records of one source kept while stalled; 0: 64 MiB. More than any
-                                 window: only a program that ignores it gets there */
+    uint64_t sys_interval_ms;      /* between $SYS messages; 0: none */
+    enum groups_strategy strategy; /* of shared subscriptions */
+    size_t keep_bytes;  /* copies of what members of shared subscriptions have not taken yet; 0:
+                           256 MiB */
+    uint64_t keep_base; /* numbers of copies are above it; differs between incarnations */
+    size_t input_bytes; /* records of one source kept while stalled; 0: 64 MiB. More than any
+                           window: only a program that ignores it gets there */
 };
 
 struct router_io {
@@ -70,7 +78,13 @@ struct router_stats {
     uint64_t refused_routes; /* ROUTE_ADD beyond routes_max */
     uint64_t undeliverable;  /* copies that a feed refused for good */
     uint64_t tokens_answered;
-    uint64_t stalls; /* times we became stalled */
+    uint64_t stalls;          /* times we became stalled */
+    uint64_t shared;          /* copies for groups */
+    uint64_t shared_returned; /* handed back by a place */
+    uint64_t shared_rehomed;  /* taken from a gateway that is gone */
+    uint64_t shared_nobody;   /* dropped: no member anywhere could take it */
+    uint64_t shared_unkept;   /* given away without a copy: no room */
+    size_t groups, kept, kept_bytes;
     size_t tokens_open, tickets_open;
     size_t filters, routes;
     size_t digest_entries; /* of all gateways */

@@ -4,8 +4,11 @@
 #define SLUICE_CORE_ROUTER_PART_H
 
 #include "common/buf.h"
+#include "proto/publish_record.h"
 #include "proto/rendezvous.h"
 #include "services/core/digest.h"
+#include "services/core/groups.h"
+#include "services/core/keeps.h"
 #include "services/core/park.h"
 #include "services/core/router.h"
 #include "services/core/routes.h"
@@ -50,6 +53,9 @@ struct router {
     void *arg;
     struct router_stats stats;
     struct routes *routes;
+    struct groups *groups; /* shared subscriptions */
+    struct keeps *keeps;
+    uint64_t random;
     struct waits *tokens;  /* lane: place, position: ticket of its feed */
     struct waits *tickets; /* lane: place, position: digest version; LANE_SERVING */
     uint32_t place_count;  /* slots used so far */
@@ -78,6 +84,26 @@ void on_publish_inputs(struct router *router);
 void on_publish_void(struct router *router, uint32_t place);
 void on_publish_answer(void *router, uint32_t owner, uint64_t session, uint64_t number,
                        uint8_t flags);
+
+/* Appends the record to the place's feed, or parks it; the wait, if any, waits for it. Returns its
+ * ticket, or one of these. */
+#define ON_PUBLISH_PARKED UINT64_MAX
+#define ON_PUBLISH_LOST   0u /* the place will never have it */
+uint64_t on_publish_deliver(struct router *router, uint32_t place, uint8_t type,
+                            const struct slice *parts, size_t n, uint32_t wait);
+
+/* on_group.c */
+/* One copy for each group that wants it. Returns how many got one. */
+size_t on_group_publish(struct router *router, uint32_t source, const struct publish_record *record,
+                        struct slice bytes, uint32_t wait);
+ERR_MUST_USE enum err on_group_return(struct router *router, uint32_t source, uint64_t session,
+                                      struct slice body);
+ERR_MUST_USE enum err on_group_done(struct router *router, uint32_t source, struct slice body);
+/* A parked FEED_SHARED_PUBLISH has left, or never will (ON_PUBLISH_LOST). */
+void on_group_sent(struct router *router, struct slice body, uint64_t ticket);
+/* The gateway is gone and no member any more: what it had for members goes to others. Before
+ * on_publish_void, so that answers wait for those. */
+void on_group_rehome(struct router *router, uint32_t place);
 
 /* on_route.c */
 ERR_MUST_USE enum err on_route_add(struct router *router, uint32_t place, struct slice body);

@@ -249,7 +249,7 @@ end_session(struct connection *connection)
         worker->client_count--;
     connection->session_number = 0;
     if (connection->session != NULL)
-        worker->counts.dropped_gone += connection->session->queue_count;
+        desk_shared_end(connection);
     session_free(connection->session);
     connection->session = NULL;
     retained_fetch_free_all(connection, connection->retained);

@@ -2,7 +2,7 @@
 /* The hub's side towards the cores: binds the events of common/peer and the posts of workers to
  * proto/core_client, which holds the rules. What cores send for our clients is checked for repeats
  * and goes to the workers that want it. */
-#include "services/gateway/hub_state.h"
+#include "services/gateway/core_link_part.h"
 #include "services/gateway/hub_sys.h"
 
 #include <string.h>
@@ -10,39 +10,12 @@
 #include "common/cursor.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "proto/core_client.h"
-#include "services/gateway/repeats.h"
 
 #define REPEATS_MAX       4096u
 #define TICKETS_MAX       (1u << 20)
 #define REPEATS_EXPIRE_MS 60000u
 #define NO_NUMBER         UINT64_MAX
-
-/* A QoS >= 1 publish that found no room. Few: POST_HOLD stops the clients long before. */
-struct waiting {
-    struct waiting *next;
-    struct message *message;
-    uint64_t conn;
-    uint64_t cookie;
-};
-
-struct core_link {
-    struct hub *hub;
-    struct core_client *client;
-    struct repeats *repeats;
-    struct hub_peer *cores[CORE_CLIENT_CORES_MAX]; /* by number of core_client, which is the
-                                                      number in the settings; NULL: never up */
-    unsigned count;
-    struct waiting *head;
-    struct waiting **tail;
-    uint64_t digest_number;  /* of the last change told to the workers */
-    uint64_t digest_applied; /* all workers have this one */
-    uint64_t apply_number;   /* what the stamp waits for; NO_NUMBER: no stamp */
-    uint64_t apply_stamp;
-    uint64_t expire_at_ms;
-    bool digest_valid;
-    uint64_t valid_told_ms;
-};
+#define DONE_MAX          (1u << 20)
 
 /* ---- callbacks of core_client */
 
@@ -58,6 +31,7 @@ io_append(void *arg, uint32_t core, uint8_t type, const struct slice *parts, siz
 }
 
 struct routes {
+    const struct hub *hub;
     core_client_route_fn fn;
     void *arg;
 };
@@ -67,14 +41,14 @@ one_route(void *arg, struct slice filter, uint32_t workers)
 {
     const struct routes *routes = arg;
     (void)workers;
-    routes->fn(routes->arg, filter, 0);
+    routes->fn(routes->arg, filter, core_shared_wants(routes->hub, filter));
 }
 
 static void
 io_routes(void *arg, core_client_route_fn fn, void *fn_arg)
 {
     struct core_link *link = arg;
-    struct routes routes = {fn, fn_arg};
+    struct routes routes = {link->hub, fn, fn_arg};
     filters_each(link->hub->filters, one_route, &routes);
 }
 
@@ -203,6 +177,8 @@ core_link_new(struct hub *hub)
     link->tail = &link->head;
     link->apply_number = NO_NUMBER;
     link->repeats = repeats_new(REPEATS_MAX);
+    for (unsigned i = 0; i < CORE_CLIENT_CORES_MAX; i++)
+        buf_init(&link->done[i], DONE_MAX);
     link->client = core_client_new(&config, &io, link);
     core_client_tick(link->client, loop_now_ms(hub->loop));
     /* All of them before any is up: a SUBACK must not go past a core that we have not met yet. */
@@ -220,6 +196,7 @@ pop_waiting(struct core_link *link)
     if (link->head == NULL)
         link->tail = &link->head;
     message_unref(first->message);
+    handout_free(first->handout);
     mem_free(first);
 }
 
@@ -230,6 +207,8 @@ core_link_free(struct core_link *link)
         return;
     while (link->head != NULL)
         pop_waiting(link);
+    for (unsigned i = 0; i < CORE_CLIENT_CORES_MAX; i++)
+        buf_fini(&link->done[i]);
     core_client_free(link->client);
     repeats_free(link->repeats);
     mem_free(link);
@@ -255,9 +234,13 @@ core_link_up(struct core_link *link, struct hub_peer *core, const struct peer_in
         core->index = number_of(link, core->peer);
         link->cores[core->index] = core;
     }
+    /* The same core thought us gone: what it had given us it has given to others by now. */
+    bool is_moved = info->lapsed && link->incarnations[core->index] == info->incarnation;
+    link->incarnations[core->index] = info->incarnation;
     /* Also a core that restarted, or that we met late, may have served without our routes. */
     if (core_client_up(link->client, core->index, info->state) || info->lapsed) {
-        struct post post = {.kind = POST_LAPSED, .aux = 1};
+        struct post post = {
+            .kind = POST_LAPSED, .aux = 1, .a = is_moved ? core->index : CORE_CLIENT_NO_CORE};
         hub_post_to_all(link->hub, &post);
     }
     return PEER_DROP;
@@ -312,6 +295,10 @@ core_link_record(struct core_link *link, struct hub_peer *core, uint8_t type, st
         hub_sys_record(link->hub->sys, body);
         return;
     }
+    if (type == FEED_SHARED_PUBLISH) {
+        core_shared_take(link, core->index, body);
+        return;
+    }
     enum err err = core_client_record(link->client, core->index, type, body);
     if (err == ERR_UNSUPPORTED)
         metric_counter_add(link->hub->metric.unknown, 1);
@@ -342,11 +329,11 @@ core_link_state(struct core_link *link, struct hub_peer *core, uint32_t flags)
 
 /* ---- what workers want */
 
-static void
-keep_waiting(struct core_link *link, uint64_t conn, uint64_t cookie, struct message *message)
+void
+core_link_keep_waiting(struct core_link *link, const struct waiting *what)
 {
     struct waiting *waiting = mem_alloc(sizeof(*waiting));
-    *waiting = (struct waiting){.message = message, .conn = conn, .cookie = cookie};
+    *waiting = *what;
     *link->tail = waiting;
     link->tail = &waiting->next;
     hub_post_hold(link->hub, HUB_HOLD_CORE, true);
@@ -356,14 +343,15 @@ void
 core_link_publish(struct core_link *link, uint64_t conn, uint64_t cookie, struct message *message)
 {
     struct hub *hub = link->hub;
+    const struct waiting waiting = {.message = message, .conn = conn, .cookie = cookie};
     metric_counter_add(hub->metric.publishes, 1);
     if (message->qos > 0 && link->head != NULL) {
-        keep_waiting(link, conn, cookie, message);
+        core_link_keep_waiting(link, &waiting);
         return;
     }
     enum err err = core_client_publish(link->client, message_record(message), conn, cookie);
     if (err == ERR_BUSY && message->qos > 0) {
-        keep_waiting(link, conn, cookie, message);
+        core_link_keep_waiting(link, &waiting);
         return;
     }
     if (err == ERR_MALFORMED) {
@@ -376,18 +364,27 @@ core_link_publish(struct core_link *link, uint64_t conn, uint64_t cookie, struct
     message_unref(message);
 }
 
+static enum err
+send_waiting(struct core_link *link, const struct waiting *first)
+{
+    return first->handout != NULL
+               ? core_shared_send_return(link, first->handout, first->flags)
+               : core_client_publish(link->client, message_record(first->message), first->conn,
+                                     first->cookie);
+}
+
 void
 core_link_turn(struct core_link *link)
 {
+    core_shared_turn(link);
     if (link->head == NULL)
         return;
     while (link->head != NULL) {
         struct waiting *first = link->head;
-        enum err err = core_client_publish(link->client, message_record(first->message),
-                                           first->conn, first->cookie);
+        enum err err = send_waiting(link, first);
         if (err == ERR_BUSY)
             return;
-        if (err != OK)
+        if (err != OK && first->handout == NULL)
             io_token_done(link, first->conn, first->cookie, false);
         pop_waiting(link);
     }
@@ -398,7 +395,8 @@ void
 core_link_route_add(struct core_link *link, uint64_t version, struct slice filter,
                     uint64_t deadline_ms)
 {
-    enum err err = core_client_route_add(link->client, filter, 0, version, deadline_ms);
+    uint64_t wants = core_shared_wants(link->hub, filter);
+    enum err err = core_client_route_add(link->client, filter, wants, version, deadline_ms);
     if (err != OK)
         barrier_fail(link->hub->barrier, version, err);
 }

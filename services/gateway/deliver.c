@@ -314,6 +314,9 @@ deliver_waiting(struct connection *connection)
             idmap_remove(&session->out, id);
             count_result(connection->worker, result);
         }
+        if (queued.handout != NULL)
+            desk_shared_sent(connection, queued.handout, result, id, queued.qos);
+        queued.handout = NULL;
         session_queued_free(&queued);
     }
 }

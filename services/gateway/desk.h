@@ -9,6 +9,7 @@
 
 #include "proto/mqtt_packet.h"
 #include "services/gateway/connection.h"
+#include "services/gateway/deliver.h"
 #include "services/gateway/post_body.h"
 #include "services/gateway/worker_state.h"
 
@@ -53,6 +54,22 @@ bool desk_restore_subscription(struct connection *connection,
 /* Drops all subscriptions, and whatever waits for an answer. */
 void desk_drop_subscriptions(struct connection *connection);
 
+/* on_shared.c: shared subscriptions. */
+/* A message for a member of a group; the one picked, or the next that can take it. Takes handout.
+ */
+void desk_shared(struct worker *worker, uint32_t pick, struct handout *handout);
+/* A queued one was sent (or not: result). Takes handout. */
+void desk_shared_sent(struct connection *connection, struct handout *handout,
+                      enum deliver_result result, uint16_t packet_id, uint8_t qos);
+/* The flow of this packet id is over. */
+void desk_shared_acked(struct connection *connection, uint16_t packet_id);
+/* The connection goes: what it has not finished is handed back. Empties the queue. */
+void desk_shared_end(struct connection *connection);
+/* This core has given to others what the connection had from it. */
+void desk_shared_forget(struct connection *connection, uint32_t core);
+/* Tells the hub how many members the route has, if it is a share. */
+void desk_shared_count(struct worker *worker, const struct route *route);
+
 /* on_retained.c */
 struct retained_fetch;
 /* New; filter is copied. From now on, until it is freed, desk_retained_note counts. */
@@ -75,7 +92,8 @@ void desk_retained(struct connection *connection, uint64_t ticket, enum err err,
 /* on_disconnect.c */
 void desk_disconnect(struct connection *connection, const struct mqtt_frame *frame);
 void desk_kick(struct worker *worker, const struct post *post);
-void desk_lapsed(struct worker *worker, uint32_t bits);
+/* bits as in POST_LAPSED; core: which one, if it was a core. */
+void desk_lapsed(struct worker *worker, uint32_t bits, uint32_t core);
 void desk_announce(struct worker *worker, uint64_t store);
 
 #endif

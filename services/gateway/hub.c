@@ -177,6 +177,7 @@ hub_new(struct loop *loop, const struct gateway_config *config, unsigned workers
     hub->mailbox = mailbox_new(loop, sizeof(struct post), MAILBOX_POSTS, hub_post_take, hub);
     hub->box = post_box_new(workers, post_body_free);
     hub->filters = filters_new(FILTERS_OF_HUB(config));
+    hub->shares = shares_new(workers);
     hub->barrier = barrier_new(workers, hub_post_change_done, hub);
     loop_timer_init(&hub->tick, loop, on_tick, hub);
     make_name(hub);
@@ -285,6 +286,7 @@ hub_free(struct hub *hub)
     hub_sys_free(hub->sys);
     barrier_free(hub->barrier);
     filters_free(hub->filters);
+    shares_free(hub->shares);
     post_box_free(hub->box);
     while (hub->links != NULL) {
         struct hub_peer *next = hub->links->next;

@@ -108,6 +108,9 @@ hub_metrics_init(struct hub *hub)
         .malformed = COUNTER("malformed", "records that made no sense"),
         .unknown = COUNTER("unknown_records", "records of an unknown type"),
         .dropped_qos0 = COUNTER("dropped_qos0", "QoS 0 publishes that no core could take"),
+        .shared = COUNTER("shared", "messages from cores for members of shared subscriptions"),
+        .shared_returned =
+            COUNTER("shared_handed_back", "messages for shared subscriptions given back to cores"),
         .dropped_records =
             COUNTER("dropped_records", "records for a store beyond what may be held"),
         .opens = COUNTER("opens", "sessions asked for"),

@@ -161,6 +161,29 @@ on_publish(struct hub *hub, struct post *post)
 }
 
 static void
+on_share_count(struct hub *hub, struct post *post)
+{
+    struct slice share = post_filter_slice(post->body);
+    struct shares_count count = {(uint32_t)post->a, (uint32_t)post->b};
+    (void)shares_set(hub->shares, share, post->worker, count);
+    core_link_share_changed(hub->core, share);
+}
+
+static void
+on_shared_done(struct hub *hub, struct post *post)
+{
+    core_link_shared_done(hub->core, post->aux, post->a);
+}
+
+static void
+on_shared_return(struct hub *hub, struct post *post)
+{
+    struct handout *handout = post->body;
+    post->body = NULL;
+    core_link_shared_return(hub->core, post->worker, post->flags, handout);
+}
+
+static void
 on_ask(struct hub *hub, struct post *post)
 {
     if (!hub_sys_answer(hub->sys, post))
@@ -204,6 +227,9 @@ static const desk_fn desks[] = {
     [POST_QUEUE_REC] = on_tell,
     [POST_ANNOUNCEMENT] = on_announcement,
     [POST_DRAINED] = on_drained,
+    [POST_SHARE_COUNT] = on_share_count,
+    [POST_SHARED_DONE] = on_shared_done,
+    [POST_SHARED_RETURN] = on_shared_return,
 };
 
 void

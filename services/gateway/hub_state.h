@@ -17,6 +17,7 @@
 #include "services/gateway/gateway_config.h"
 #include "services/gateway/post_body.h"
 #include "services/gateway/post_box.h"
+#include "services/gateway/shares.h"
 
 #define HUB_CALL_BYTES          (8u * 1024 * 1024) /* longest answer of a store */
 #define HUB_TICK_MS             50u
@@ -41,6 +42,8 @@ struct hub_metrics {
     struct metric_counter *malformed;       /* records that made no sense */
     struct metric_counter *unknown;         /* records of an unknown type */
     struct metric_counter *dropped_qos0;    /* nobody to send it to */
+    struct metric_counter *shared;          /* messages for members of shared subscriptions */
+    struct metric_counter *shared_returned; /* handed back to a core */
     struct metric_counter *dropped_records; /* for a store, beyond the bound */
     struct metric_counter *opens;
     struct metric_counter *opens_refused; /* here: no store in time */
@@ -79,6 +82,7 @@ struct hub {
     struct mailbox *mailbox;
     struct post_box *box;
     struct filters *filters;
+    struct shares *shares; /* members of shared subscriptions */
     struct barrier *barrier;
     struct peers *peers;
     struct hub_peer *links;
@@ -135,6 +139,14 @@ void core_link_publish(struct core_link *link, uint64_t conn, uint64_t cookie,
 void core_link_route_add(struct core_link *link, uint64_t version, struct slice filter,
                          uint64_t deadline_ms);
 void core_link_route_remove(struct core_link *link, struct slice filter);
+/* The members of a shared subscription here have changed; it may have none left. */
+void core_link_share_changed(struct core_link *link, struct slice share);
+/* A member has the message of this number of this core. */
+void core_link_shared_done(struct core_link *link, uint32_t core, uint64_t number);
+/* Nobody of worker (flags SHARED_FULL: all there are full) can have it: to another worker or back
+ * to a core. Takes the handout. */
+void core_link_shared_return(struct core_link *link, unsigned worker, uint8_t flags,
+                             struct handout *handout);
 /* All workers have applied the changes of the digest up to this number. */
 void core_link_digest_step(struct core_link *link, uint64_t number);
 /* Sends what could not be sent; at the end of a turn. */

@@ -25,6 +25,8 @@ finish(struct connection *connection, const struct idmap_entry *entry)
     struct session *session = connection->session;
     if (entry->value != 0)
         tell_store(connection, POST_QUEUE_ACK, entry->value);
+    if (session->handouts != NULL)
+        desk_shared_acked(connection, entry->id);
     idmap_remove(&session->out, entry->id);
     if (session->queue_count > 0)
         deliver_waiting(connection);

@@ -233,8 +233,6 @@ welcome(struct connection *connection, const struct session_opened *opened, bool
         mqtt_properties_set(&properties, MQTT_PROPERTY_RETAIN_AVAILABLE);
         properties.retain_available = 0;
     }
-    mqtt_properties_set(&properties, MQTT_PROPERTY_SHARED_AVAILABLE);
-    properties.shared_available = 0;
     if (is_assigned) {
         mqtt_properties_set(&properties, MQTT_PROPERTY_ASSIGNED_CLIENT_ID);
         properties.assigned_client_id = opened->client_id;

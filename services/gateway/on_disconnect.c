@@ -70,7 +70,7 @@ desk_kick(struct worker *worker, const struct post *post)
 }
 
 void
-desk_lapsed(struct worker *worker, uint32_t bits)
+desk_lapsed(struct worker *worker, uint32_t bits, uint32_t core)
 {
     if (!(bits & 1))
         return; /* the store kicks the sessions that have moved, one by one */
@@ -79,6 +79,7 @@ desk_lapsed(struct worker *worker, uint32_t bits)
         if (connection == NULL || connection->state != CONNECTION_OPEN ||
             (connection->flags & CONNECTION_IS_PERSISTENT))
             continue;
+        desk_shared_forget(connection, core);
         const struct subscription *subscription = connection->subscriptions;
         while (subscription != NULL && (subscription->flags & SUBSCRIPTION_QOS) == 0)
             subscription = subscription->next;

@@ -99,6 +99,10 @@ worker_on_post(void *arg, void *item)
         on_message(worker, &post);
         post_body_free(&post);
         break;
+    case POST_SHARED:
+        if (post.body != NULL)
+            desk_shared(worker, post.aux, post.body);
+        break;
     case POST_OPENED:
         desk_opened(worker, connection_get(worker, post.conn), &post);
         break;
@@ -129,7 +133,7 @@ worker_on_post(void *arg, void *item)
         desk_kick(worker, &post);
         break;
     case POST_LAPSED:
-        desk_lapsed(worker, post.aux);
+        desk_lapsed(worker, post.aux, (uint32_t)post.a);
         break;
     case POST_HOLD:
         worker->hub_hold = post.flags != 0;

@@ -271,8 +271,10 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
             acknowledge(connection, &publish, MQTT_PAYLOAD_FORMAT_INVALID);
         return;
     }
-    if (publish.topic.data[0] == '$' && sys_values_is_topic(publish.topic)) {
-        worker->counts.dropped_refused++; /* the broker alone speaks there */
+    if (publish.topic.data[0] == '$' && (sys_values_is_topic(publish.topic) ||
+                                         slice_has_prefix(publish.topic, slice_cstr("$share/")))) {
+        /* The broker alone speaks there; "$share/..." is the name of a group, not a topic. */
+        worker->counts.dropped_refused++;
         acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
         return;
     }

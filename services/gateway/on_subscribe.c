@@ -80,14 +80,24 @@ add(struct connection *connection, struct route *route)
     return subscription;
 }
 
+static bool
+is_stored(const struct subscription *subscription)
+{
+    return (subscription->flags & SUBSCRIPTION_PERSISTENT) != 0 &&
+           (subscription->flags & SUBSCRIPTION_QOS) != 0;
+}
+
 static void
 set(struct subscription *subscription, uint8_t qos, bool no_local, bool as_published,
     bool persistent, uint32_t identifier)
 {
+    subscription->route->store_count -= is_stored(subscription);
     subscription->flags = (uint8_t)(qos | (no_local ? SUBSCRIPTION_NO_LOCAL : 0) |
                                     (as_published ? SUBSCRIPTION_AS_PUBLISHED : 0) |
                                     (persistent ? SUBSCRIPTION_PERSISTENT : 0));
     subscription->identifier = identifier;
+    subscription->route->store_count += is_stored(subscription);
+    desk_shared_count(subscription->connection->worker, subscription->route);
 }
 
 /* What is still to be fetched for this filter is not wanted any more. */
@@ -115,7 +125,9 @@ drop(struct connection *connection, struct subscription *subscription)
         cancel_retained(connection, route_filter(route));
     if (connection->flags & CONNECTION_IS_PERSISTENT)
         worker->persistent_subscriptions--;
+    route->store_count -= is_stored(subscription);
     routes_unsubscribe(worker->routes, subscription);
+    desk_shared_count(worker, route);
     worker_release_route(worker, route);
 }
 
@@ -261,18 +273,16 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
     bool persistent = (connection->flags & CONNECTION_IS_PERSISTENT) != 0;
     if (wanted->reason != MQTT_SUCCESS)
         return (uint8_t)wanted->reason;
-    if (wanted->share_group.len > 0) {
-        worker->counts.shared_refused++;
-        return MQTT_SHARED_NOT_SUPPORTED;
-    }
     if (connection->subscription_count >= worker->options.max_subscriptions) {
         const struct route *known = routes_get(worker->routes, wanted->filter);
         if (known == NULL || find(connection, known) == NULL)
             return MQTT_QUOTA_EXCEEDED;
     }
+    bool is_share = wanted->share_group.len > 0;
     struct route *route = routes_add(worker->routes, wanted->filter);
     if (route == NULL)
         return MQTT_QUOTA_EXCEEDED;
+    route->is_share = is_share;
     struct subscription *subscription = find(connection, route);
     bool is_new = subscription == NULL;
     if (is_new)
@@ -283,8 +293,10 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
         .conn = connection->handle, .pending_id = suback->id, .index = index};
     if (!worker_want_route(worker, route, is_new, &waiter))
         suback->waiting++;
-    /* What is retained the store sends to persistent sessions; the values of $SYS only we know. */
-    if ((!persistent || sys_values_is_topic(wanted->filter)) && worker->options.retain_available &&
+    /* What is retained the store sends to persistent sessions; the values of $SYS only we know.
+     * Nothing retained comes to a shared subscription [4.8.2]. */
+    if ((!persistent || sys_values_is_topic(wanted->filter)) && !is_share &&
+        worker->options.retain_available &&
         (wanted->retain_handling == 0 || (wanted->retain_handling == 1 && is_new))) {
         *suback->retained_end =
             retained_fetch_new(connection, wanted->filter, wanted->qos, identifier);
@@ -460,6 +472,7 @@ desk_restore_subscription(struct connection *connection,
     struct route *route = routes_add(worker->routes, subscription->filter);
     if (route == NULL)
         return true; /* QoS 1 and 2 still come from the store */
+    route->is_share = slice_has_prefix(subscription->filter, slice_cstr("$share/"));
     struct subscription *mine = find(connection, route);
     bool is_new = mine == NULL;
     if (is_new)

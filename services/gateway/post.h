@@ -51,7 +51,8 @@ enum post_kind {
     POST_INBOUND_RELEASED, /* conn, aux: packet id: send PUBCOMP */
     POST_KICK,   /* conn (0: every connection that matches), a: session, b: epoch, flags: reason */
     POST_LAPSED, /* the lease ended though we live: close clean sessions that hold a
-                    subscription of QoS >= 1 with 0x8B; aux: bit 0 core, bit 1 store */
+                    subscription of QoS >= 1 with 0x8B; aux: bit 0 core, bit 1 store; a: number of
+                    the core that has given what we had from it to others, or CORE_CLIENT_NO_CORE */
     POST_USER_CHANGED, /* body: struct post_filter holding the user name */
     POST_HOLD,         /* flags: 1: stop reading from publishing clients; 0: go on */
     POST_ANNOUNCE, /* a: store index: answer with POST_ANNOUNCEMENT for each session, then one with
@@ -67,7 +68,18 @@ enum post_kind {
     /* ---- worker -> hub, late additions ---- */
     POST_ANNOUNCEMENT =
         160, /* a: store index; body: struct session_announcement or NULL at the end */
-    POST_DRAINED
+    POST_DRAINED,
+
+    /* ---- shared subscriptions ---- */
+    /* worker -> hub: body: struct post_filter "$share/group/filter"; this worker's members, a: for
+     * QoS 1 and 2, b: for QoS 0. Comes before FILTER_ADD and FILTER_REMOVE. */
+    POST_SHARE_COUNT,
+    /* worker -> hub: a: number, aux: core: a member has it. */
+    POST_SHARED_DONE,
+    /* worker -> hub: body: struct handout, flags: SHARED_*: no member here can have it. */
+    POST_SHARED_RETURN,
+    /* hub -> worker: body: struct handout, aux: pick: for a member of its group. */
+    POST_SHARED
 };
 
 struct post {

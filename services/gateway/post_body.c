@@ -229,6 +229,7 @@ post_body_free(struct post *post)
     case POST_PLACE_ADD:
     case POST_PLACE_REMOVE:
     case POST_USER_CHANGED:
+    case POST_SHARE_COUNT:
         post_filter_free(post->body);
         break;
     case POST_SUBSCRIBE:
@@ -252,6 +253,10 @@ post_body_free(struct post *post)
         break;
     case POST_DELIVER:
         delivery_free(post->body);
+        break;
+    case POST_SHARED:
+    case POST_SHARED_RETURN:
+        handout_free(post->body);
         break;
     case POST_ANNOUNCEMENT:
         session_announcement_free(post->body);

@@ -9,6 +9,7 @@
 #define SERVICES_GATEWAY_POST_BODY_H
 
 #include "common/str.h"
+#include "services/gateway/handout.h"
 #include "services/gateway/message.h"
 #include "services/gateway/post.h"
 

@@ -37,6 +37,8 @@ struct route {
     uint64_t places;       /* of others: bit w a worker, PLACE_REMOTE behind a core */
     struct ticket *ticket; /* the hub has not yet said that it is known everywhere */
     uint32_t count, size;
+    uint32_t store_count; /* of a share: members that get QoS 1 and 2 from the store */
+    bool is_share;        /* "$share/group/filter": matches no topic, on_shared.c chooses from it */
     union {
         struct subscription *one;   /* size == 0 */
         struct subscription **many; /* else */

@@ -31,6 +31,11 @@ session_free(struct session *session)
     struct session_queued queued;
     while (session_queue_pop(session, &queued))
         session_queued_free(&queued);
+    while (session->handouts != NULL) {
+        struct handout *handout = session->handouts;
+        HASH_DEL(session->handouts, handout);
+        handout_free(handout);
+    }
     for (uint16_t i = 0; i < session->alias_max; i++)
         mem_free((void *)(uintptr_t)session->aliases[i].data);
     mem_free(session->aliases);
@@ -115,6 +120,28 @@ session_queued_free(struct session_queued *queued)
 {
     message_unref(queued->message);
     mem_free(queued->identifiers);
+    handout_free(queued->handout);
+}
+
+void
+session_queue_handout(struct session *session, struct handout *handout)
+{
+    assert(session->queue_count > 0);
+    uint32_t at = (session->queue_head + session->queue_count - 1) & (session->queue_size - 1);
+    session->queue[at].handout = handout;
+}
+
+void
+session_queue_forget(struct session *session, uint32_t core)
+{
+    for (uint32_t i = 0; i < session->queue_count; i++) {
+        struct session_queued *queued =
+            &session->queue[(session->queue_head + i) & (session->queue_size - 1)];
+        if (queued->handout == NULL || queued->handout->core != core)
+            continue;
+        handout_free(queued->handout);
+        queued->handout = NULL;
+    }
 }
 
 uint64_t

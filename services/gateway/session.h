@@ -10,6 +10,7 @@
 
 #include "common/err.h"
 #include "common/str.h"
+#include "services/gateway/handout.h"
 #include "services/gateway/idmap.h"
 #include "services/gateway/message.h"
 
@@ -25,6 +26,7 @@ enum session_in { SESSION_IN_PENDING = 1, SESSION_IN_RECEIVED, SESSION_IN_RELEAS
 struct session_queued {
     struct message *message; /* one reference */
     uint32_t *identifiers;   /* NULL, or a count and the subscription identifiers */
+    struct handout *handout; /* of a shared subscription; NULL: not */
     uint8_t qos;
     bool retain;
 };
@@ -41,6 +43,7 @@ struct session_ack {
 struct session {
     struct idmap out; /* value: sequence number in the store's queue, 0 for clean sessions */
     struct idmap in;  /* QoS 2 */
+    struct handout *handouts; /* of shared subscriptions, QoS 1, on their way; by packet id */
     struct session_ack *acks; /* ring */
     uint32_t ack_head, ack_count, ack_size;
     uint32_t puback_count;        /* PUBACKs in the ring */
@@ -78,6 +81,10 @@ void session_set_id(struct session *session, uint16_t id, uint64_t seq, uint8_t 
 ERR_MUST_USE enum err session_queue_push(struct session *session, struct message *message,
                                          uint8_t qos, bool retain, const uint32_t *identifiers,
                                          uint32_t count);
+/* The newest in the queue is of a shared subscription; taken. */
+void session_queue_handout(struct session *session, struct handout *handout);
+/* Handouts of this core in the queue are no longer to be given back: they count as ordinary. */
+void session_queue_forget(struct session *session, uint32_t core);
 /* The front goes to *out with its references; false when empty. */
 bool session_queue_pop(struct session *session, struct session_queued *out);
 void session_queued_free(struct session_queued *queued);

@@ -42,8 +42,8 @@
     COUNT(ws_done, "websocket_upgrades", "result", "done", "WebSocket requests by result")         \
     COUNT(ws_refused, "websocket_upgrades", "result", "refused", "WebSocket requests by result")   \
     COUNT(ws_failed, "websockets_failed", NULL, NULL, "WebSockets closed for a violation")         \
-    COUNT(shared_refused, "shared_subscriptions_refused", NULL, NULL,                              \
-          "shared subscriptions refused")
+    COUNT(shared_returned, "shared_returned", NULL, NULL,                                          \
+          "messages for members of shared subscriptions that were handed back")
 
 #define WORKER_COUNTS_MAX 48
 
@@ -52,7 +52,7 @@ struct worker_counts {
     uint64_t dropped_slow, dropped_queue, dropped_size, dropped_expired, dropped_refused,
         dropped_gone;
     uint64_t bytes_in, bytes_out, packets_in, packets_out;
-    uint64_t accepted, opened, refused, closed, timed_out, failed, turned_away, shared_refused;
+    uint64_t accepted, opened, refused, closed, timed_out, failed, turned_away, shared_returned;
     uint64_t tls_done, tls_failed, ws_done, ws_refused, ws_failed;
     struct metric_counter *counters[WORKER_COUNTS_MAX]; /* NULL without a registry */
     struct metric_histogram *delivery_us, *acknowledge_us, *connect_us;

@@ -7,6 +7,7 @@
 #include "proto/core_client.h"
 #include "proto/feed.h"
 #include "services/store/desks.h"
+#include "services/store/session_shared.h"
 #include "services/store/subscriptions.h"
 
 #include <string.h>
@@ -33,6 +34,7 @@ append(void *arg, uint32_t core, uint8_t type, const struct slice *parts, size_t
 }
 
 struct each_route {
+    const struct store *store;
     core_client_route_fn fn;
     void *arg;
 };
@@ -41,14 +43,14 @@ static void
 each_route(void *arg, struct slice filter)
 {
     const struct each_route *each = arg;
-    each->fn(each->arg, filter, ROUTE_QOS1);
+    each->fn(each->arg, filter, session_shared_wants(each->store, filter));
 }
 
 static void
 routes(void *arg, core_client_route_fn fn, void *fn_arg)
 {
     struct store *store = arg;
-    struct each_route each = {fn, fn_arg};
+    struct each_route each = {store, fn, fn_arg};
     subscriptions_each_route(store->subscriptions, each_route, &each);
 }
 

@@ -36,6 +36,8 @@ void on_people_verify(struct store *store, struct peer *peer, struct call_reques
 
 /* ---- records of cores */
 void on_routed_publish(struct store *store, struct slice body);
+/* FEED_SHARED_PUBLISH */
+void on_routed_shared(struct store *store, struct slice body);
 /* The end of a frame: token sets join the batch. */
 void on_routed_end(struct store *store);
 

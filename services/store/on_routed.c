@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A publish that a core routed to this store: retained, or wanted by persistent sessions. */
+#include "common/hash.h"
 #include "common/log.h"
+#include "proto/records.h"
 #include "services/store/desks.h"
 #include "services/store/retained_jobs.h"
 #include "services/store/session_push.h"
+#include "services/store/session_shared.h"
 
 static void
 put_token_set(void *arg, uint64_t origin, struct slice encoded)
@@ -67,11 +70,36 @@ on_routed_publish(struct store *store, struct slice body)
     }
     if (record.retain)
         retain(store, &record, body);
-    if (record.qos == 0)
-        return;
+    if (record.qos == 0 || slice_has_prefix(record.topic, slice_cstr("$share/")))
+        return; /* the latter are names of groups, not topics */
     if (record.retain)
         retained_jobs_overtaken(store, record.topic);
     count = subscriptions_match(store->subscriptions, record.topic, record.publisher, &hits);
     if (count != 0)
         session_push_message(store, &record, body, hits, count);
+}
+
+void
+on_routed_shared(struct store *store, struct slice body)
+{
+    struct records_shared shared;
+    struct publish_record record;
+    struct publish_record known;
+    if (records_shared_publish_decode(body, &shared) != OK ||
+        publish_record_decode(shared.record, &record) != OK || record.qos == 0) {
+        metric_counter_add(store->counters.malformed, 1);
+        return;
+    }
+    /* The same publish may come once for each group, and once for other subscriptions. */
+    known = record;
+    known.origin ^= hash_stable(shared.share);
+    if (is_repeat(store, &known)) {
+        metric_counter_add(store->counters.repeats, 1);
+        return;
+    }
+    metric_counter_add(store->counters.publishes, 1);
+    if (record.expiry_ms != 0 && record.expiry_ms <= store_wall_ms(store))
+        metric_counter_add(store->counters.dropped[STORE_DROP_EXPIRED], 1);
+    else
+        session_shared_push(store, &shared, &record);
 }

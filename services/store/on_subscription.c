@@ -12,6 +12,7 @@
 #include "proto/topic.h"
 #include "services/store/desks.h"
 #include "services/store/retained_jobs.h"
+#include "services/store/session_shared.h"
 
 #define DEADLINE_MS 10000u
 
@@ -82,17 +83,19 @@ static uint32_t
 check(const struct store *store, const struct session *session, const Sluice__Subscription *wanted)
 {
     struct slice filter = filter_of(wanted);
-    struct slice group;
-    struct slice inner;
     if (!topic_filter_is_valid(filter) || wanted->qos > 2 || wanted->retain_handling > 2 ||
         wanted->identifier > LIMITS_SUBSCRIPTION_ID)
         return MQTT_TOPIC_FILTER_INVALID;
-    if (topic_share_parse(filter, &group, &inner) != TOPIC_SHARE_NONE)
-        return MQTT_SHARED_NOT_SUPPORTED;
     if (session->lasting->subscription_count >= store->config->subscriptions_max &&
         subscriptions_get(store->subscriptions, session, filter) == NULL)
         return MQTT_QUOTA_EXCEEDED;
     return wanted->qos;
+}
+
+static bool
+is_share(struct slice filter)
+{
+    return slice_has_prefix(filter, slice_cstr("$share/"));
 }
 
 static void
@@ -101,7 +104,9 @@ route_change(struct store *store, struct slice filter, enum subscription_change 
     if (change == SUBSCRIPTION_ROUTE_REMOVE)
         core_client_route_remove(store->cores, filter);
     else if (change == SUBSCRIPTION_ROUTE_ADD)
-        core_client_route_tell(store->cores, filter, ROUTE_QOS1);
+        core_client_route_tell(store->cores, filter, session_shared_wants(store, filter));
+    else if (is_share(filter) && subscriptions_has_route(store->subscriptions, filter))
+        core_client_route_tell(store->cores, filter, session_shared_wants(store, filter));
 }
 
 /* Takes one subscription back, as far as it still is what we made it. */
@@ -152,10 +157,12 @@ add_one(struct store *store, struct session *session, struct subscribe_job *job,
     save(store, session, filter, &item->options);
     if (change == SUBSCRIPTION_ROUTE_REMOVE)
         core_client_route_remove(store->cores, filter);
-    if (item->options.qos == 0)
+    if (item->options.qos == 0) {
+        route_change(store, filter, SUBSCRIPTION_ROUTE_SAME);
         return;
+    }
     /* asked for even if the route is known: its first asker may still be waiting */
-    if (core_client_route_add(store->cores, filter, ROUTE_QOS1, job->id,
+    if (core_client_route_add(store->cores, filter, session_shared_wants(store, filter), job->id,
                               clock_monotonic_ms() + DEADLINE_MS) == OK) {
         job->routes++;
     } else {
@@ -178,8 +185,9 @@ send_retained(struct store *store, const struct session *session, const struct s
     size_t i;
     for (i = 0; i < job->count; i++) {
         const struct subscribe_item *item = &job->items[i];
-        if (item->reason <= 2 && (item->options.retain_handling == 0 ||
-                                  (item->options.retain_handling == 1 && item->is_new)))
+        if (item->reason <= 2 && !is_share(filter_of(item->wanted)) &&
+            (item->options.retain_handling == 0 ||
+             (item->options.retain_handling == 1 && item->is_new)))
             retained_jobs_add(store, session, filter_of(item->wanted), &item->options);
     }
 }

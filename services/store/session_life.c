@@ -10,6 +10,7 @@
 #include "proto/mqtt_packet.h"
 #include "proto/records.h"
 #include "services/store/session_push.h"
+#include "services/store/session_shared.h"
 #include "services/store/store_link.h"
 
 #include <string.h>
@@ -100,13 +101,23 @@ session_life_load_will(struct session *session, struct slice value)
 
 /* ---- own publishes */
 
+/* The outbox has publish records, and bodies of SHARED_RETURN, which begin with NO_NUMBER: no
+ * record does, because that is its origin and no outbox has this one. */
+enum err
+session_life_send(struct store *store, uint64_t seq, struct slice bytes)
+{
+    if (bytes.len >= 8 && cursor_load_u64(bytes.data) == RECORDS_SHARED_NO_NUMBER)
+        return core_client_return_numbered(store->cores, seq, bytes, seq, 0);
+    return core_client_publish_numbered(store->cores, seq, bytes, seq, 0);
+}
+
 /* The outbox entry is durable: on its way to a core. */
 static void
 outbox_committed(void *arg, uint64_t a, uint64_t b, uint64_t c)
 {
     struct store *store = arg;
     struct buf *record = (struct buf *)(uintptr_t)b;
-    enum err err = core_client_publish_numbered(store->cores, a, buf_slice(record), a, 0);
+    enum err err = session_life_send(store, a, buf_slice(record));
     (void)c;
     if (err != OK)
         log_error("outbox_publish_failed", LOG_U64("seq", a), LOG_ERR(err), LOG_END);
@@ -114,33 +125,37 @@ outbox_committed(void *arg, uint64_t a, uint64_t b, uint64_t c)
     mem_free(record);
 }
 
-void
-session_life_publish(struct store *store, const struct publish_record *given, uint64_t session,
-                     uint16_t packet_id)
+/* New: the record on the store's own account, behind the head of a SHARED_RETURN if shared. */
+static struct buf *
+own_record(const struct store *store, const struct records_shared *shared,
+           const struct publish_record *given)
 {
     struct publish_record record = *given;
-    struct batch *batch = commit_batch(store->commit);
+    size_t head = shared != NULL ? RECORDS_SHARED_RETURN_BYTES + shared->share.len : 0;
     size_t size = publish_record_size(&record);
     struct buf *bytes = mem_alloc(sizeof(*bytes));
-    struct slice whole;
-    uint64_t limit;
-    uint64_t seq;
     record.origin = store->origin;
     record.token = 0;
     record.floor = 0;
-    buf_init(bytes, size);
+    buf_init(bytes, head + size);
+    if (shared != NULL) {
+        buf_commit(bytes, records_shared_return_encode(
+                              shared, buf_reserve(bytes, RECORDS_SHARED_RETURN_BYTES)));
+        buf_append_slice(bytes, shared->share);
+    }
     buf_commit(bytes, publish_record_encode_head(&record, buf_reserve(bytes, size)));
     buf_append_slice(bytes, record.payload);
-    whole = buf_slice(bytes);
-    if (record.qos == 0) {
-        enum err err = core_client_publish_numbered(store->cores, 0, whole, 0, 0);
-        if (err != OK)
-            metric_counter_add(store->counters.dropped[STORE_DROP_QOS0], 1);
-        buf_fini(bytes);
-        mem_free(bytes);
-        return;
-    }
-    seq = outbox_add(store->outbox, session, packet_id, size, &limit);
+    return bytes;
+}
+
+/* Takes bytes. */
+static void
+outbox_put(struct store *store, struct buf *bytes, uint64_t session, uint16_t packet_id)
+{
+    struct batch *batch = commit_batch(store->commit);
+    struct slice whole = buf_slice(bytes);
+    uint64_t limit;
+    uint64_t seq = outbox_add(store->outbox, session, packet_id, whole.len, &limit);
     if (limit != 0) {
         uint8_t value[8];
         buf_store_u64(value, limit);
@@ -150,6 +165,28 @@ session_life_publish(struct store *store, const struct publish_record *given, ui
     if (session != 0)
         batch_inbound_put(batch, session, packet_id, seq);
     commit_mark(store->commit, outbox_committed, store, seq, (uint64_t)(uintptr_t)bytes, 0);
+}
+
+void
+session_life_publish(struct store *store, const struct publish_record *record, uint64_t session,
+                     uint16_t packet_id)
+{
+    struct buf *bytes = own_record(store, NULL, record);
+    if (record->qos != 0) {
+        outbox_put(store, bytes, session, packet_id);
+        return;
+    }
+    if (core_client_publish_numbered(store->cores, 0, buf_slice(bytes), 0, 0) != OK)
+        metric_counter_add(store->counters.dropped[STORE_DROP_QOS0], 1);
+    buf_fini(bytes);
+    mem_free(bytes);
+}
+
+void
+session_life_return(struct store *store, const struct records_shared *shared,
+                    const struct publish_record *record)
+{
+    outbox_put(store, own_record(store, shared, record), 0, 0);
 }
 
 static void
@@ -200,6 +237,7 @@ session_life_connect(struct store *store, struct session *session, struct owner 
     session->will_at_ms = 0;
     session->disconnected_ms = 0;
     session_set_owner(session, owner, conn);
+    session_shared_wake(store, session);
 }
 
 /* What a queue of an absent session holds in memory goes when disk knows all that memory does. */
@@ -236,6 +274,7 @@ detach(struct store *store, struct session *session)
     session_queue_rewind(&session->lasting->queue);
     session->lasting->touched = false;
     commit_mark(store->commit, release_memory, store, session->number, 0, 0);
+    session_shared_wake(store, session);
 }
 
 void

@@ -4,6 +4,7 @@
 #ifndef SERVICES_STORE_SESSION_LIFE_H
 #define SERVICES_STORE_SESSION_LIFE_H
 
+#include "proto/records.h"
 #include "services/store/store.h"
 
 /* Writes the session's row (persistent ones only). Needed also when its sequence numbers reach
@@ -46,6 +47,12 @@ void session_life_release_limbo(struct store *store, uint64_t incarnation);
  * without the outbox. */
 void session_life_publish(struct store *store, const struct publish_record *record,
                           uint64_t session, uint16_t packet_id);
+/* As publish for a message that goes to one member of a shared subscription: shared is what a
+ * SHARED_RETURN says beside the record (QoS >= 1). */
+void session_life_return(struct store *store, const struct records_shared *shared,
+                         const struct publish_record *record);
+/* Gives bytes of the outbox to the cores, as they were written. */
+ERR_MUST_USE enum err session_life_send(struct store *store, uint64_t seq, struct slice bytes);
 
 /* A session was taken over from a live connection. What that one's gateway has still to say comes
  * before its SESSION_CLOSE in its feed: until then (SESSION_HANDOVER_MS at most) nothing is pushed

@@ -138,12 +138,15 @@ static size_t
 encode_target(const struct session *session, const struct session_queue_entry *entry, uint8_t *out)
 {
     uint8_t flags = (uint8_t)(entry->qos | (entry->retain ? DELIVER_RETAIN : 0));
+    uint8_t marked;
     if (entry->seq <= session->lasting->queue.pushed_seq)
         flags |= DELIVER_DUP;
     if (entry->recorded_before)
         flags |= DELIVER_REL;
-    return records_target_encode(session->conn, entry->seq, flags, entry->ids, entry->id_count,
-                                 out);
+    /* The mark of a shared subscription is ours, not the client's. */
+    marked = entry->id_count != 0 && (entry->ids[0] & SUBSCRIPTIONS_SHARE_MARK) != 0;
+    return records_target_encode(session->conn, entry->seq, flags, entry->ids + marked,
+                                 (uint8_t)(entry->id_count - marked), out);
 }
 
 static enum err

@@ -191,6 +191,10 @@ handle_core(struct store *store, struct store_link *link, uint8_t type, struct s
         on_routed_publish(store, body);
         return;
     }
+    if (type == FEED_SHARED_PUBLISH) {
+        on_routed_shared(store, body);
+        return;
+    }
     err = core_client_record(store->cores, link->core, type, body);
     if (err != OK)
         metric_counter_add(store->counters.malformed, 1);
@@ -226,7 +230,7 @@ handle_end(struct store *store, struct store_link *link, uint64_t seq)
 static bool
 must_park(const struct store *store, const struct store_link *link, uint8_t type)
 {
-    if (link->kind == STORE_LINK_CORE && type != FEED_PUBLISH)
+    if (link->kind == STORE_LINK_CORE && type != FEED_PUBLISH && type != FEED_SHARED_PUBLISH)
         return false; /* answers make room */
     if (buf_len(&link->parked) != 0)
         return true;

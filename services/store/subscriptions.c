@@ -16,6 +16,8 @@ struct subscription_filter {
     uint32_t count;
     uint32_t size;
     uint32_t routed; /* of the list, with QoS >= 1 */
+    uint32_t awake;  /* of a share: of these, connected */
+    bool is_share;
     uint32_t len;
     uint8_t text[];
 };
@@ -125,6 +127,23 @@ link_subscription(struct subscription_filter *filter, struct subscription *subsc
     lasting->subscription_count++;
 }
 
+/* Whether it is another number than before. */
+static bool
+count_awake(struct subscription *subscription)
+{
+    struct subscription_filter *filter = subscription->key.filter;
+    bool is_awake = filter->is_share && subscription->options.qos != 0 &&
+                    subscription->key.session->state == SESSION_CONNECTED;
+    if (is_awake == subscription->is_awake)
+        return false;
+    subscription->is_awake = is_awake;
+    if (is_awake)
+        filter->awake++;
+    else
+        filter->awake--;
+    return true;
+}
+
 enum err
 subscriptions_put(struct subscriptions *subscriptions, struct session *session,
                   struct slice filter_text, const struct subscription_options *options,
@@ -141,6 +160,7 @@ subscriptions_put(struct subscriptions *subscriptions, struct session *session,
         filter = mem_zalloc(sizeof(*filter) + filter_text.len);
         filter->len = (uint32_t)filter_text.len;
         memcpy(filter->text, filter_text.data, filter_text.len);
+        filter->is_share = slice_has_prefix(filter_text, slice_cstr("$share/"));
         *place = filter;
     }
     filter = *place;
@@ -159,6 +179,7 @@ subscriptions_put(struct subscriptions *subscriptions, struct session *session,
     subscription->options = *options;
     if (options->qos != 0)
         filter->routed++;
+    (void)count_awake(subscription);
     *change = routed == 0 && filter->routed != 0   ? SUBSCRIPTION_ROUTE_ADD
               : routed != 0 && filter->routed == 0 ? SUBSCRIPTION_ROUTE_REMOVE
                                                    : SUBSCRIPTION_ROUTE_SAME;
@@ -178,6 +199,7 @@ unlink_subscription(struct subscriptions *subscriptions, struct subscription *su
     last->place = subscription->place;
     if (was_routed)
         filter->routed--;
+    filter->awake -= subscription->is_awake;
     if (subscription->prev != NULL)
         subscription->prev->next = subscription->next;
     else
@@ -254,6 +276,27 @@ subscriptions_each_route(struct subscriptions *subscriptions, subscriptions_filt
 {
     struct each each = {fn, arg};
     topic_tree_each(subscriptions->tree, each_filter, &each);
+}
+
+uint32_t
+subscriptions_awake(const struct subscriptions *subscriptions, struct slice share)
+{
+    void **place = topic_tree_get(subscriptions->tree, share);
+    return place != NULL && *place != NULL ? ((const struct subscription_filter *)*place)->awake
+                                           : 0;
+}
+
+void
+subscriptions_wake(struct subscriptions *subscriptions, struct session *session,
+                   subscriptions_filter_fn fn, void *arg)
+{
+    struct subscription *subscription =
+        session->lasting != NULL ? session->lasting->subscriptions : NULL;
+    (void)subscriptions;
+    for (; subscription != NULL; subscription = subscription->next) {
+        if (count_awake(subscription))
+            fn(arg, subscription_filter_text(subscription));
+    }
 }
 
 struct slice
@@ -401,6 +444,59 @@ subscriptions_match(struct subscriptions *subscriptions, struct slice topic, uin
     (void)topic_tree_match(subscriptions->tree, topic, match_filter, subscriptions);
     *hits = subscriptions->hits;
     return subscriptions->hit_count;
+}
+
+uint32_t
+subscriptions_share_mark(struct slice share)
+{
+    return SUBSCRIPTIONS_SHARE_MARK | (uint32_t)hash_stable(share);
+}
+
+/* Index of the pick-th member that counts in this pass and has room, or of any other that has;
+ * count: nobody. */
+static uint32_t
+find_member(const struct subscription_filter *filter, bool awake, uint32_t pick,
+            subscriptions_room_fn has_room, void *arg)
+{
+    uint32_t first = filter->count, chosen = filter->count, i;
+    for (i = 0; i < filter->count; i++) {
+        const struct subscription *member = filter->list[i];
+        if (awake ? !member->is_awake : member->options.qos == 0)
+            continue;
+        if (pick > 0)
+            pick--;
+        else if (chosen == filter->count && has_room(arg, member->key.session))
+            return i;
+        else if (chosen == filter->count)
+            chosen = i;
+        if (first == filter->count && has_room(arg, member->key.session))
+            first = i;
+    }
+    return first != filter->count ? first : chosen;
+}
+
+struct subscription_hit *
+subscriptions_pick(struct subscriptions *subscriptions, struct slice share, uint32_t pick,
+                   subscriptions_room_fn has_room, void *arg)
+{
+    void **place = topic_tree_get(subscriptions->tree, share);
+    const struct subscription_filter *filter = place != NULL ? *place : NULL;
+    const struct subscription *member;
+    struct subscription_hit *hit;
+    uint32_t total;
+    if (filter == NULL || filter->routed == 0)
+        return NULL;
+    total = filter->awake != 0 ? filter->awake : filter->routed;
+    member = filter->list[find_member(filter, filter->awake != 0, pick % total, has_room, arg)];
+    subscriptions->hit_count = 0;
+    subscriptions->id_count = 0;
+    subscriptions->filters_hit = 0;
+    hit = hit_new(subscriptions, member->key.session);
+    hit->qos = member->options.qos;
+    hit->retain_as_published = member->options.retain_as_published;
+    hit_add_id(subscriptions, hit, subscriptions_share_mark(share));
+    hit_add_id(subscriptions, hit, member->options.identifier);
+    return hit;
 }
 
 void

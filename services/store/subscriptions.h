@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the persistent sessions have subscribed to, and who gets a message: filters → sessions, with
  * overlapping subscriptions of one session merged into one delivery (highest QoS, all identifiers).
- * Pure. Clean sessions are the gateways' matter; $share filters are refused before. */
+ *  Of a shared subscription
+ * ("$share/group/filter") one session is picked by number. Pure. Clean sessions are the gateways'
+ * matter. */
 #ifndef SERVICES_STORE_SUBSCRIPTIONS_H
 #define SERVICES_STORE_SUBSCRIPTIONS_H
 
@@ -34,6 +36,7 @@ struct subscription {
     struct subscription *next; /* of the same session */
     struct subscription *prev;
     uint32_t place; /* in the filter's list */
+    bool is_awake;  /* of a share, QoS >= 1, and connected: counts in subscriptions_awake */
     struct subscription_options options;
 };
 
@@ -68,6 +71,13 @@ void subscriptions_each_route(struct subscriptions *subscriptions, subscriptions
 /* Whether some session wants this filter with QoS >= 1. */
 bool subscriptions_has_route(const struct subscriptions *subscriptions, struct slice filter);
 
+/* Members of a share that are connected and take QoS >= 1. */
+uint32_t subscriptions_awake(const struct subscriptions *subscriptions, struct slice share);
+/* The session is connected or no longer; fn gets each share whose number of connected members
+ * changed by that. */
+void subscriptions_wake(struct subscriptions *subscriptions, struct session *session,
+                        subscriptions_filter_fn fn, void *arg);
+
 struct slice subscription_filter_text(const struct subscription *subscription);
 /* Subscriptions, and filters among them. */
 uint64_t subscriptions_count(const struct subscriptions *subscriptions);
@@ -87,6 +97,17 @@ struct subscription_hit {
  * borrowed until the next match. Returns how many. */
 size_t subscriptions_match(struct subscriptions *subscriptions, struct slice topic,
                            uint64_t publisher, struct subscription_hit **hits);
+/* Among the identifiers of a hit of subscriptions_pick: which share it is of, with this bit set.
+ * Identifiers of clients have 28 bits. */
+#define SUBSCRIPTIONS_SHARE_MARK 0x80000000u
+uint32_t subscriptions_share_mark(struct slice share);
+/* One member of a share with QoS >= 1: number pick of those that are connected, or of all if none
+ * is; the next one for which has_room is true if there is such a one. NULL: no member. Borrowed as
+ * hits of a match are. The first identifier is the mark of the share. */
+typedef bool (*subscriptions_room_fn)(void *arg, const struct session *session);
+struct subscription_hit *subscriptions_pick(struct subscriptions *subscriptions, struct slice share,
+                                            uint32_t pick, subscriptions_room_fn has_room,
+                                            void *arg);
 /* Writes the identifiers of a hit (id_count of them) of the last match. */
 void subscriptions_hit_ids(const struct subscriptions *subscriptions,
                            const struct subscription_hit *hit, uint32_t ids[255]);

@@ -407,14 +407,14 @@ two_clients_wait_for_the_same_filter(void)
 }
 
 static void
-shared_subscriptions_are_refused_for_now(void)
+shared_subscriptions_are_granted(void)
 {
     struct stage stage;
     stage_init(&stage, 1);
     stage_start(&stage);
     int sub = stage_client(&stage, 0, CONNECT_5);
     stage_send(sub, "82 ?? 00 01 00 00 0A '$share/g/t' 01");
-    CU_ASSERT(stage_expect(sub, "90 04 00 01 00 9E"));
+    CU_ASSERT(stage_expect(sub, "90 04 00 01 00 01"));
     close(sub);
     stage_stop(&stage);
 }
@@ -533,7 +533,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(retained_messages_follow_suback_page_by_page),
     CUNIT_CASE(a_filter_that_fails_is_refused_and_undone),
     CUNIT_CASE(two_clients_wait_for_the_same_filter),
-    CUNIT_CASE(shared_subscriptions_are_refused_for_now),
+    CUNIT_CASE(shared_subscriptions_are_granted),
     CUNIT_CASE(a_retained_message_does_not_follow_the_one_that_replaced_it),
     CUNIT_CASE(unsubscribing_ends_what_is_fetched),
     CUNIT_CASE(unsubscribing_ends_delivery),

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages for shared subscriptions: to one place of each group, to another one when it hands them
+ * back or is gone. Whose turn it is, groups.h says.
+ *
+ *   PUBLISH --choose--> SHARED_PUBLISH to a place; QoS >= 1 to a gateway: a copy is kept
+ *     SHARED_DONE    a member has it: the copy goes
+ *     SHARED_RETURN  nobody there can have it: choose again, without that place
+ *     gateway gone   each copy: choose again
+ *
+ * The token of the publish waits for the frame of the chosen place as for any other; when that
+ * place is gone before, for the frame of the next one.
+ */
+#include "common/hash.h"
+#include "proto/feed.h"
+#include "proto/records.h"
+#include "services/core/router_part.h"
+
+enum { FULL_MS = 100 }; /* how long a place that was full is asked after all others */
+
+static bool
+is_open(void *arg, uint32_t index)
+{
+    const struct router *router = arg;
+    const struct place *place = router->places[index];
+    return place->up && park_first(&place->park) == NULL;
+}
+
+struct shared_message {
+    const struct publish_record *record;
+    struct slice bytes; /* the record */
+    uint32_t source;
+    uint32_t exclude;
+    uint32_t wait;
+    uint8_t hops;
+};
+
+/* To a member of the group. False: nobody can take it. */
+static bool
+give(struct router *router, struct group *group, const struct shared_message *message)
+{
+    const struct publish_record *record = message->record;
+    struct groups_ask ask = {.publisher = record->publisher,
+                             .topic = hash_stable(record->topic),
+                             .random = hash_local(&router->random, sizeof(router->random)),
+                             .now_ms = router->now_ms,
+                             .source = message->source,
+                             .exclude = message->exclude,
+                             .qos = record->qos};
+    struct records_shared shared = {.hops = message->hops, .share = group_share(group)};
+    uint8_t head[RECORDS_SHARED_PUBLISH_BYTES];
+    struct slice parts[3] = {{NULL, 0}, shared.share, message->bytes};
+    struct keep *keep = NULL;
+    uint64_t where;
+    uint32_t place = GROUPS_NO_PLACE;
+    bool wait = false;
+    if (message->hops <= SHARED_HOPS_MAX)
+        place = groups_choose(router->groups, group, &ask, is_open, router, &shared.pick, &wait);
+    if (wait && shared.hops == 0)
+        shared.hops = 1; /* nobody could take it at once: it need not come back for that */
+    router->random++;
+    if (place == GROUPS_NO_PLACE) {
+        router->stats.shared_nobody++;
+        return false;
+    }
+    if (record->qos != 0 && router->places[place]->kind == ROUTER_GATEWAY) {
+        keep = keeps_add(router->keeps, place, shared.share, message->bytes, shared.hops);
+        router->stats.shared_unkept += keep == NULL;
+    }
+    shared.number = keep != NULL ? keep->number : 0;
+    parts[0] = slice_of(head, records_shared_publish_encode(&shared, head));
+    where = on_publish_deliver(router, place, FEED_SHARED_PUBLISH, parts, 3, message->wait);
+    router->stats.shared++;
+    if (keep == NULL)
+        return true;
+    keep->wait = message->wait;
+    keep->ticket = where;
+    if (where == ON_PUBLISH_LOST)
+        keeps_remove(router->keeps, keep);
+    return true;
+}
+
+size_t
+on_group_publish(struct router *router, uint32_t source, const struct publish_record *record,
+                 struct slice bytes, uint32_t wait)
+{
+    struct shared_message message = {record, bytes, source, GROUPS_NO_PLACE, wait, 0};
+    struct group *const *groups;
+    size_t count = groups_match(router->groups, record->topic, &groups), i, given = 0;
+    for (i = 0; i < count; i++)
+        given += give(router, groups[i], &message);
+    return given;
+}
+
+enum err
+on_group_return(struct router *router, uint32_t source, uint64_t session, struct slice body)
+{
+    struct records_shared shared;
+    struct publish_record record;
+    struct keep *keep;
+    struct group *group;
+    uint32_t wait = WAITS_NONE;
+    enum err err = records_shared_return_decode(body, &shared);
+    if (err == OK)
+        err = publish_record_decode(shared.record, &record);
+    if (err != OK)
+        return err;
+    router->stats.shared_returned++;
+    keep = keeps_get(router->keeps, shared.number);
+    if (keep != NULL && keep->place == source)
+        keeps_remove(router->keeps, keep);
+    if (record.token != 0)
+        wait = waits_begin(router->tokens, source, session, record.token);
+    group = groups_get(router->groups, shared.share);
+    if (group == NULL) {
+        router->stats.shared_nobody++;
+    } else {
+        struct shared_message message = {&record, shared.record, source,
+                                         source,  wait,          (uint8_t)(shared.hops + 1)};
+        if (shared.hops >= SHARED_HOPS_MAX)
+            message.hops = SHARED_HOPS_MAX + 1;
+        if ((shared.flags & SHARED_FULL) != 0)
+            groups_full(group, source, router->now_ms + FULL_MS);
+        (void)give(router, group, &message);
+    }
+    if (wait != WAITS_NONE)
+        waits_commit(router->tokens, wait);
+    return OK;
+}
+
+enum err
+on_group_done(struct router *router, uint32_t source, struct slice body)
+{
+    size_t count, i;
+    enum err err = records_route_done_count(body, &count);
+    if (err != OK)
+        return err;
+    for (i = 0; i < count; i++) {
+        struct keep *keep = keeps_get(router->keeps, records_route_done_get(body, i));
+        if (keep != NULL && keep->place == source)
+            keeps_remove(router->keeps, keep);
+    }
+    return OK;
+}
+
+void
+on_group_sent(struct router *router, struct slice body, uint64_t ticket)
+{
+    struct records_shared shared;
+    struct keep *keep = NULL;
+    if (records_shared_publish_decode(body, &shared) == OK)
+        keep = keeps_get(router->keeps, shared.number);
+    if (keep == NULL)
+        return;
+    keep->ticket = ticket;
+    if (ticket == ON_PUBLISH_LOST)
+        keeps_remove(router->keeps, keep);
+}
+
+/* Given to another. The numbers of its source are done with: who had it once before (and lost its
+ * client) must not take it for a repeat. */
+static void
+rehome(struct router *router, struct keep *keep, uint64_t done_ticket)
+{
+    struct shared_message message = {.source = keep->place,
+                                     .exclude = keep->place,
+                                     .wait = keep->ticket > done_ticket ? keep->wait : WAITS_NONE,
+                                     .hops = keep->hops};
+    struct group *group = groups_get(router->groups, keep_share(keep));
+    struct publish_record record;
+    publish_record_set_numbers(keep->bytes + keep->share_len, 0, 0, 0);
+    message.bytes = keep_record(keep);
+    router->stats.shared_rehomed++;
+    if (group == NULL || publish_record_decode(message.bytes, &record) != OK) {
+        router->stats.shared_nobody++;
+        return;
+    }
+    message.record = &record;
+    (void)give(router, group, &message);
+}
+
+void
+on_group_rehome(struct router *router, uint32_t index)
+{
+    struct keep *keep;
+    while ((keep = keeps_first(router->keeps, index)) != NULL) {
+        rehome(router, keep, router->places[index]->done_ticket);
+        keeps_remove(router->keeps, keep);
+    }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Persistent sessions as members of shared subscriptions: what cores are told of them, and who of
+ * them gets a message. Members that are connected come first; when nobody is connected anywhere, a
+ * core gives the message to the store, and one sleeping member gets it into its queue. */
+#ifndef SERVICES_STORE_SESSION_SHARED_H
+#define SERVICES_STORE_SESSION_SHARED_H
+
+#include "proto/records.h"
+#include "services/store/store.h"
+
+/* What cores are told of a filter (core_client_route_add). */
+uint64_t session_shared_wants(const struct store *store, struct slice filter);
+/* The session was connected or detached. */
+void session_shared_wake(struct store *store, struct session *session);
+/* A message for one member; without a member here any more it is handed back. */
+void session_shared_push(struct store *store, const struct records_shared *shared,
+                         const struct publish_record *record);
+/* Gives the message to the cores, for a member that they choose; the change before it in the batch
+ * and this become durable together. */
+void session_shared_return(struct store *store, struct slice share, uint8_t hops,
+                           const struct publish_record *record);
+
+#endif
