@@ -115,7 +115,7 @@ class Shared:
                     self.assertEqual([len(m.got) for m in members], [5, 5])
                     for member in members:
                         self.assertEqual({p.qos for p in member.packets}, {qos})
-                        self.leave(member.client)
+                        self.drop(member.client)
 
     def test_members_of_all_versions_and_sessions_share(self):
         members = [self.member(i, kind=KINDS[i % 2], version=VERSIONS[i % 3]) for i in range(6)]
