@@ -121,7 +121,8 @@ on_group_return(struct router *router, uint32_t source, uint64_t session, struct
             message.hops = SHARED_HOPS_MAX + 1;
         if ((shared.flags & SHARED_FULL) != 0)
             groups_full(group, source, router->now_ms + FULL_MS);
-        (void)give(router, group, &message);
+        if (give(router, group, &message) && wait != WAITS_NONE)
+            waits_flags(router->tokens, wait, RECORDS_TOKEN_WANTED);
     }
     if (wait != WAITS_NONE)
         waits_commit(router->tokens, wait);

@@ -191,7 +191,60 @@ deliver_reads_its_targets(void)
     CU_ASSERT_EQUAL(records_deliver_decode(slice_of(out, sizeof(out)), &got), ERR_MALFORMED);
 }
 
+static void
+a_share_is_told_with_its_members(void)
+{
+    static const uint8_t bytes[] = {U64(5), 3,   0,   0,   0,   7,   0,   0,   0,   9,
+                                    '$',    's', 'h', 'a', 'r', 'e', '/', 'g', '/', 't'};
+    struct records_route_add r;
+    uint8_t out[RECORDS_ROUTE_ADD_BYTES], bad[sizeof(bytes)];
+    CU_ASSERT_TRUE(same(out,
+                        records_route_add_encode(5, records_route_shared(ROUTE_QOS1, 7, 9), out),
+                        bytes, RECORDS_ROUTE_ADD_BYTES));
+    CU_ASSERT_EQUAL_FATAL(records_route_add_decode(slice_of(bytes, sizeof(bytes)), &r), OK);
+    CU_ASSERT_TRUE(r.flags == (ROUTE_QOS1 | ROUTE_SHARED) && r.members == 7 && r.members_qos0 == 9);
+    CU_ASSERT_TRUE(slice_equal_cstr(r.filter, "$share/g/t"));
+    memcpy(bad, bytes, sizeof(bytes));
+    bad[8] = ROUTE_QOS1; /* a share must say so, and nothing else may */
+    CU_ASSERT_EQUAL(records_route_add_decode(slice_of(bad, sizeof(bad)), &r), ERR_MALFORMED);
+    bad[8] = ROUTE_SHARED;
+    bad[17] = 'x';
+    CU_ASSERT_EQUAL(records_route_add_decode(slice_of(bad, sizeof(bad)), &r), ERR_MALFORMED);
+    memcpy(bad, bytes, sizeof(bytes));
+    bad[9] = 1; /* more members than the count has room for */
+    CU_ASSERT_EQUAL(records_route_add_decode(slice_of(bad, sizeof(bad)), &r), ERR_MALFORMED);
+    CU_ASSERT_EQUAL(records_route_shared(0, UINT32_MAX, UINT32_MAX),
+                    UINT64_C(0x00FFFFFFFFFFFF00) | ROUTE_SHARED);
+}
+
+static void
+shared_records_have_their_bytes(void)
+{
+    struct records_shared in = {
+        .number = 4, .hops = 2, .flags = 1, .pick = 6, .share = slice_cstr("$share/g/t")};
+    struct records_shared got;
+    uint8_t bytes[128] = {0};
+    size_t head = records_shared_publish_encode(&in, bytes);
+    CU_ASSERT_TRUE(SAME(bytes, head, U64(4), 2, 0, 0, 0, 6, 0, 10));
+    memcpy(bytes + head, in.share.data, in.share.len);
+    CU_ASSERT_EQUAL_FATAL(records_shared_publish_decode(slice_of(bytes, head + 10 + 48), &got), OK);
+    CU_ASSERT_TRUE(got.number == 4 && got.hops == 2 && got.pick == 6 && got.record.len == 48);
+    CU_ASSERT_TRUE(slice_equal(got.share, in.share));
+    for (size_t n = 0; n < head + 10 + 47; n++)
+        CU_ASSERT_EQUAL(records_shared_publish_decode(slice_of(bytes, n), &got), ERR_MALFORMED);
+    head = records_shared_return_encode(&in, bytes);
+    CU_ASSERT_TRUE(SAME(bytes, head, U64(4), 2, 1, 0, 10));
+    memcpy(bytes + head, in.share.data, in.share.len);
+    CU_ASSERT_EQUAL_FATAL(records_shared_return_decode(slice_of(bytes, head + 10 + 48), &got), OK);
+    CU_ASSERT_TRUE(got.number == 4 && got.hops == 2 && got.flags == 1 && got.record.len == 48);
+    bytes[head] = 'x'; /* not a share */
+    CU_ASSERT_EQUAL(records_shared_return_decode(slice_of(bytes, head + 10 + 48), &got),
+                    ERR_MALFORMED);
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(a_share_is_told_with_its_members),
+    CUNIT_CASE(shared_records_have_their_bytes),
     CUNIT_CASE(route_add_has_its_bytes),
     CUNIT_CASE(filters_and_numbers_are_strict),
     CUNIT_CASE(counters_leave_out_zeros_and_skip_what_is_unknown),

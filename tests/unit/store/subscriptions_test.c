@@ -187,7 +187,95 @@ any_set_of_subscriptions_agrees_with_a_plain_list(void)
     end();
 }
 
+static const char share[] = "$share/g/t";
+
+static void
+count_share(void *arg, struct slice filter)
+{
+    unsigned *changes = arg;
+    CU_ASSERT_TRUE(slice_equal_cstr(filter, share));
+    (*changes)++;
+}
+
+/* Connects it, or not. Returns how many shares changed. */
+static unsigned
+wake(struct session *session, bool on)
+{
+    unsigned changes = 0;
+    session->state = on ? SESSION_CONNECTED : SESSION_DISCONNECTED;
+    subscriptions_wake(subs, session, count_share, &changes);
+    return changes;
+}
+
+static bool
+is_not(void *arg, const struct session *session)
+{
+    return session != arg;
+}
+
+static const struct session *
+pick(uint32_t number, struct session *full)
+{
+    const struct subscription_hit *hit =
+        subscriptions_pick(subs, slice_cstr(share), number, is_not, full);
+    return hit != NULL ? hit->session : NULL;
+}
+
+static void
+one_member_of_a_share_is_picked_connected_ones_first(void)
+{
+    struct session *a, *b, *c;
+    enum subscription_change change;
+    begin();
+    a = make("a");
+    b = make("b");
+    c = make("c");
+    CU_ASSERT_PTR_NULL(pick(0, NULL));
+    CU_ASSERT_EQUAL(put(a, share, 1, 0, false), SUBSCRIPTION_ROUTE_ADD);
+    (void)put(b, share, 2, 9, false);
+    (void)put(c, share, 0, 0, false); /* its gateway's matter */
+    CU_ASSERT_EQUAL(subscriptions_awake(subs, slice_cstr(share)), 0);
+    CU_ASSERT_PTR_EQUAL(pick(0, NULL), a); /* all sleep */
+    CU_ASSERT_PTR_EQUAL(pick(1, NULL), b);
+    CU_ASSERT_PTR_EQUAL(pick(2, NULL), a);
+    CU_ASSERT_PTR_EQUAL(pick(0, a), b); /* whoever has room */
+    CU_ASSERT_EQUAL(wake(b, true), 1);
+    CU_ASSERT_EQUAL(wake(b, true), 0);
+    CU_ASSERT_EQUAL(wake(c, true), 0);
+    CU_ASSERT_EQUAL(subscriptions_awake(subs, slice_cstr(share)), 1);
+    for (uint32_t i = 0; i < 4; i++)
+        CU_ASSERT_PTR_EQUAL(pick(i, NULL), b);
+    CU_ASSERT_PTR_EQUAL(pick(0, b), b); /* full, but the only one that is awake */
+    CU_ASSERT_EQUAL(wake(a, true), 1);
+    CU_ASSERT_EQUAL(wake(b, false), 1);
+    CU_ASSERT_PTR_EQUAL(pick(1, NULL), a);
+    CU_ASSERT_EQUAL(subscriptions_remove(subs, a, slice_cstr(share), &change), OK);
+    CU_ASSERT_EQUAL(subscriptions_awake(subs, slice_cstr(share)), 0);
+    CU_ASSERT_PTR_EQUAL(pick(3, NULL), b);
+    end();
+}
+
+static void
+a_pick_carries_the_mark_of_its_share_before_the_identifier(void)
+{
+    struct subscription_hit *hit;
+    uint32_t ids[255];
+    struct session *a;
+    begin();
+    a = make("a");
+    (void)put(a, share, 2, 9, false);
+    hit = subscriptions_pick(subs, slice_cstr(share), 0, is_not, NULL);
+    CU_ASSERT_TRUE_FATAL(hit != NULL && hit->id_count == 2 && hit->qos == 2);
+    subscriptions_hit_ids(subs, hit, ids);
+    CU_ASSERT_EQUAL(ids[0], subscriptions_share_mark(slice_cstr(share)));
+    CU_ASSERT_TRUE((ids[0] & SUBSCRIPTIONS_SHARE_MARK) != 0);
+    CU_ASSERT_EQUAL(ids[1], 9);
+    end();
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(one_member_of_a_share_is_picked_connected_ones_first),
+    CUNIT_CASE(a_pick_carries_the_mark_of_its_share_before_the_identifier),
     CUNIT_CASE(overlapping_subscriptions_are_one_delivery_with_the_highest_qos_and_all_identifiers),
     CUNIT_CASE(no_local_leaves_out_what_the_session_published_itself),
     CUNIT_CASE(a_route_is_wanted_from_the_first_to_the_last_subscription_above_qos_0),
