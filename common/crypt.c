@@ -126,6 +126,17 @@ crypt_scrypt(struct slice password, struct slice salt, struct crypt_cost cost, u
     return OK;
 }
 
+void
+crypt_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t iterations,
+                    uint8_t out[CRYPT_SHA256_LEN])
+{
+    if (password.len > INT32_MAX || salt.len > INT32_MAX || iterations > INT32_MAX ||
+        PKCS5_PBKDF2_HMAC(password.len != 0 ? (const char *)password.data : "", (int)password.len,
+                          salt.data, (int)salt.len, (int)iterations, EVP_sha256(), CRYPT_SHA256_LEN,
+                          out) != 1)
+        log_fatal("crypt_broken", "PBKDF2 failed");
+}
+
 static enum err
 crypt_password_text(const char *scheme, struct slice password, struct crypt_cost cost,
                     char out[CRYPT_PASSWORD_TEXT_MAX])

@@ -50,6 +50,10 @@ struct crypt_cost {
 ERR_MUST_USE enum err crypt_scrypt(struct slice password, struct slice salt, struct crypt_cost cost,
                                    uint8_t *out, size_t len);
 
+/* PBKDF2 with HMAC-SHA-256 and one block, as SCRAM wants it (RFC 5802's Hi). iterations >= 1. */
+void crypt_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t iterations,
+                         uint8_t out[CRYPT_SHA256_LEN]);
+
 /* "scrypt$N$r$p$salt$hash", salt and hash in base64, with a new salt of 16 bytes. */
 ERR_MUST_USE enum err crypt_password_hash(struct slice password, struct crypt_cost cost,
                                           char out[CRYPT_PASSWORD_TEXT_MAX]);
