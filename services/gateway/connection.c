@@ -15,6 +15,7 @@
 #include "proto/mqtt_properties.h"
 #include "proto/mqtt_reason.h"
 #include "services/gateway/alias_out.h"
+#include "services/gateway/auth.h"
 #include "services/gateway/connection_input.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
@@ -260,6 +261,8 @@ end_session(struct connection *connection)
     connection->identity = NULL;
     alias_out_free(connection->aliases);
     connection->aliases = NULL;
+    auth_free(connection->auth);
+    connection->auth = NULL;
     mem_free(connection->input);
     connection->input = NULL;
 }
@@ -301,6 +304,7 @@ connection_free(struct connection *connection)
     session_opened_free(connection->opened);
     identity_free(connection->identity);
     alias_out_free(connection->aliases);
+    auth_free(connection->auth);
     mem_free(connection->input);
     output_clear(&connection->output, &worker->pool);
     if (connection->transport->fini != NULL)

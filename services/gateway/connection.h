@@ -30,6 +30,7 @@
 
 struct worker;
 struct alias_out;
+struct auth;
 struct identity;
 struct suback;
 struct retained_fetch;
@@ -87,6 +88,7 @@ struct connection {
     struct subscription *subscriptions;
     struct identity *identity;
     struct session_opened *opened;   /* the store's welcome, while its filters are on their way */
+    struct auth *auth;               /* NULL: no authentication method was agreed */
     struct alias_out *aliases;       /* towards the client; NULL: it allows none */
     struct suback *subacks;          /* SUBSCRIBEs and UNSUBSCRIBEs not answered yet */
     struct retained_fetch *retained; /* filters whose retained messages are to be sent */

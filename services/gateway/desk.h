@@ -25,6 +25,17 @@ void desk_restored(struct connection *connection, enum err err);
 /* Refuses the CONNECT and ends the connection. */
 void desk_refuse(struct connection *connection, enum mqtt_reason reason, struct slice text);
 
+/* Asks the store to open: on_connect.c and on_auth.c have checked what can be checked here. */
+void desk_open(struct connection *connection, const struct session_open_request *request);
+
+/* on_auth.c */
+/* A CONNECT with an authentication method, complete but for the proof. */
+void desk_auth_connect(struct connection *connection, const struct session_open_request *open,
+                       const struct mqtt_properties *properties);
+void desk_auth(struct connection *connection, const struct mqtt_frame *frame);
+/* Frees answer. */
+void desk_authed(struct connection *connection, uint64_t ticket, struct auth_answer *answer);
+
 /* on_publish.c */
 void desk_publish(struct connection *connection, const struct mqtt_frame *frame);
 void desk_token_done(struct connection *connection, uint64_t cookie, bool wanted);

@@ -230,6 +230,7 @@ static const desk_fn desks[] = {
     [POST_SHARE_COUNT] = on_share_count,
     [POST_SHARED_DONE] = on_shared_done,
     [POST_SHARED_RETURN] = on_shared_return,
+    [POST_AUTH] = on_ask,
 };
 
 void

@@ -34,6 +34,12 @@ void identity_free(struct identity *identity);
 void identity_to_request(const struct identity *identity, struct session_open_request *out);
 
 static inline struct slice
+identity_user(const struct identity *identity)
+{
+    return slice_of(identity->bytes + identity->client_id_len, identity->user_len);
+}
+
+static inline struct slice
 identity_client_id(const struct identity *identity)
 {
     return slice_of(identity->bytes, identity->client_id_len);

@@ -15,6 +15,7 @@
 #include "proto/mqtt_reason.h"
 #include "proto/utf8.h"
 #include "services/gateway/alias_out.h"
+#include "services/gateway/auth.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
 #include "services/gateway/sys_values.h"
@@ -137,11 +138,6 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
         return;
     }
     read_limits(connection, &connect);
-    if (connect.version == MQTT_5_0 &&
-        mqtt_properties_has(&connect.properties, MQTT_PROPERTY_AUTH_METHOD)) {
-        refuse_connect(connection, MQTT_BAD_AUTHENTICATION_METHOD);
-        return;
-    }
     if (worker->is_draining) {
         refuse_connect(connection, MQTT_SERVER_UNAVAILABLE);
         return;
@@ -186,18 +182,28 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
         return;
     }
     connection_address(connection, request.address, sizeof(request.address));
-    connection->identity = identity_new(&request, request.client_id);
+    if (connect.version == MQTT_5_0 &&
+        mqtt_properties_has(&connect.properties, MQTT_PROPERTY_AUTH_METHOD))
+        desk_auth_connect(connection, &request, &connect.properties);
+    else
+        desk_open(connection, &request);
+}
+
+void
+desk_open(struct connection *connection, const struct session_open_request *request)
+{
+    connection->identity = identity_new(request, request->client_id);
     connection->state = CONNECTION_OPENING;
     connection_arm(connection);
     connection_pause(connection, PAUSE_OPENING, true);
-    worker_to_hub(worker, &(struct post){.kind = POST_OPEN,
-                                         .conn = connection->handle,
-                                         .body = session_open_request_new(&request)});
+    worker_to_hub(connection->worker, &(struct post){.kind = POST_OPEN,
+                                                     .conn = connection->handle,
+                                                     .body = session_open_request_new(request)});
 }
 
 #define RESPONSE_MAX 1024u
 
-/* The setting and the client id, in which wildcards become '_': with them it would be no topic.
+/* The setting and the client id, in which wildcards become '_', as with them it would be no topic,
  * and '/' too: it shall not name a level of another client's. False: too long. */
 static bool
 response_information(const struct connection *connection, char out[RESPONSE_MAX])
@@ -244,6 +250,12 @@ welcome(struct connection *connection, const struct session_opened *opened, bool
     if (connection->flags & CONNECTION_CAPPED_EXPIRY) {
         mqtt_properties_set(&properties, MQTT_PROPERTY_SESSION_EXPIRY);
         properties.session_expiry_s = options->session_expiry_max_s;
+    }
+    if (connection->auth != NULL) { /* [MQTT-4.12.0-5] */
+        mqtt_properties_set(&properties, MQTT_PROPERTY_AUTH_METHOD);
+        properties.auth_method = slice_cstr(AUTH_METHOD);
+        mqtt_properties_set(&properties, MQTT_PROPERTY_AUTH_DATA);
+        properties.auth_data = opened->auth_data;
     }
     char text[RESPONSE_MAX] = "";
     if ((connection->flags & CONNECTION_WANTS_RESPONSE) && options->response_information[0] != 0 &&
@@ -337,6 +349,8 @@ desk_opened(struct worker *worker, struct connection *connection, const struct p
 {
     struct session_opened *opened = post->body;
     uint8_t reason = opened != NULL ? opened->reason : MQTT_SERVER_UNAVAILABLE;
+    if (!mqtt_reason_is_allowed(MQTT_CONNACK, true, reason))
+        reason = MQTT_UNSPECIFIED_ERROR; /* 0x8E: overtaken before it was there */
     if (connection == NULL || connection->state != CONNECTION_OPENING) {
         /* Nobody waits any more: the session has no connection. */
         if (reason == MQTT_SUCCESS)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which desk a packet goes to, by the state of the connection. */
 #include "proto/mqtt_decode.h"
+#include "proto/mqtt_reason.h"
 #include "services/gateway/desk.h"
 
 static void
@@ -12,18 +13,6 @@ on_pingreq(struct connection *connection, const struct mqtt_frame *frame)
         connection_fail(connection, reason);
     else
         connection_send(connection, slice_of(pingresp, sizeof(pingresp)));
-}
-
-/* Nobody has agreed on an authentication method: CONNECT with one is refused. [MQTT-4.12.0-6] */
-static void
-on_auth(struct connection *connection, const struct mqtt_frame *frame)
-{
-    struct mqtt_disconnect auth;
-    enum mqtt_reason reason;
-    if (mqtt_decode_auth((enum mqtt_version)connection->version, frame, &auth, &reason) != OK)
-        connection_fail(connection, reason);
-    else
-        connection_fail(connection, MQTT_BAD_AUTHENTICATION_METHOD);
 }
 
 static void
@@ -51,7 +40,7 @@ static const desk_fn desks[16] = {
     [MQTT_PINGREQ] = on_pingreq,
     [MQTT_PINGRESP] = on_wrong,
     [MQTT_DISCONNECT] = desk_disconnect,
-    [MQTT_AUTH] = on_auth,
+    [MQTT_AUTH] = desk_auth,
 };
 
 void
@@ -59,6 +48,16 @@ desk_packet(struct connection *connection, const struct mqtt_frame *frame)
 {
     if (connection->state == CONNECTION_OPEN) {
         desks[frame->type & 15](connection, frame);
+        return;
+    }
+    if (connection->auth != NULL) { /* its CONNECT waits for the end of the exchange */
+        if (frame->type == MQTT_AUTH)
+            desk_auth(connection, frame);
+        else if (frame->type == MQTT_DISCONNECT)
+            connection_close(connection);
+        else
+            desk_refuse(connection, MQTT_PROTOCOL_ERROR,
+                        slice_cstr(mqtt_reason_name(MQTT_PROTOCOL_ERROR)));
         return;
     }
     /* The first packet must be CONNECT, else there is nobody to tell. [MQTT-3.1.0-1] */

@@ -64,6 +64,9 @@ on_connection(struct worker *worker, struct post *post)
     case POST_UNSUBSCRIBED:
         desk_subscribed(connection, post->a, (enum err)post->aux, post->body);
         break;
+    case POST_AUTHED:
+        desk_authed(connection, post->a, post->body);
+        break;
     case POST_RETAINED:
         desk_retained(connection, post->a, (enum err)post->aux, post->body);
         break;
@@ -119,6 +122,7 @@ worker_on_post(void *arg, void *item)
         worker->digest_until_ms = post.a;
         worker_check_digest(worker);
         break;
+    case POST_AUTHED:
     case POST_SUBSCRIBED:
     case POST_UNSUBSCRIBED:
     case POST_RETAINED:

@@ -58,6 +58,7 @@ enum post_kind {
     POST_ANNOUNCE, /* a: store index: answer with POST_ANNOUNCEMENT for each session, then one with
                       body NULL */
     POST_DRAIN,    /* aux: milliseconds: close all connections, paced, then POST_DRAINED */
+    POST_AUTHED,   /* conn, a: ticket; body: struct auth_answer */
     POST_STOP,     /* close everything and end the thread */
 
     /* ---- worker -> worker, hub -> worker ---- */
@@ -79,7 +80,9 @@ enum post_kind {
     /* worker -> hub: body: struct handout, flags: SHARED_*: no member here can have it. */
     POST_SHARED_RETURN,
     /* hub -> worker: body: struct handout, aux: pick: for a member of its group. */
-    POST_SHARED
+    POST_SHARED,
+
+    POST_AUTH /* conn, a: ticket; body: struct auth_request. Answer: POST_AUTHED */
 };
 
 struct post {

@@ -17,11 +17,60 @@ put(uint8_t **at, struct slice s)
     return copy;
 }
 
+static size_t
+auth_len(const struct auth_request *auth)
+{
+    return auth->first.len + auth->challenge.len + auth->final.len;
+}
+
+static struct auth_request
+put_auth(uint8_t **at, const struct auth_request *auth)
+{
+    struct auth_request copy;
+    copy.first = put(at, auth->first);
+    copy.challenge = put(at, auth->challenge);
+    copy.final = put(at, auth->final);
+    return copy;
+}
+
+struct auth_request *
+auth_request_new(const struct auth_request *request)
+{
+    struct auth_request *copy = mem_alloc(sizeof(*copy) + auth_len(request));
+    uint8_t *at = (uint8_t *)(copy + 1);
+    *copy = put_auth(&at, request);
+    return copy;
+}
+
+void
+auth_request_free(struct auth_request *request)
+{
+    mem_free(request);
+}
+
+struct auth_answer *
+auth_answer_new(const struct auth_answer *answer)
+{
+    struct auth_answer *copy = mem_alloc(sizeof(*copy) + answer->data.len + answer->user.len);
+    uint8_t *at = (uint8_t *)(copy + 1);
+    *copy = *answer;
+    copy->data = put(&at, answer->data);
+    copy->user = put(&at, answer->user);
+    return copy;
+}
+
+void
+auth_answer_free(struct auth_answer *answer)
+{
+    mem_free(answer);
+}
+
 struct session_open_request *
 session_open_request_new(const struct session_open_request *request)
 {
     const struct will_request *will = &request->will;
-    size_t len = request->client_id.len + request->user.len + request->password.len;
+    size_t len = request->client_id.len + request->user.len + request->password.len +
+                 auth_len(&request->auth);
     if (request->has_will)
         len += will->topic.len + will->payload.len + will->properties.len;
     struct session_open_request *copy = mem_alloc(sizeof(*copy) + len);
@@ -30,6 +79,7 @@ session_open_request_new(const struct session_open_request *request)
     copy->client_id = put(&at, request->client_id);
     copy->user = put(&at, request->user);
     copy->password = put(&at, request->password);
+    copy->auth = put_auth(&at, &request->auth);
     if (request->has_will) {
         copy->will.topic = put(&at, will->topic);
         copy->will.payload = put(&at, will->payload);
@@ -53,7 +103,7 @@ session_open_request_free(struct session_open_request *request)
 struct session_opened *
 session_opened_new(const struct session_opened *opened)
 {
-    size_t len = opened->client_id.len + opened->reason_string.len;
+    size_t len = opened->client_id.len + opened->reason_string.len + opened->auth_data.len;
     size_t subscriptions = opened->subscription_count * sizeof(*opened->subscriptions);
     size_t inbound = opened->inbound_count * sizeof(*opened->inbound);
     for (uint32_t i = 0; i < opened->subscription_count; i++)
@@ -72,6 +122,7 @@ session_opened_new(const struct session_opened *opened)
     }
     copy->client_id = put(&at, opened->client_id);
     copy->reason_string = put(&at, opened->reason_string);
+    copy->auth_data = put(&at, opened->auth_data);
     return copy;
 }
 
@@ -257,6 +308,12 @@ post_body_free(struct post *post)
     case POST_SHARED:
     case POST_SHARED_RETURN:
         handout_free(post->body);
+        break;
+    case POST_AUTH:
+        auth_request_free(post->body);
+        break;
+    case POST_AUTHED:
+        auth_answer_free(post->body);
         break;
     case POST_ANNOUNCEMENT:
         session_announcement_free(post->body);

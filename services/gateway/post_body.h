@@ -29,6 +29,21 @@ struct will_request {
     bool has_expiry;
 };
 
+/* POST_AUTH: the messages of an extended authentication so far; final is empty for the first step.
+ * In an open request: all three, or all empty. */
+struct auth_request {
+    struct slice first;     /* of the client */
+    struct slice challenge; /* of the store */
+    struct slice final;     /* of the client */
+};
+
+/* POST_AUTHED */
+struct auth_answer {
+    struct slice data;
+    struct slice user; /* the name in the client's first message */
+    uint8_t reason;    /* 0x18: a challenge; 0: right; else refused */
+};
+
 /* POST_OPEN; also inside struct session_announcement (then without a password). */
 struct session_open_request {
     uint64_t conn;
@@ -36,6 +51,7 @@ struct session_open_request {
     struct slice client_id; /* empty: assign one */
     struct slice user;
     struct slice password;
+    struct auth_request auth; /* instead of a password */
     uint32_t expiry_s;
     uint16_t keep_alive_s;
     uint16_t receive_maximum; /* what may be pushed unacknowledged; never 0 */
@@ -65,6 +81,7 @@ struct session_opened {
     uint64_t epoch;
     struct slice client_id;
     struct slice reason_string;
+    struct slice auth_data; /* the last word of an extended authentication */
     struct session_subscription *subscriptions;
     uint16_t *inbound; /* packet ids received and not released */
     uint32_t subscription_count;
@@ -158,6 +175,12 @@ post_filter_slice(const struct post_filter *filter)
 {
     return slice_of(filter->bytes, filter->len);
 }
+
+struct auth_request *auth_request_new(const struct auth_request *request);
+void auth_request_free(struct auth_request *request);
+
+struct auth_answer *auth_answer_new(const struct auth_answer *answer);
+void auth_answer_free(struct auth_answer *answer);
 
 /* Frees the body of a post that nobody will handle, by its kind. */
 void post_body_free(struct post *post);

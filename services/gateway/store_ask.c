@@ -90,11 +90,28 @@ answer_retained(struct hub *hub, const struct pending_call *call, enum err err, 
 }
 
 static void
+answer_auth(struct hub *hub, const struct pending_call *call, enum err err, struct slice reply)
+{
+    struct auth_answer *answer = NULL;
+    if (err == OK)
+        err = store_codec_authed(reply, &answer);
+    if (err != OK) {
+        const struct auth_answer refused = {.reason = refusal(err)};
+        answer = auth_answer_new(&refused);
+    }
+    struct post post = {.kind = POST_AUTHED, .conn = call->conn, .a = call->ticket, .body = answer};
+    hub_post_to_conn(hub, &post);
+}
+
+static void
 answer(struct hub *hub, const struct pending_call *call, enum err err, struct slice reply)
 {
     switch (call->method) {
     case CALL_SESSION_OPEN:
         answer_open(hub, call, err, reply);
+        break;
+    case CALL_AUTH:
+        answer_auth(hub, call, err, reply);
         break;
     case CALL_RETAINED_GET:
         answer_retained(hub, call, err, reply);
@@ -211,6 +228,10 @@ encode(struct store_link *link, struct post *post, uint16_t *method, unsigned *s
         *store = store_of_client(link, request->client_id);
         return store_codec_open(request, len);
     }
+    case POST_AUTH:
+        *method = CALL_AUTH;
+        *store = 0; /* with several stores: the one that keeps the users */
+        return store_codec_auth(post->body, len);
     case POST_SUBSCRIBE:
     case POST_UNSUBSCRIBE: {
         const struct subscribe_request *request = post->body;
@@ -234,7 +255,8 @@ store_link_ask(struct store_link *link, struct post *post)
     unsigned store = 0;
     size_t len = 0;
     uint8_t *body = encode(link, post, &method, &store, &len);
-    uint64_t wait_ms = method == CALL_SESSION_OPEN ? HUB_OPEN_DEADLINE_MS : HUB_REQUEST_DEADLINE_MS;
+    uint64_t wait_ms = method == CALL_SESSION_OPEN || method == CALL_AUTH ? HUB_OPEN_DEADLINE_MS
+                                                                          : HUB_REQUEST_DEADLINE_MS;
     uint64_t deadline_ms = loop_now_ms(hub->loop) + wait_ms;
     if (method == CALL_SESSION_OPEN)
         metric_counter_add(hub->metric.opens, 1);

@@ -64,8 +64,16 @@ fill_will(const struct will_request *from, Sluice__Will *to)
 }
 
 static void
+fill_auth(const struct auth_request *from, Sluice__Auth *to)
+{
+    to->client_first = bytes_of(from->first);
+    to->server_first = bytes_of(from->challenge);
+    to->client_final = bytes_of(from->final);
+}
+
+static void
 fill_open(const struct session_open_request *from, Sluice__SessionOpen *to, Sluice__Will *will,
-          char *address)
+          Sluice__Auth *auth, char *address)
 {
     to->client_id = bytes_of(from->client_id);
     to->user = bytes_of(from->user);
@@ -87,6 +95,10 @@ fill_open(const struct session_open_request *from, Sluice__SessionOpen *to, Slui
         fill_will(&from->will, will);
         to->will = will;
     }
+    if (from->auth.final.len > 0) {
+        fill_auth(&from->auth, auth);
+        to->auth = auth;
+    }
 }
 
 uint8_t *
@@ -94,9 +106,10 @@ store_codec_open(const struct session_open_request *request, size_t *len)
 {
     Sluice__SessionOpen open;
     Sluice__Will will = SLUICE__WILL__INIT;
+    Sluice__Auth auth = SLUICE__AUTH__INIT;
     char address[POST_ADDRESS_SIZE];
     sluice__session_open__init(&open);
-    fill_open(request, &open, &will, address);
+    fill_open(request, &open, &will, &auth, address);
     return pack(&open.base, len);
 }
 
@@ -106,9 +119,10 @@ store_codec_announce(const struct session_announcement *announcement, size_t *le
     Sluice__SessionAnnounce announce = SLUICE__SESSION_ANNOUNCE__INIT;
     Sluice__SessionOpen open;
     Sluice__Will will = SLUICE__WILL__INIT;
+    Sluice__Auth auth = SLUICE__AUTH__INIT;
     char address[POST_ADDRESS_SIZE];
     sluice__session_open__init(&open);
-    fill_open(announcement->open, &open, &will, address);
+    fill_open(announcement->open, &open, &will, &auth, address);
     announce.open = &open;
     announce.session = announcement->session;
     announce.epoch = announcement->epoch;
@@ -171,6 +185,33 @@ store_codec_retained(const struct retained_request *request, size_t *len)
     return pack(&get.base, len);
 }
 
+uint8_t *
+store_codec_auth(const struct auth_request *request, size_t *len)
+{
+    Sluice__Auth auth = SLUICE__AUTH__INIT;
+    fill_auth(request, &auth);
+    return pack(&auth.base, len);
+}
+
+enum err
+store_codec_authed(struct slice bytes, struct auth_answer **out)
+{
+    Sluice__AuthAnswer *answer = sluice__auth_answer__unpack(&allocator, bytes.len, bytes.data);
+    if (answer == NULL)
+        return ERR_MALFORMED;
+    const struct auth_answer read = {.data = slice_of_bytes(answer->data),
+                                     .user = slice_of_bytes(answer->user),
+                                     .reason = (uint8_t)answer->reason};
+    enum err err = answer->reason <= UINT8_MAX && read.data.len <= LIMITS_STRING &&
+                           read.user.len <= LIMITS_STRING
+                       ? OK
+                       : ERR_MALFORMED;
+    if (err == OK)
+        *out = auth_answer_new(&read);
+    sluice__auth_answer__free_unpacked(answer, &allocator);
+    return err;
+}
+
 struct session_opened *
 store_codec_refused(uint8_t reason)
 {
@@ -202,6 +243,7 @@ read_opened(const Sluice__SessionOpened *from, struct session_opened *to)
     to->epoch = from->epoch;
     to->client_id = slice_of_bytes(from->client_id);
     to->reason_string = slice_cstr(from->reason_string);
+    to->auth_data = slice_of_bytes(from->auth_data);
     to->subscription_count = (uint32_t)from->n_subscriptions;
     to->inbound_count = (uint32_t)from->n_inbound;
     for (uint32_t i = 0; i < to->subscription_count; i++)
@@ -224,7 +266,8 @@ store_codec_opened(struct slice bytes, struct session_opened **out)
         return ERR_MALFORMED;
     enum err result = ERR_MALFORMED;
     if (answer->reason <= UINT8_MAX && answer->client_id.len <= LIMITS_CLIENT_ID &&
-        answer->n_inbound <= UINT16_MAX && answer->n_subscriptions <= CALLS_SUBSCRIPTIONS_MAX) {
+        answer->auth_data.len <= LIMITS_STRING && answer->n_inbound <= UINT16_MAX &&
+        answer->n_subscriptions <= CALLS_SUBSCRIPTIONS_MAX) {
         struct session_opened opened = {0};
         opened.subscriptions =
             mem_zalloc_array(answer->n_subscriptions, sizeof(*opened.subscriptions));

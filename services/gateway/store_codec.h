@@ -31,4 +31,8 @@ ERR_MUST_USE enum err store_codec_retained_got(struct slice bytes, struct retain
 /* A refusal made here: reason is an MQTT 5.0 reason code. New. */
 struct session_opened *store_codec_refused(uint8_t reason);
 
+/* CALL_AUTH. *out is new. */
+uint8_t *store_codec_auth(const struct auth_request *request, size_t *len);
+ERR_MUST_USE enum err store_codec_authed(struct slice bytes, struct auth_answer **out);
+
 #endif

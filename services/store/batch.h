@@ -57,9 +57,10 @@ struct driver_subscription {
 
 struct driver_user {
     struct slice name;
-    struct slice password; /* text form of crypt.h; not read by drivers */
-    struct slice roles;    /* the store's own encoding; not read by drivers */
-    uint64_t changed_ms;   /* wall clock */
+    struct slice
+        password;       /* text form of crypt.h, newline, verifier (scram.h); not read by drivers */
+    struct slice roles; /* the store's own encoding; not read by drivers */
+    uint64_t changed_ms; /* wall clock */
 };
 
 enum batch_kind {

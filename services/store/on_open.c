@@ -13,6 +13,7 @@
 #include "services/store/open_request.h"
 #include "services/store/session_life.h"
 #include "services/store/signin.h"
+#include "services/store/signin_scram.h"
 
 #include <string.h>
 
@@ -26,6 +27,7 @@ struct open_job {
     Sluice__SessionOpen *open;
     char **roles;
     size_t role_count;
+    char auth_data[SCRAM_FINAL_SIZE]; /* empty: signed in otherwise */
     /* once decided */
     struct session *session;
     uint64_t epoch;
@@ -102,6 +104,8 @@ welcome(struct open_job *job)
     answer.epoch = session->epoch;
     answer.client_id.data = session->client;
     answer.client_id.len = session->client_len;
+    answer.auth_data.data = (uint8_t *)job->auth_data;
+    answer.auth_data.len = strlen(job->auth_data);
     answer.roles = job->roles;
     answer.n_roles = job->role_count;
     if (session->lasting != NULL && session->present) {
@@ -227,6 +231,23 @@ signed_in(void *arg, enum err err, struct slice roles)
     }
 }
 
+static void
+sign_in_by_proof(struct open_job *job)
+{
+    const Sluice__SessionOpen *open = job->open;
+    struct signin_user user = {0};
+    struct scram_first first;
+    enum err err = signin_scram_check(job->store, open->auth, &first, &user, job->auth_data);
+    if (err == OK &&
+        !slice_equal(scram_first_user(&first), slice_of(open->user.data, open->user.len)))
+        err = ERR_DENIED; /* the proof is somebody else's */
+    if (err != OK)
+        refuse(job, signin_scram_reason(err));
+    else
+        signed_in(job, OK, slice_of(user.roles, user.roles_len));
+    signin_user_fini(&user);
+}
+
 void
 on_open(struct store *store, struct peer *peer, struct call_request request, struct slice body)
 {
@@ -254,7 +275,9 @@ on_open(struct store *store, struct peer *peer, struct call_request request, str
     job->peer = peer_id(peer);
     job->incarnation = owner->incarnation;
     job->open = open;
-    if (open->has_user && open->verified)
+    if (open->auth != NULL)
+        sign_in_by_proof(job);
+    else if (open->has_user && open->verified)
         signed_in(job, OK, slice_of(NULL, 0));
     else if (open->has_user)
         signin_check(store, slice_of(open->user.data, open->user.len),

@@ -18,6 +18,7 @@ on_store_call(struct store *store, struct peer *peer, struct call_request reques
         {CALL_SESSION_SUBSCRIBE, on_subscription_add},
         {CALL_SESSION_UNSUBSCRIBE, on_subscription_remove},
         {CALL_RETAINED_GET, on_retained_get},
+        {CALL_AUTH, on_scram},
         {CALL_USER_GET, on_people_get},
         {CALL_USER_PUT, on_people_put},
         {CALL_USER_DELETE, on_people_delete},

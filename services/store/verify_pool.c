@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/mailbox.h"
 #include "common/mem.h"
+#include "services/store/signin_scram.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -49,6 +50,17 @@ free_job(struct job *job)
     mem_free_secret(job, sizeof(*job) + job->password_len);
 }
 
+/* Behind the hash, from which none could be made: for clients that sign in with SCRAM. */
+static void
+add_verifier(struct job *job, struct slice password)
+{
+    char verifier[SCRAM_VERIFIER_MAX];
+    size_t at = strlen(job->text);
+    scram_verifier_text(password, verifier);
+    (void)str_format(job->text + at, sizeof(job->text) - at, "%c%s", SIGNIN_SCRAM_SEPARATOR,
+                     verifier);
+}
+
 /* On a pool thread. */
 static void
 run_job(void *arg, void *item)
@@ -67,10 +79,14 @@ run_job(void *arg, void *item)
         loop_stop(self->loop);
         return;
     case JOB_CHECK:
-        job->err = crypt_password_verify(password, slice_cstr(job->text));
+        job->err = crypt_password_verify(
+            password, slice_sub(slice_cstr(job->text), 0,
+                                slice_find(slice_cstr(job->text), SIGNIN_SCRAM_SEPARATOR)));
         break;
     case JOB_HASH:
         job->err = crypt_password_hash(password, CRYPT_COST_DEFAULT, job->text);
+        if (job->err == OK)
+            add_verifier(job, password);
         break;
     case JOB_HASH_MD5:
         job->err = crypt_password_hash_md5(password, CRYPT_COST_DEFAULT, job->text);

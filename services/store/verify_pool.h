@@ -24,7 +24,8 @@ void verify_pool_free(struct verify_pool *pool);
 /* Does the password fit the stored text? Both are copied. ERR_BUSY. */
 ERR_MUST_USE enum err verify_pool_check(struct verify_pool *pool, struct slice password,
                                         struct slice text, verify_pool_fn fn, void *arg);
-/* A new stored text for a password, or for the MD5 digits of one. ERR_BUSY. */
+/* A new stored text for a password (hash and SCRAM verifier), or for the MD5 digits of one (hash
+ * alone). ERR_BUSY. */
 ERR_MUST_USE enum err verify_pool_hash(struct verify_pool *pool, struct slice password, bool md5,
                                        verify_pool_fn fn, void *arg);
 size_t verify_pool_waiting(const struct verify_pool *pool);
