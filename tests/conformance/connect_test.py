@@ -340,21 +340,6 @@ class Connect:
     def test_a_client_that_cannot_take_a_connack_gets_none(self):
         self.refused(mqtt.connect(self.name(), props={"maximum_packet_size": 4}), None)
 
-    def test_no_topic_alias_is_sent_whatever_the_client_takes(self):
-        for kind in KINDS:
-            for maximum in (None, 0, 1, 65535):
-                with self.subTest(kind=kind, maximum=maximum):
-                    topic = f"{self.name()}/{kind}/{maximum}"
-                    sub = self.of_kind(kind, topic, props={} if maximum is None else {"topic_alias_maximum": maximum})
-                    sub.subscribe((topic, 1))
-                    pub = self.client(topic + "p")
-                    for i in range(6):
-                        pub.publish(topic, "x", i % 2, props={"topic_alias": 1})
-                    for _ in range(6):
-                        got = sub.receive()
-                        self.assertEqual(got.topic, topic)
-                        self.assertNotIn("topic_alias", got.props)
-
     def test_response_information_is_never_returned(self):
         for props in ({}, {"request_response": 0}, {"request_response": 1}):
             client = self.far(self.name(), props=props)
