@@ -62,6 +62,10 @@ enum feed_record {
      * member can take it at once; else it may wait for a member. A gateway answers a number with
      * SHARED_DONE or SHARED_RETURN. */
     FEED_SHARED_PUBLISH = 21,
+    /* core -> store: u8 others (0 or 1), "$share/group/filter": whether other places have members
+     * of the group that are connected. Told when the store has told the group, and at each change.
+     */
+    FEED_SHARED_OTHERS = 22,
 
     /* -- core -> gateway ---------------------------------------------------- */
     /* record of a $SYS topic: kept, as if retained, and delivered. From the one core that the

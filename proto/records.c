@@ -111,6 +111,26 @@ records_shared_return_encode(const struct records_shared *shared, uint8_t *out)
 }
 
 enum err
+records_shared_others_decode(struct slice body, bool *others, struct slice *share)
+{
+    struct cursor c = cursor_of(body);
+    uint8_t flag = cursor_u8(&c);
+    struct slice text = cursor_rest(&c);
+    if (cursor_end(&c) != OK || flag > 1 || !topic_filter_is_valid(text) || !is_share(text))
+        return ERR_MALFORMED;
+    *others = flag == 1;
+    *share = text;
+    return OK;
+}
+
+size_t
+records_shared_others_encode(bool others, uint8_t *out)
+{
+    out[0] = others ? 1 : 0;
+    return RECORDS_SHARED_OTHERS_BYTES;
+}
+
+enum err
 records_filter_decode(struct slice body, struct slice *filter)
 {
     if (!topic_filter_is_valid(body))

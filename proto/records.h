@@ -53,6 +53,12 @@ size_t records_shared_publish_encode(const struct records_shared *shared, uint8_
 ERR_MUST_USE enum err records_shared_return_decode(struct slice body, struct records_shared *out);
 size_t records_shared_return_encode(const struct records_shared *shared, uint8_t *out);
 
+/* FEED_SHARED_OTHERS: the byte before the share text. */
+#define RECORDS_SHARED_OTHERS_BYTES 1u
+ERR_MUST_USE enum err records_shared_others_decode(struct slice body, bool *others,
+                                                   struct slice *share);
+size_t records_shared_others_encode(bool others, uint8_t *out);
+
 /* FEED_SHARED_DONE is read like FEED_ROUTE_DONE (records_route_done_count, _get). */
 
 /* FEED_ROUTE_REMOVE and FEED_USER_CHANGED are their bytes; this only checks a filter. */

@@ -11,15 +11,20 @@
 #include <assert.h>
 #include <string.h>
 
+/* What a store knows of members elsewhere. */
+enum told { TOLD_NOTHING, TOLD_NOBODY, TOLD_OTHERS };
+
 struct member {
     struct groups_members members;
     uint64_t full_until_ms;
     uint32_t place;
     uint16_t generation;
+    uint8_t told; /* a store: enum told */
 };
 
 struct group {
-    struct group *next; /* of the same filter */
+    struct group *next;                       /* of the same filter */
+    struct group *changed_next, **changed_at; /* in groups->changed; changed_at NULL: not */
     struct member *list;
     uint32_t count, size;
     uint64_t turn;
@@ -32,14 +37,39 @@ struct groups {
     struct topic_tree *tree;
     enum groups_strategy strategy;
     size_t count, pairs;
+    struct group *changed; /* stores may have to be told */
     uint16_t generations[ROUTES_PLACES_MAX];
     struct group **hits;
     size_t hit_count, hit_size;
 };
 
 static void
+unchange(struct group *group)
+{
+    if (group->changed_at == NULL)
+        return;
+    *group->changed_at = group->changed_next;
+    if (group->changed_next != NULL)
+        group->changed_next->changed_at = group->changed_at;
+    group->changed_at = NULL;
+}
+
+static void
+change(struct groups *groups, struct group *group)
+{
+    if (group->changed_at != NULL)
+        return;
+    group->changed_next = groups->changed;
+    group->changed_at = &groups->changed;
+    if (group->changed_next != NULL)
+        group->changed_next->changed_at = &group->changed_next;
+    groups->changed = group;
+}
+
+static void
 group_free(struct group *group)
 {
+    unchange(group);
     mem_free(group->list);
     mem_free(group);
 }
@@ -154,8 +184,11 @@ groups_set(struct groups *groups, uint32_t place, struct slice share,
         *member = (struct member){.place = place};
         groups->pairs++;
     }
+    if (member->generation != groups->generations[place])
+        member->told = TOLD_NOTHING; /* it has restarted, or was away */
     member->members = *members;
     member->generation = groups->generations[place];
+    change(groups, group);
     return OK;
 }
 
@@ -166,6 +199,7 @@ take(struct groups *groups, void **value, struct group *group, struct member *me
     size_t after = (size_t)(&group->list[--group->count] - member);
     memmove(member, member + 1, after * sizeof(*member)); /* turns keep their order */
     groups->pairs--;
+    change(groups, group);
     if (group->count != 0)
         return;
     if (*value == group) {
@@ -297,6 +331,39 @@ groups_full(struct group *group, uint32_t place, uint64_t until_ms)
         member->full_until_ms = until_ms;
 }
 
+static bool
+has_others(const struct group *group, uint32_t place)
+{
+    uint32_t i;
+    for (i = 0; i < group->count; i++) {
+        if (group->list[i].place != place && group->list[i].members.count != 0)
+            return true;
+    }
+    return false;
+}
+
+bool
+groups_news(struct groups *groups, uint32_t *place, struct slice *share, bool *others)
+{
+    while (groups->changed != NULL) {
+        struct group *group = groups->changed;
+        uint32_t i;
+        for (i = 0; i < group->count; i++) {
+            struct member *member = &group->list[i];
+            bool is = member->members.keeps && has_others(group, member->place);
+            if (!member->members.keeps || member->told == (is ? TOLD_OTHERS : TOLD_NOBODY))
+                continue;
+            member->told = is ? TOLD_OTHERS : TOLD_NOBODY;
+            *place = member->place;
+            *share = group_share(group);
+            *others = is;
+            return true;
+        }
+        unchange(group);
+    }
+    return false;
+}
+
 /* ---- choosing */
 
 enum pass { PASS_OPEN, PASS_ANY, PASS_BACK, PASS_SLEEPING, PASSES };
@@ -395,7 +462,7 @@ uint32_t
 groups_choose(struct groups *groups, struct group *group, const struct groups_ask *ask,
               groups_open_fn open, void *arg, uint32_t *pick, bool *wait)
 {
-    struct choice choice = {group, ask, open, arg, PASS_OPEN};
+    struct choice choice = {group, ask, open, arg, ask->only_stores ? PASS_SLEEPING : PASS_OPEN};
     for (; choice.pass < PASSES; choice.pass++) {
         uint64_t total = total_of(&choice);
         *wait = choice.pass != PASS_OPEN;

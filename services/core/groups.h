@@ -45,6 +45,7 @@ struct groups_ask {
     uint32_t source;  /* place that published it */
     uint32_t exclude; /* place that handed it back; GROUPS_NO_PLACE: none */
     uint8_t qos;
+    bool only_stores; /* gateways have had their chances */
 };
 
 /* New, for at most cap filters. */
@@ -81,6 +82,10 @@ uint32_t groups_choose(struct groups *groups, struct group *group, const struct 
                        groups_open_fn open, void *arg, uint32_t *pick, bool *wait);
 /* The members of the place cannot take more before until_ms. */
 void groups_full(struct group *group, uint32_t place, uint64_t until_ms);
+
+/* Takes the next store that has to be told whether other places have connected members of a group.
+ * False: none. *share is borrowed until the next change. */
+bool groups_news(struct groups *groups, uint32_t *place, struct slice *share, bool *others);
 
 struct slice group_share(const struct group *group); /* "$share/group/filter" */
 size_t groups_count(const struct groups *groups);

@@ -7,9 +7,9 @@
 
 enum { CONTROL_MAX = 64 << 20 };
 
-static void
-control_send(struct router *router, uint32_t index, uint8_t type, const struct slice *parts,
-             size_t n)
+void
+on_digest_control(struct router *router, uint32_t index, uint8_t type, const struct slice *parts,
+                  size_t n)
 {
     struct place *place = router->places[index];
     size_t len = 0, i;
@@ -30,7 +30,7 @@ entry_send(struct router *router, uint32_t index, uint8_t type, struct slice ent
     uint8_t version[RECORDS_DIGEST_BYTES];
     struct slice parts[2] = {
         slice_of(version, records_digest_encode(router->places[index]->version, version)), entry};
-    control_send(router, index, type, parts, 2);
+    on_digest_control(router, index, type, parts, 2);
 }
 
 struct whole {
@@ -54,9 +54,9 @@ whole_send(struct router *router, uint32_t index)
     struct slice part;
     place->version++;
     part = slice_of(version, records_number_encode(place->version, version));
-    control_send(router, index, FEED_DIGEST_RESET, &part, 1);
+    on_digest_control(router, index, FEED_DIGEST_RESET, &part, 1);
     digest_each(place->digest, whole_entry, &whole);
-    control_send(router, index, FEED_RESYNC_END, NULL, 0);
+    on_digest_control(router, index, FEED_RESYNC_END, NULL, 0);
 }
 
 struct fill {

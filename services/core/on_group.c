@@ -46,7 +46,8 @@ give(struct router *router, struct group *group, const struct shared_message *me
                              .now_ms = router->now_ms,
                              .source = message->source,
                              .exclude = message->exclude,
-                             .qos = record->qos};
+                             .qos = record->qos,
+                             .only_stores = message->hops > SHARED_HOPS_MAX};
     struct records_shared shared = {.hops = message->hops, .share = group_share(group)};
     uint8_t head[RECORDS_SHARED_PUBLISH_BYTES];
     struct slice parts[3] = {{NULL, 0}, shared.share, message->bytes};
@@ -54,8 +55,7 @@ give(struct router *router, struct group *group, const struct shared_message *me
     uint64_t where;
     uint32_t place = GROUPS_NO_PLACE;
     bool wait = false;
-    if (message->hops <= SHARED_HOPS_MAX)
-        place = groups_choose(router->groups, group, &ask, is_open, router, &shared.pick, &wait);
+    place = groups_choose(router->groups, group, &ask, is_open, router, &shared.pick, &wait);
     if (wait && shared.hops == 0)
         shared.hops = 1; /* nobody could take it at once: it need not come back for that */
     router->random++;
@@ -187,5 +187,19 @@ on_group_rehome(struct router *router, uint32_t index)
     while ((keep = keeps_first(router->keeps, index)) != NULL) {
         rehome(router, keep, router->places[index]->done_ticket);
         keeps_remove(router->keeps, keep);
+    }
+}
+
+void
+on_group_turn(struct router *router)
+{
+    uint32_t place;
+    struct slice share;
+    bool others;
+    while (groups_news(router->groups, &place, &share, &others)) {
+        uint8_t flag[RECORDS_SHARED_OTHERS_BYTES];
+        struct slice parts[2] = {slice_of(flag, records_shared_others_encode(others, flag)), share};
+        if (router->places[place]->up)
+            on_digest_control(router, place, FEED_SHARED_OTHERS, parts, 2);
     }
 }

@@ -263,6 +263,7 @@ router_turn(struct router *router)
     bool stalled;
     for (i = 0; i < router->place_count; i++)
         place_turn(router, i);
+    on_group_turn(router);
     if (router->inputs != 0)
         on_publish_inputs(router);
     for (i = 0; i < router->place_count; i++) {

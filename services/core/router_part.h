@@ -105,6 +105,9 @@ void on_group_sent(struct router *router, struct slice body, uint64_t ticket);
  * on_publish_void, so that answers wait for those. */
 void on_group_rehome(struct router *router, uint32_t place);
 
+/* At the end of a turn: tells stores whether others have connected members. */
+void on_group_turn(struct router *router);
+
 /* on_route.c */
 ERR_MUST_USE enum err on_route_add(struct router *router, uint32_t place, struct slice body);
 ERR_MUST_USE enum err on_route_remove(struct router *router, uint32_t place, struct slice body);
@@ -119,6 +122,9 @@ void on_counters_tick(struct router *router);
 void on_counters_down(struct router *router, uint32_t place);
 
 /* on_digest.c */
+/* A control record; waits for room in its place. */
+void on_digest_control(struct router *router, uint32_t place, uint8_t type,
+                       const struct slice *parts, size_t n);
 void on_digest_up(struct router *router, uint32_t place);
 void on_digest_down(struct router *router, uint32_t place);
 void on_digest_added(struct router *router, uint32_t by, struct slice filter);

@@ -165,6 +165,8 @@ add_one(struct store *store, struct session *session, struct subscribe_job *job,
     if (core_client_route_add(store->cores, filter, session_shared_wants(store, filter), job->id,
                               clock_monotonic_ms() + DEADLINE_MS) == OK) {
         job->routes++;
+        if (is_share(filter))
+            session_shared_joined(store, filter);
     } else {
         undo(store, session, item);
         item->reason = MQTT_QUOTA_EXCEEDED;

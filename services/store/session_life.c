@@ -318,6 +318,7 @@ session_life_close(struct store *store, struct session *session, bool with_will)
     }
     if (session->expiry_s != SESSION_EXPIRY_NEVER)
         session->expire_at_ms = now_ms + (uint64_t)session->expiry_s * 1000;
+    session_shared_leave(store, session, false);
     session_life_save(store, session);
     session_life_arm(store, session);
 }
@@ -385,6 +386,7 @@ session_life_end(struct store *store, struct session *session)
     wheel_cancel(&store->deadlines, &session->deadline);
     if (session->lasting != NULL) {
         struct session_queue *queue = &session->lasting->queue;
+        session_shared_leave(store, session, true);
         subscriptions_remove_all(store->subscriptions, session, route_gone, store);
         batch_session_delete(commit_batch(store->commit), session->number);
         store->queue_count -= queue->count;

@@ -78,8 +78,9 @@ struct lasting {
     uint32_t inbound_count;
     uint32_t inbound_size;
     struct session_inbound *inbound;
-    uint64_t created_ms; /* wall clock */
-    uint64_t seq_limit;  /* as written: no sequence number at or above it was used */
+    uint64_t created_ms;  /* wall clock */
+    uint64_t moved_stamp; /* what was taken off the queue for others is durable then */
+    uint64_t seq_limit;   /* as written: no sequence number at or above it was used */
     /* Taken over from a live connection: what the former gateway has still to say about the queue
      * comes first (session_life.h). */
     uint64_t former_epoch; /* 0: nothing is awaited */

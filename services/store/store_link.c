@@ -14,6 +14,7 @@
 #include "services/store/desks.h"
 #include "services/store/session_life.h"
 #include "services/store/session_push.h"
+#include "services/store/session_shared.h"
 
 #include <string.h>
 
@@ -189,6 +190,10 @@ handle_core(struct store *store, struct store_link *link, uint8_t type, struct s
     enum err err;
     if (type == FEED_PUBLISH) {
         on_routed_publish(store, body);
+        return;
+    }
+    if (type == FEED_SHARED_OTHERS) {
+        session_shared_others(store, body);
         return;
     }
     if (type == FEED_SHARED_PUBLISH) {

@@ -20,6 +20,8 @@ store_metrics_init(struct store_metrics *c, struct metrics *m)
     c->queued = counter(m, "sluice_store_queued_total", "Messages put into queues of sessions");
     c->delivered = counter(m, "sluice_store_delivered_total", "Deliveries pushed to gateways");
     c->acked = counter(m, "sluice_store_acked_total", "Deliveries acknowledged by clients");
+    c->moved = counter(m, "sluice_store_shared_moved_total",
+                       "Messages taken from sleeping members of shared subscriptions");
     c->inbound =
         counter(m, "sluice_store_inbound_total", "QoS 2 publishes of persistent publishers");
     c->wills = counter(m, "sluice_store_wills_total", "Wills published");

@@ -20,6 +20,7 @@ struct store_metrics {
     struct metric_counter *queued;    /* queue entries */
     struct metric_counter *delivered; /* pushed to gateways */
     struct metric_counter *acked;
+    struct metric_counter *moved; /* from a sleeping member of a shared subscription */
     struct metric_counter *inbound;
     struct metric_counter *wills;
     struct metric_counter *opens;

@@ -18,6 +18,7 @@ struct subscription_filter {
     uint32_t routed; /* of the list, with QoS >= 1 */
     uint32_t awake;  /* of a share: of these, connected */
     bool is_share;
+    bool others; /* connected members elsewhere */
     uint32_t len;
     uint8_t text[];
 };
@@ -297,6 +298,54 @@ subscriptions_wake(struct subscriptions *subscriptions, struct session *session,
         if (count_awake(subscription))
             fn(arg, subscription_filter_text(subscription));
     }
+}
+
+static struct subscription_filter *
+filter_get(const struct subscriptions *subscriptions, struct slice text)
+{
+    void **place = topic_tree_get(subscriptions->tree, text);
+    return place != NULL ? *place : NULL;
+}
+
+bool
+subscriptions_set_others(struct subscriptions *subscriptions, struct slice share, bool others)
+{
+    struct subscription_filter *filter = filter_get(subscriptions, share);
+    if (filter == NULL || !filter->is_share)
+        return false;
+    filter->others = others;
+    return true;
+}
+
+bool
+subscriptions_is_served(const struct subscriptions *subscriptions, struct slice share)
+{
+    const struct subscription_filter *filter = filter_get(subscriptions, share);
+    return filter != NULL && (filter->others || filter->awake != 0);
+}
+
+void
+subscriptions_each_member(struct subscriptions *subscriptions, struct slice share,
+                          subscriptions_member_fn fn, void *arg)
+{
+    const struct subscription_filter *filter = filter_get(subscriptions, share);
+    uint32_t i;
+    for (i = 0; filter != NULL && i < filter->count; i++) {
+        if (filter->list[i]->options.qos != 0)
+            fn(arg, filter->list[i]->key.session);
+    }
+}
+
+struct slice
+subscriptions_marked(const struct session *session, uint32_t mark)
+{
+    const struct subscription *subscription = session->lasting->subscriptions;
+    for (; subscription != NULL; subscription = subscription->next) {
+        struct slice text = subscription_filter_text(subscription);
+        if (subscription->key.filter->is_share && subscriptions_share_mark(text) == mark)
+            return text;
+    }
+    return slice_of(NULL, 0);
 }
 
 struct slice

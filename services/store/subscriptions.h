@@ -78,6 +78,18 @@ uint32_t subscriptions_awake(const struct subscriptions *subscriptions, struct s
 void subscriptions_wake(struct subscriptions *subscriptions, struct session *session,
                         subscriptions_filter_fn fn, void *arg);
 
+/* Whether other places have connected members of the share, as a core said. False: no such share.
+ */
+bool subscriptions_set_others(struct subscriptions *subscriptions, struct slice share, bool others);
+/* Whether somebody here or elsewhere is connected. */
+bool subscriptions_is_served(const struct subscriptions *subscriptions, struct slice share);
+/* Every member of the share with QoS >= 1. fn must not change subscriptions. */
+typedef void (*subscriptions_member_fn)(void *arg, struct session *session);
+void subscriptions_each_member(struct subscriptions *subscriptions, struct slice share,
+                               subscriptions_member_fn fn, void *arg);
+/* The share of a session that has this mark; empty: none. */
+struct slice subscriptions_marked(const struct session *session, uint32_t mark);
+
 struct slice subscription_filter_text(const struct subscription *subscription);
 /* Subscriptions, and filters among them. */
 uint64_t subscriptions_count(const struct subscriptions *subscriptions);

@@ -288,6 +288,55 @@ class Shared:
         again = self.client(self.name("-m0"), clean=False, props={"session_expiry": 3600})
         again.nothing()
 
+    def away(self, index, held=1, qos=1):
+        """A persistent member that has got messages, acknowledged none, and is gone."""
+        member = self.member(index, kind="persistent", props={"receive_maximum": 1})
+        sent = self.send(self.publisher(), held, qos)
+        member.client.expect(mqtt.PUBLISH)
+        self.drop(member.client)
+        return sent
+
+    def test_what_a_sleeping_member_did_not_acknowledge_goes_to_one_that_is_awake(self):
+        for kind in KINDS:
+            index = 10 * KINDS.index(kind)
+            awake = self.member(index + 1, kind=kind)
+            member = self.member(index, kind="persistent", props={"receive_maximum": 1})
+            sent = self.send(self.publisher(), 12)
+            member.client.expect(mqtt.PUBLISH)
+            self.drop(member.client)
+            self.assertEqual(self.gather([awake], 12), sent)
+            again = self.client(self.name(f"-m{index}"), clean=False, props={"session_expiry": 3600})
+            again.nothing()
+            again.unsubscribe(self.share())
+            awake.client.unsubscribe(self.share())
+
+    def test_what_waits_for_sleeping_members_goes_to_the_first_that_comes(self):
+        for kind in KINDS:
+            index = 10 * KINDS.index(kind)
+            sent = self.away(index, 5)
+            first = self.member(index + 1, kind=kind)
+            self.assertEqual(self.gather([first], 5), sent)
+            again = self.client(self.name(f"-m{index}"), clean=False, props={"session_expiry": 3600})
+            again.nothing()
+            again.unsubscribe(self.share())
+            first.client.unsubscribe(self.share())
+
+    def test_a_lone_member_that_returns_gets_its_messages_again(self):
+        sent = self.away(0, 3)
+        again = Member(self.client(self.name("-m0"), clean=False, props={"session_expiry": 3600}))
+        self.assertEqual(self.gather([again], 3), sent)
+        self.assertEqual([p.dup for p in again.packets], [True, False, False])
+
+    def test_what_waits_for_a_session_that_ends_goes_to_another(self):
+        other = self.member(1, kind="persistent")
+        self.leave(other.client)
+        member = self.member(0, kind="persistent", props={"receive_maximum": 1})
+        sent = self.send(self.publisher(), 4)
+        member.client.expect(mqtt.PUBLISH)
+        self.leave(member.client, 0, {"session_expiry": 0})
+        again = Member(self.client(self.name("-m1"), clean=False, props={"session_expiry": 3600}))
+        self.assertEqual(self.gather([again], 4), sent)
+
     def test_a_sleeping_member_keeps_messages_when_nobody_is_awake(self):
         sleepers = [self.member(i, kind="persistent") for i in range(2)]
         for sleeper in sleepers:

@@ -237,7 +237,64 @@ resync_removes_what_is_not_told_again(void)
     groups_free(groups);
 }
 
+static void
+what_gateways_could_not_take_is_for_stores(void)
+{
+    struct groups *groups = two_gateways(GROUPS_ROUND_ROBIN);
+    struct groups_ask ask = plain;
+    uint32_t pick;
+    bool wait;
+    ask.only_stores = true;
+    CU_ASSERT_EQUAL(choose(groups, "$share/g/t/+", &ask, &pick, &wait), GROUPS_NO_PLACE);
+    (void)set(groups, STORE, "$share/g/t/+", 0);
+    CU_ASSERT_EQUAL(choose(groups, "$share/g/t/+", &ask, &pick, &wait), STORE);
+    groups_free(groups);
+}
+
+/* What stores are told next: the place if others are there, its negative if not, 0: nothing. */
+static int
+news(struct groups *groups)
+{
+    uint32_t place;
+    struct slice share;
+    bool others;
+    if (!groups_news(groups, &place, &share, &others))
+        return 0;
+    CU_ASSERT_TRUE(slice_equal_cstr(share, "$share/g/t"));
+    return others ? (int)place : -(int)place;
+}
+
+static void
+stores_hear_whether_others_are_connected_when_it_changes(void)
+{
+    struct groups *groups = groups_new(100, GROUPS_ROUND_ROBIN);
+    (void)set(groups, STORE, "$share/g/t", 1);
+    CU_ASSERT_EQUAL(news(groups), -STORE);
+    CU_ASSERT_EQUAL(news(groups), 0);
+    (void)set(groups, GATEWAY_A, "$share/g/t", 0);
+    CU_ASSERT_EQUAL(news(groups), 0);
+    (void)set(groups, GATEWAY_A, "$share/g/t", 2);
+    CU_ASSERT_EQUAL(news(groups), STORE);
+    (void)set(groups, GATEWAY_B, "$share/g/t", 2);
+    CU_ASSERT_TRUE(groups_remove(groups, GATEWAY_A, slice_cstr("$share/g/t")));
+    CU_ASSERT_EQUAL(news(groups), 0);
+    CU_ASSERT_TRUE(groups_remove(groups, GATEWAY_B, slice_cstr("$share/g/t")));
+    CU_ASSERT_EQUAL(news(groups), -STORE);
+    (void)set(groups, STORE, "$share/g/t", 0);
+    CU_ASSERT_EQUAL(news(groups), 0);
+    groups_mark(groups, STORE); /* it was away: told anew */
+    (void)set(groups, STORE, "$share/g/t", 0);
+    CU_ASSERT_EQUAL(news(groups), -STORE);
+    (void)set(groups, GATEWAY_A, "$share/g/t", 1);
+    CU_ASSERT_TRUE(groups_remove(groups, GATEWAY_A, slice_cstr("$share/g/t")));
+    CU_ASSERT_TRUE(groups_remove(groups, STORE, slice_cstr("$share/g/t")));
+    CU_ASSERT_EQUAL(news(groups), 0);
+    groups_free(groups);
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(what_gateways_could_not_take_is_for_stores),
+    CUNIT_CASE(stores_hear_whether_others_are_connected_when_it_changes),
     CUNIT_CASE(members_take_turns_however_they_are_spread),
     CUNIT_CASE(random_reaches_everybody),
     CUNIT_CASE(sticky_stays_until_its_place_cannot),
