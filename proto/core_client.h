@@ -37,7 +37,7 @@
 
 #include "common/err.h"
 #include "common/str.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

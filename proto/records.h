@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bodies of the small records of feed.h: plain structs to and from bytes. Strict: a body that
- * is short, has bytes left over, or holds a filter that is no filter is ERR_MALFORMED. PUBLISH is
- * publish_record.h's; SESSION_ANNOUNCE is protobuf (calls.proto). Nothing here allocates.
+ * The bodies of the small records of feed_records.h: plain structs to and from bytes. Strict: a
+ * body that is short, has bytes left over, or holds a filter that is no filter is ERR_MALFORMED.
+ * PUBLISH is publish_record.h's; SESSION_ANNOUNCE is protobuf (calls.proto). Nothing here
+ * allocates.
  *
  * decode: results borrow from `body`. encode: writes into `out`, which has the room named by the
  * *_BYTES constant (plus what the comment says), and returns the bytes written. Where a record
@@ -14,7 +15,7 @@
 
 #include "common/err.h"
 #include "common/str.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

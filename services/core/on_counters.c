@@ -4,7 +4,7 @@
  * $SYS messages for the gateways that want them from this core. Nobody waits for these: what finds
  * no room in a feed is left out, the next interval brings newer ones.
  */
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/publish_record.h"
 #include "proto/records.h"
 #include "services/core/router_part.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keeps each gateway's digest up to date: what to send when routes of others change, in which
  * order, and who has acknowledged how much. */
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/records.h"
 #include "services/core/router_part.h"
 

@@ -12,7 +12,7 @@
  * place is gone before, for the frame of the next one.
  */
 #include "common/hash.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/records.h"
 #include "services/core/router_part.h"
 
@@ -69,7 +69,7 @@ give(struct router *router, struct group *group, const struct shared_message *me
     }
     shared.number = keep != NULL ? keep->number : 0;
     parts[0] = slice_of(head, records_shared_publish_encode(&shared, head));
-    where = on_publish_deliver(router, place, FEED_SHARED_PUBLISH, parts, 3, message->wait);
+    where = on_forward_deliver(router, place, FEED_SHARED_PUBLISH, parts, 3, message->wait);
     router->stats.shared++;
     if (keep == NULL)
         return true;

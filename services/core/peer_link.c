@@ -9,7 +9,7 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/peer.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include <assert.h>
 #include <unistd.h>
 

@@ -3,7 +3,7 @@
 #include "services/core/router.h"
 
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/records.h"
 #include "services/core/router_part.h"
 #include <assert.h>
@@ -32,7 +32,7 @@ router_new(const struct router_config *config, const struct router_io *io, void 
     router->routes = routes_new(router->config.routes_max);
     router->groups = groups_new(router->config.routes_max, router->config.strategy);
     router->keeps = keeps_new(router->config.keep_bytes, router->config.keep_base);
-    router->tokens = waits_new(router->config.tokens_max, on_publish_answer, router);
+    router->tokens = waits_new(router->config.tokens_max, on_forward_answer, router);
     router->tickets = waits_new(TICKETS_MAX, on_route_answer, router);
     rendezvous_init(&router->owners);
     router->totals = totals_new();
@@ -142,7 +142,7 @@ router_down(struct router *router, uint32_t index)
     on_digest_down(router, index);
     on_route_remove_place(router, index);
     on_group_rehome(router, index);
-    on_publish_void(router, index);
+    on_forward_void(router, index);
 }
 
 void
@@ -180,7 +180,7 @@ router_record(struct router *router, uint32_t place, uint8_t type, struct slice 
     case FEED_PUBLISH:
     case FEED_FLUSH:
     case FEED_SHARED_RETURN:
-        err = on_publish_record(router, place, type, body);
+        err = on_forward_record(router, place, type, body);
         break;
     case FEED_SHARED_DONE:
         err = on_group_done(router, place, body);
@@ -213,7 +213,7 @@ void
 router_frame_end(struct router *router, uint32_t place, uint64_t seq)
 {
     if (router->places[place]->up)
-        on_publish_frame_end(router, place, seq);
+        on_forward_frame_end(router, place, seq);
 }
 
 void
@@ -247,7 +247,7 @@ place_turn(struct router *router, uint32_t index)
     if (park_first(&place->control) != NULL || place->digest_lost)
         on_digest_pump(router, index);
     if (park_first(&place->park) != NULL)
-        on_publish_pump(router, index);
+        on_forward_pump(router, index);
 }
 
 void
@@ -265,7 +265,7 @@ router_turn(struct router *router)
         place_turn(router, i);
     on_group_turn(router);
     if (router->inputs != 0)
-        on_publish_inputs(router);
+        on_forward_inputs(router);
     for (i = 0; i < router->place_count; i++) {
         struct place *place = router->places[i];
         if (!place->up)
@@ -273,7 +273,7 @@ router_turn(struct router *router)
         answers_send(router, i, FEED_TOKEN_DONE, &place->tokens_done, RECORDS_TOKEN_DONE_BYTES);
         answers_send(router, i, FEED_ROUTE_DONE, &place->routes_done, RECORDS_ROUTE_DONE_BYTES);
     }
-    stalled = router->serving && on_publish_is_stalled(router);
+    stalled = router->serving && on_forward_is_stalled(router);
     if (stalled && !router->was_stalled)
         router->stats.stalls++;
     router->was_stalled = stalled;

@@ -73,23 +73,23 @@ struct router {
     uint64_t sys_at_ms; /* when $SYS messages are due */
 };
 
-/* on_publish.c */
-bool on_publish_is_stalled(const struct router *router);
-ERR_MUST_USE enum err on_publish_record(struct router *router, uint32_t place, uint8_t type,
+/* on_forward.c */
+bool on_forward_is_stalled(const struct router *router);
+ERR_MUST_USE enum err on_forward_record(struct router *router, uint32_t place, uint8_t type,
                                         struct slice body);
-void on_publish_frame_end(struct router *router, uint32_t place, uint64_t seq);
-void on_publish_pump(struct router *router, uint32_t place);
-void on_publish_inputs(struct router *router);
+void on_forward_frame_end(struct router *router, uint32_t place, uint64_t seq);
+void on_forward_pump(struct router *router, uint32_t place);
+void on_forward_inputs(struct router *router);
 /* The gateway's lease ended: what it did not get no longer counts. */
-void on_publish_void(struct router *router, uint32_t place);
-void on_publish_answer(void *router, uint32_t owner, uint64_t session, uint64_t number,
+void on_forward_void(struct router *router, uint32_t place);
+void on_forward_answer(void *router, uint32_t owner, uint64_t session, uint64_t number,
                        uint8_t flags);
 
 /* Appends the record to the place's feed, or parks it; the wait, if any, waits for it. Returns its
  * ticket, or one of these. */
 #define ON_PUBLISH_PARKED UINT64_MAX
 #define ON_PUBLISH_LOST   0u /* the place will never have it */
-uint64_t on_publish_deliver(struct router *router, uint32_t place, uint8_t type,
+uint64_t on_forward_deliver(struct router *router, uint32_t place, uint8_t type,
                             const struct slice *parts, size_t n, uint32_t wait);
 
 /* on_group.c */
@@ -102,7 +102,7 @@ ERR_MUST_USE enum err on_group_done(struct router *router, uint32_t source, stru
 /* A parked FEED_SHARED_PUBLISH has left, or never will (ON_PUBLISH_LOST). */
 void on_group_sent(struct router *router, struct slice body, uint64_t ticket);
 /* The gateway is gone and no member any more: what it had for members goes to others. Before
- * on_publish_void, so that answers wait for those. */
+ * on_forward_void, so that answers wait for those. */
 void on_group_rehome(struct router *router, uint32_t place);
 
 /* At the end of a turn: tells stores whether others have connected members. */

@@ -8,7 +8,7 @@
 #include "services/core/routes.h"
 
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/topic_tree.h"
 #include <assert.h>
 

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/mqtt_encode.h"
 #include "proto/mqtt_properties.h"
 #include "proto/mqtt_reason.h"

@@ -20,8 +20,8 @@
 
 #include "common/wheel.h"
 #include "proto/mqtt_packet.h"
+#include "services/gateway/client_routes.h"
 #include "services/gateway/output.h"
-#include "services/gateway/routes.h"
 #include "services/gateway/session.h"
 #include "services/gateway/transport.h"
 

@@ -433,7 +433,7 @@ deliver_publication(struct worker *worker, struct publication *publication)
 {
     struct deliver *deliver = worker->deliver;
     size_t count;
-    struct route *const *found = routes_match(worker->routes, publication->topic, &count);
+    struct route *const *found = client_routes_match(worker->routes, publication->topic, &count);
     uint64_t places = 0;
     size_t local = 0;
     if (deliver->any_template) {

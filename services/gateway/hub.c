@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "common/mailbox.h"
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "services/gateway/hub_metrics.h"
 #include "services/gateway/hub_state.h"
 #include "services/gateway/hub_sys.h"

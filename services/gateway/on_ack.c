@@ -4,7 +4,7 @@
  * queue carry the sequence number of the store: what the client says about them is passed on, and
  * PUBREL waits until PUBREC is recorded. Ids of clean sessions end here.
  */
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/mqtt_decode.h"
 #include "services/gateway/desk.h"
 

@@ -8,7 +8,7 @@
 #include "common/crypt.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_encode.h"
 #include "proto/mqtt_properties.h"

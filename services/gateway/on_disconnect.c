@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DISCONNECT from a client, and what ends or moves sessions from elsewhere: kicks, lapsed leases,
  * and the announcement of all sessions to a store that has come back. */
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_properties.h"
 #include "services/gateway/connection_input.h"

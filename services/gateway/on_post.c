@@ -12,16 +12,16 @@ on_place(struct worker *worker, const struct post *post)
     uint64_t bit = UINT64_C(1) << post->flags;
     struct slice bytes = post_filter_slice(filter);
     if (post->kind == POST_PLACE_ADD) {
-        struct route *route = routes_add(worker->routes, bytes);
+        struct route *route = client_routes_add(worker->routes, bytes);
         if (route != NULL)
             route->places |= bit;
         else
             worker->always_places |= bit;
     } else {
-        struct route *route = routes_get(worker->routes, bytes);
+        struct route *route = client_routes_get(worker->routes, bytes);
         if (route != NULL) {
             route->places &= ~bit;
-            routes_release(worker->routes, route);
+            client_routes_release(worker->routes, route);
         }
     }
     if (post->a > worker->place_version)

@@ -9,7 +9,7 @@
  * go to another client then [MQTT-4.8.2-5].
  */
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/handout.h"
 
@@ -143,7 +143,7 @@ first_of(const struct route *route, uint32_t pick, uint8_t qos)
 void
 desk_shared(struct worker *worker, uint32_t pick, struct handout *handout)
 {
-    const struct route *route = routes_get(worker->routes, handout_share(handout));
+    const struct route *route = client_routes_get(worker->routes, handout_share(handout));
     uint8_t qos = handout->message->qos;
     struct publication publication;
     int waits = handout->hops > 0 ? 1 : 0; /* at first somebody elsewhere may be free */

@@ -71,7 +71,7 @@ static struct subscription *
 add(struct connection *connection, struct route *route)
 {
     struct subscription *subscription =
-        routes_subscribe(connection->worker->routes, route, connection);
+        client_routes_subscribe(connection->worker->routes, route, connection);
     subscription->next = connection->subscriptions;
     connection->subscriptions = subscription;
     connection->subscription_count++;
@@ -126,7 +126,7 @@ drop(struct connection *connection, struct subscription *subscription)
     if (connection->flags & CONNECTION_IS_PERSISTENT)
         worker->persistent_subscriptions--;
     route->store_count -= is_stored(subscription);
-    routes_unsubscribe(worker->routes, subscription);
+    client_routes_unsubscribe(worker->routes, subscription);
     desk_shared_count(worker, route);
     worker_release_route(worker, route);
 }
@@ -134,7 +134,7 @@ drop(struct connection *connection, struct subscription *subscription)
 static bool
 drop_filter(struct connection *connection, struct slice filter)
 {
-    const struct route *route = routes_get(connection->worker->routes, filter);
+    const struct route *route = client_routes_get(connection->worker->routes, filter);
     struct subscription *subscription = route != NULL ? find(connection, route) : NULL;
     if (subscription == NULL)
         return false;
@@ -274,12 +274,12 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
     if (wanted->reason != MQTT_SUCCESS)
         return (uint8_t)wanted->reason;
     if (connection->subscription_count >= worker->options.max_subscriptions) {
-        const struct route *known = routes_get(worker->routes, wanted->filter);
+        const struct route *known = client_routes_get(worker->routes, wanted->filter);
         if (known == NULL || find(connection, known) == NULL)
             return MQTT_QUOTA_EXCEEDED;
     }
     bool is_share = wanted->share_group.len > 0;
-    struct route *route = routes_add(worker->routes, wanted->filter);
+    struct route *route = client_routes_add(worker->routes, wanted->filter);
     if (route == NULL)
         return MQTT_QUOTA_EXCEEDED;
     route->is_share = is_share;
@@ -469,7 +469,7 @@ desk_restore_subscription(struct connection *connection,
                           const struct session_subscription *subscription)
 {
     struct worker *worker = connection->worker;
-    struct route *route = routes_add(worker->routes, subscription->filter);
+    struct route *route = client_routes_add(worker->routes, subscription->filter);
     if (route == NULL)
         return true; /* QoS 1 and 2 still come from the store */
     route->is_share = slice_has_prefix(subscription->filter, slice_cstr("$share/"));

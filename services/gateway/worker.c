@@ -139,7 +139,7 @@ worker_release_route(struct worker *worker, struct route *route)
     }
     worker_to_hub(worker, &(struct post){.kind = POST_FILTER_REMOVE,
                                          .body = post_filter_new(route_filter(route))});
-    routes_release(worker->routes, route);
+    client_routes_release(worker->routes, route);
 }
 
 static void
@@ -266,10 +266,10 @@ on_tick(void *arg)
         metric_gauge_set(worker->counts.connections, worker->open_count);
         metric_gauge_set(worker->counts.clients, worker->client_count);
         metric_gauge_set(worker->counts.clean_subscriptions,
-                         (int64_t)(routes_subscription_count(worker->routes) -
+                         (int64_t)(client_routes_subscription_count(worker->routes) -
                                    worker->persistent_subscriptions));
         metric_gauge_set(worker->counts.subscriptions,
-                         (int64_t)routes_subscription_count(worker->routes));
+                         (int64_t)client_routes_subscription_count(worker->routes));
         metric_gauge_set(worker->counts.output_chunks, (int64_t)worker->pool.in_use);
     }
 }
@@ -308,7 +308,7 @@ worker_new(uint8_t index, const struct worker_options *options, struct metrics *
         mailbox_new(worker->loop, sizeof(struct post), MAILBOX_CAP, worker_on_post, worker);
     worker->to_hub = post_box_new(1, post_body_free);
     worker->to_workers = post_box_new(WORKERS_MAX, post_body_free);
-    worker->routes = routes_new(options->max_filters);
+    worker->routes = client_routes_new(options->max_filters);
     worker->deliver = deliver_new();
     worker->read_buffer = mem_alloc(WORKER_READ_SIZE);
     buf_init(&worker->scratch, SCRATCH_CAP);
@@ -351,7 +351,7 @@ worker_free(struct worker *worker)
     mailbox_free(worker->mailbox);
     post_box_free(worker->to_hub);
     post_box_free(worker->to_workers);
-    routes_free(worker->routes);
+    client_routes_free(worker->routes);
     deliver_free(worker->deliver);
     output_pool_fini(&worker->pool);
     wheel_fini(&worker->wheel);

@@ -79,7 +79,7 @@ struct worker {
     struct mailbox *mailbox;
     struct post_box *to_hub;     /* one box */
     struct post_box *to_workers; /* a box each */
-    struct routes *routes;
+    struct client_routes *routes;
     struct deliver *deliver;
     struct output_pool pool;
     struct wheel wheel;

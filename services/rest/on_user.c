@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "proto/calls.pb-c.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "services/rest/user_json.h"
 
 #define REPLY_MAX    (4u << 20)

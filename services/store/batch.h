@@ -133,8 +133,8 @@ void batch_subscription_delete(struct batch *batch, uint64_t session, struct sli
  * appends of a message are in one batch. */
 void batch_message(struct batch *batch, const struct slice *parts, size_t part_count);
 /* A queue entry of the last message (asserted that there is one). flags: DELIVER_QOS_MASK and
- * DELIVER_RETAIN of proto/feed.h. A message for very many sessions is stored fastest when they
- * come in rising order. An entry that exists already (same session and seq) is replaced. */
+ * DELIVER_RETAIN of proto/feed_records.h. A message for very many sessions is stored fastest when
+ * they come in rising order. An entry that exists already (same session and seq) is replaced. */
 void batch_queue_append(struct batch *batch, uint64_t session, uint64_t seq, uint8_t flags,
                         const uint32_t *ids, size_t id_count);
 void batch_queue_remove(struct batch *batch, uint64_t session, uint64_t seq);

@@ -5,7 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/core_client.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "services/store/desks.h"
 #include "services/store/session_shared.h"
 #include "services/store/subscriptions.h"

@@ -6,7 +6,7 @@
  */
 #include "services/store/driver_lmdb_inner.h"
 
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  *
  *   INBOUND_PUBLISH -> commit (outbox, packet id) -> core -> answered -> INBOUND_DONE
  *   INBOUND_RELEASE -> commit (packet id gone) -> INBOUND_RELEASED */
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/mqtt_packet.h"
 #include "proto/records.h"
 #include "services/store/desks.h"

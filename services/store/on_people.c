@@ -4,7 +4,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/calls.pb-c.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/limits.h"
 #include "proto/utf8.h"
 #include "services/store/desks.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What clients acknowledged of their queues. */
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/records.h"
 #include "services/store/desks.h"
 #include "services/store/session_push.h"

@@ -2,7 +2,7 @@
 /* What gateways say about the sessions they hold: those they have (resync), ready, closed. */
 #include "common/log.h"
 #include "proto/calls.pb-c.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/limits.h"
 #include "proto/mqtt_packet.h"
 #include "proto/records.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls: method number to desk, by table. */
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "services/store/desks.h"
 
 typedef void (*call_fn)(struct store *store, struct peer *peer, struct call_request request,

@@ -6,7 +6,7 @@
 #include "common/mem.h"
 #include "common/table.h"
 #include "proto/calls.pb-c.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/limits.h"
 #include "proto/mqtt_packet.h"
 #include "proto/topic.h"

@@ -6,7 +6,7 @@
 #include "common/cursor.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/mqtt_packet.h"
 #include "proto/records.h"
 #include "services/store/session_push.h"

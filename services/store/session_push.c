@@ -6,7 +6,7 @@
 
 #include "common/cursor.h"
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/records.h"
 #include "services/store/session_life.h"
 #include "services/store/store_link.h"

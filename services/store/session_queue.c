@@ -5,7 +5,7 @@
 #include "services/store/session_queue.h"
 
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 
 #include <assert.h>
 #include <string.h>

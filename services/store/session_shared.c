@@ -3,7 +3,7 @@
 #include "services/store/session_shared.h"
 
 #include "common/cursor.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "services/store/session_life.h"
 #include "services/store/session_push.h"
 

@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/calls.pb-c.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "services/store/core_link.h"
 #include "services/store/driver_lmdb.h"
 #include "services/store/report.h"

@@ -9,7 +9,7 @@
 #include "common/cursor.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "services/store/core_link.h"
 #include "services/store/desks.h"
 #include "services/store/session_life.h"

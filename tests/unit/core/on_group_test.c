@@ -2,7 +2,7 @@
 /* Shared subscriptions through the router: one place for each message, copies until a member has
  * it, and what becomes of it when a place hands it back or is gone. */
 #include "common/buf.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/publish_record.h"
 #include "proto/records.h"
 #include "services/core/router.h"

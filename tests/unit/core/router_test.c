@@ -4,7 +4,7 @@
 #include "services/core/router.h"
 
 #include "common/buf.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/publish_record.h"
 #include "proto/records.h"
 #include "tests/unit/cunit_main.h"

@@ -2,7 +2,7 @@
 /* Routes: who wants a topic, each place once, resyncs without a gap. */
 #include "services/core/routes.h"
 
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "tests/unit/cunit_main.h"
 #include <stdio.h>
 #include <string.h>

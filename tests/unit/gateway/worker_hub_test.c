@@ -2,7 +2,7 @@
 /* What the hub tells a worker to do, and what it is told about connections that begin and end. */
 #include "tests/unit/gateway/worker_stage.h"
 
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 
 static void
 a_kick_says_why_and_the_store_hears_that_the_will_is_due(void)

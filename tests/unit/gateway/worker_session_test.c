@@ -4,7 +4,7 @@
 #include "common/clock.h"
 #include "tests/unit/gateway/worker_stage.h"
 
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 
 static struct message *
 sample(const char *topic, const char *payload, uint8_t qos)

@@ -2,7 +2,7 @@
 /* Workers as clients see them: connecting, publishing, subscribing, and what breaks the rules. */
 #include "tests/unit/gateway/worker_stage.h"
 
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 
 static void
 every_version_is_welcome(void)

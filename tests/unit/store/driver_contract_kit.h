@@ -7,7 +7,7 @@
 
 #include "common/cursor.h"
 #include "common/mem.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 
 #include <CUnit/CUnit.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "services/store/session_queue.h"
 
 #include "common/clock.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "tests/unit/cunit_main.h"
 
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 #include "common/mem.h"
 #include "common/peer.h"
 #include "proto/calls.pb-c.h"
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/publish_record.h"
 #include "proto/records.h"
 #include "services/store/store.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See routes.h. The cache is direct-mapped: topic -> its routes, valid for one version of the set
- * of filters. Subscriptions coming and going on a known filter do not touch it. */
-#include "services/gateway/routes.h"
+/* See client_routes.h. The cache is direct-mapped: topic -> its routes, valid for one version of
+ * the set of filters. Subscriptions coming and going on a known filter do not touch it. */
+#include "services/gateway/client_routes.h"
 
 #include <string.h>
 
@@ -21,7 +21,7 @@ struct cached {
     uint16_t topic_len;
 };
 
-struct routes {
+struct client_routes {
     struct topic_tree *tree;
     uint64_t version;
     size_t subscriptions;
@@ -30,10 +30,10 @@ struct routes {
     struct cached cache[CACHE_SIZE];
 };
 
-struct routes *
-routes_new(size_t cap)
+struct client_routes *
+client_routes_new(size_t cap)
 {
-    struct routes *routes = mem_zalloc(sizeof(*routes));
+    struct client_routes *routes = mem_zalloc(sizeof(*routes));
     routes->tree = topic_tree_new(cap);
     routes->version = 1;
     return routes;
@@ -52,7 +52,7 @@ free_route(void *arg, void *value)
 }
 
 void
-routes_free(struct routes *routes)
+client_routes_free(struct client_routes *routes)
 {
     if (routes == NULL)
         return;
@@ -64,14 +64,14 @@ routes_free(struct routes *routes)
 }
 
 struct route *
-routes_get(const struct routes *routes, struct slice filter)
+client_routes_get(const struct client_routes *routes, struct slice filter)
 {
     void **place = topic_tree_get(routes->tree, filter);
     return place != NULL ? *place : NULL;
 }
 
 struct route *
-routes_add(struct routes *routes, struct slice filter)
+client_routes_add(struct client_routes *routes, struct slice filter)
 {
     void **place = topic_tree_add(routes->tree, filter);
     if (place == NULL)
@@ -87,7 +87,7 @@ routes_add(struct routes *routes, struct slice filter)
 }
 
 void
-routes_release(struct routes *routes, struct route *route)
+client_routes_release(struct client_routes *routes, struct route *route)
 {
     if (route->count > 0 || route->places != 0)
         return;
@@ -97,7 +97,8 @@ routes_release(struct routes *routes, struct route *route)
 }
 
 struct subscription *
-routes_subscribe(struct routes *routes, struct route *route, struct connection *connection)
+client_routes_subscribe(struct client_routes *routes, struct route *route,
+                        struct connection *connection)
 {
     struct subscription *subscription = mem_zalloc(sizeof(*subscription));
     subscription->connection = connection;
@@ -124,7 +125,7 @@ routes_subscribe(struct routes *routes, struct route *route, struct connection *
 }
 
 void
-routes_unsubscribe(struct routes *routes, struct subscription *subscription)
+client_routes_unsubscribe(struct client_routes *routes, struct subscription *subscription)
 {
     struct route *route = subscription->route;
     route->count--;
@@ -170,7 +171,7 @@ hash_topic(struct slice topic)
 static void
 add_found(void *arg, void *value)
 {
-    struct routes *routes = arg;
+    struct client_routes *routes = arg;
     if (routes->found_count == routes->found_size) {
         routes->found_size = routes->found_size == 0 ? 64 : routes->found_size * 2;
         routes->found =
@@ -180,7 +181,7 @@ add_found(void *arg, void *value)
 }
 
 static void
-remember(struct routes *routes, struct cached *cached, uint64_t hash, struct slice topic)
+remember(struct client_routes *routes, struct cached *cached, uint64_t hash, struct slice topic)
 {
     size_t array = routes->found_count * sizeof(*routes->found);
     uint32_t size = (uint32_t)(array + topic.len);
@@ -199,7 +200,7 @@ remember(struct routes *routes, struct cached *cached, uint64_t hash, struct sli
 }
 
 struct route *const *
-routes_match(struct routes *routes, struct slice topic, size_t *count)
+client_routes_match(struct client_routes *routes, struct slice topic, size_t *count)
 {
     uint64_t hash = hash_topic(topic);
     struct cached *cached = &routes->cache[hash & (CACHE_SIZE - 1)];
@@ -218,13 +219,13 @@ routes_match(struct routes *routes, struct slice topic, size_t *count)
 }
 
 size_t
-routes_count(const struct routes *routes)
+client_routes_count(const struct client_routes *routes)
 {
     return topic_tree_count(routes->tree);
 }
 
 size_t
-routes_subscription_count(const struct routes *routes)
+client_routes_subscription_count(const struct client_routes *routes)
 {
     return routes->subscriptions;
 }

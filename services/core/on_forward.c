@@ -4,20 +4,20 @@
  * the answer. A destination whose feed is full gets its records parked, in order; a publish is
  * always routed as a whole, and a stall begins before the next one.
  */
-#include "proto/feed.h"
+#include "proto/feed_records.h"
 #include "proto/publish_record.h"
 #include "proto/records.h"
 #include "services/core/router_part.h"
 
 bool
-on_publish_is_stalled(const struct router *router)
+on_forward_is_stalled(const struct router *router)
 {
     return !router->serving || router->gateways_parked != 0 || router->stores_full != 0 ||
            waits_is_full(router->tokens);
 }
 
 void
-on_publish_answer(void *arg, uint32_t owner, uint64_t session, uint64_t number, uint8_t flags)
+on_forward_answer(void *arg, uint32_t owner, uint64_t session, uint64_t number, uint8_t flags)
 {
     struct router *router = arg;
     struct place *place = router->places[owner];
@@ -77,7 +77,7 @@ forward(struct router *router, uint32_t index, uint8_t type, const struct slice 
 }
 
 uint64_t
-on_publish_deliver(struct router *router, uint32_t index, uint8_t type, const struct slice *parts,
+on_forward_deliver(struct router *router, uint32_t index, uint8_t type, const struct slice *parts,
                    size_t n, uint32_t wait)
 {
     struct place *place = router->places[index];
@@ -129,13 +129,13 @@ publish(struct router *router, uint32_t source, uint64_t session, struct slice b
             continue;
         if (places[i] == owner)
             owner = ROUTER_NO_PLACE;
-        (void)on_publish_deliver(router, places[i], FEED_PUBLISH, &body, 1, wait);
+        (void)on_forward_deliver(router, places[i], FEED_PUBLISH, &body, 1, wait);
         wanted++;
     }
     wanted += on_group_publish(router, source, &record, body, wait);
     router->stats.unwanted += wanted == 0 && owner == ROUTER_NO_PLACE;
     if (owner != ROUTER_NO_PLACE) /* kept, which is no subscriber's wish */
-        (void)on_publish_deliver(router, owner, FEED_PUBLISH, &body, 1, wait);
+        (void)on_forward_deliver(router, owner, FEED_PUBLISH, &body, 1, wait);
     if (wait != WAITS_NONE) {
         waits_flags(router->tokens, wait, wanted != 0 ? RECORDS_TOKEN_WANTED : 0);
         waits_commit(router->tokens, wait);
@@ -183,10 +183,10 @@ take(struct router *router, uint32_t source, uint64_t session, uint8_t type, str
 }
 
 enum err
-on_publish_record(struct router *router, uint32_t index, uint8_t type, struct slice body)
+on_forward_record(struct router *router, uint32_t index, uint8_t type, struct slice body)
 {
     struct place *place = router->places[index];
-    if (park_first(&place->input) == NULL && !on_publish_is_stalled(router))
+    if (park_first(&place->input) == NULL && !on_forward_is_stalled(router))
         return take(router, index, place->session, type, body);
     if (place->input.bytes + body.len > router->config.input_bytes)
         return ERR_BUSY;
@@ -196,7 +196,7 @@ on_publish_record(struct router *router, uint32_t index, uint8_t type, struct sl
 }
 
 void
-on_publish_frame_end(struct router *router, uint32_t index, uint64_t seq)
+on_forward_frame_end(struct router *router, uint32_t index, uint64_t seq)
 {
     struct place *place = router->places[index];
     if (park_first(&place->input) == NULL) {
@@ -216,7 +216,7 @@ input_run(struct router *router, uint32_t index)
         if (item->type == PARKED_MARK) {
             router->io.finished(router->arg, index, item->tag);
         } else {
-            if (on_publish_is_stalled(router))
+            if (on_forward_is_stalled(router))
                 return;
             if (take(router, index, item->tag, item->type, slice_of(item->bytes, item->len)) != OK)
                 router->stats.malformed++;
@@ -227,17 +227,17 @@ input_run(struct router *router, uint32_t index)
 }
 
 void
-on_publish_inputs(struct router *router)
+on_forward_inputs(struct router *router)
 {
     uint32_t i;
-    if (on_publish_is_stalled(router))
+    if (on_forward_is_stalled(router))
         return;
     for (i = 0; i < router->place_count && router->inputs != 0; i++)
         input_run(router, i);
 }
 
 void
-on_publish_pump(struct router *router, uint32_t index)
+on_forward_pump(struct router *router, uint32_t index)
 {
     struct place *place = router->places[index];
     const struct park_item *item;
@@ -268,7 +268,7 @@ on_publish_pump(struct router *router, uint32_t index)
 }
 
 void
-on_publish_void(struct router *router, uint32_t index)
+on_forward_void(struct router *router, uint32_t index)
 {
     struct place *place = router->places[index];
     const struct park_item *item;

@@ -4,8 +4,8 @@
  * it. Built on proto/topic_tree.h, with a small cache of which routes a topic matches. It does not
  * deliver, and it does not tell the hub: its users do.
  */
-#ifndef SERVICES_GATEWAY_ROUTES_H
-#define SERVICES_GATEWAY_ROUTES_H
+#ifndef SERVICES_GATEWAY_CLIENT_ROUTES_H
+#define SERVICES_GATEWAY_CLIENT_ROUTES_H
 
 #include "common/str.h"
 
@@ -47,27 +47,28 @@ struct route {
     uint8_t filter[];
 };
 
-struct routes;
+struct client_routes;
 
-struct routes *routes_new(size_t cap);
+struct client_routes *client_routes_new(size_t cap);
 /* Frees routes and the subscriptions in them; tickets are not followed. */
-void routes_free(struct routes *routes);
+void client_routes_free(struct client_routes *routes);
 
 /* The route of exactly this filter; NULL if there is none. */
-struct route *routes_get(const struct routes *routes, struct slice filter);
+struct route *client_routes_get(const struct client_routes *routes, struct slice filter);
 /* Finds or adds. NULL: the table is full or the filter too deep. */
-struct route *routes_add(struct routes *routes, struct slice filter);
+struct route *client_routes_add(struct client_routes *routes, struct slice filter);
 /* Frees the route if nobody wants it any more: no subscription and no place. */
-void routes_release(struct routes *routes, struct route *route);
+void client_routes_release(struct client_routes *routes, struct route *route);
 
 /* New subscription at the end of the route's list; the caller puts it into the connection's. */
-struct subscription *routes_subscribe(struct routes *routes, struct route *route,
-                                      struct connection *connection);
+struct subscription *client_routes_subscribe(struct client_routes *routes, struct route *route,
+                                             struct connection *connection);
 /* Takes it out of the route and frees it. The route stays (routes_release). */
-void routes_unsubscribe(struct routes *routes, struct subscription *subscription);
+void client_routes_unsubscribe(struct client_routes *routes, struct subscription *subscription);
 
 /* All routes that match a topic name; borrowed until the next call of any function here. */
-struct route *const *routes_match(struct routes *routes, struct slice topic, size_t *count);
+struct route *const *client_routes_match(struct client_routes *routes, struct slice topic,
+                                         size_t *count);
 
 static inline struct subscription *const *
 route_list(const struct route *route)
@@ -81,7 +82,7 @@ route_filter(const struct route *route)
     return slice_of(route->filter, route->filter_len);
 }
 
-size_t routes_count(const struct routes *routes);
-size_t routes_subscription_count(const struct routes *routes);
+size_t client_routes_count(const struct client_routes *routes);
+size_t client_routes_subscription_count(const struct client_routes *routes);
 
 #endif

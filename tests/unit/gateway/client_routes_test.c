@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Routes: subscriptions in and out in any order, places, and a cache that never lies. */
-#include "services/gateway/routes.h"
+#include "services/gateway/client_routes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,22 +18,22 @@ client(uintptr_t n)
 static void
 a_route_lives_as_long_as_somebody_wants_it(void)
 {
-    struct routes *routes = routes_new(100);
-    struct route *route = routes_add(routes, slice_cstr("a/+"));
-    struct subscription *one = routes_subscribe(routes, route, client(1));
-    struct subscription *two = routes_subscribe(routes, route, client(2));
+    struct client_routes *routes = client_routes_new(100);
+    struct route *route = client_routes_add(routes, slice_cstr("a/+"));
+    struct subscription *one = client_routes_subscribe(routes, route, client(1));
+    struct subscription *two = client_routes_subscribe(routes, route, client(2));
     route->places = 4;
-    CU_ASSERT_PTR_EQUAL(routes_get(routes, slice_cstr("a/+")), route);
-    CU_ASSERT_PTR_EQUAL(routes_add(routes, slice_cstr("a/+")), route);
-    routes_unsubscribe(routes, one);
-    routes_unsubscribe(routes, two);
-    routes_release(routes, route);
-    CU_ASSERT_PTR_NOT_NULL(routes_get(routes, slice_cstr("a/+")));
+    CU_ASSERT_PTR_EQUAL(client_routes_get(routes, slice_cstr("a/+")), route);
+    CU_ASSERT_PTR_EQUAL(client_routes_add(routes, slice_cstr("a/+")), route);
+    client_routes_unsubscribe(routes, one);
+    client_routes_unsubscribe(routes, two);
+    client_routes_release(routes, route);
+    CU_ASSERT_PTR_NOT_NULL(client_routes_get(routes, slice_cstr("a/+")));
     route->places = 0;
-    routes_release(routes, route);
-    CU_ASSERT_PTR_NULL(routes_get(routes, slice_cstr("a/+")));
-    CU_ASSERT_EQUAL(routes_count(routes), 0);
-    routes_free(routes);
+    client_routes_release(routes, route);
+    CU_ASSERT_PTR_NULL(client_routes_get(routes, slice_cstr("a/+")));
+    CU_ASSERT_EQUAL(client_routes_count(routes), 0);
+    client_routes_free(routes);
 }
 
 static void
@@ -41,17 +41,17 @@ subscriptions_leave_in_any_order(void)
 {
     enum { N = 300 };
     struct subscription *list[N];
-    struct routes *routes = routes_new(100);
-    struct route *route = routes_add(routes, slice_cstr("t"));
+    struct client_routes *routes = client_routes_new(100);
+    struct route *route = client_routes_add(routes, slice_cstr("t"));
     for (uintptr_t i = 0; i < N; i++)
-        list[i] = routes_subscribe(routes, route, client(i + 1));
+        list[i] = client_routes_subscribe(routes, route, client(i + 1));
     unsigned seed = 7;
     for (uint32_t left = N; left > 0; left--) {
         seed = seed * 1103515245u + 12345u;
         uint32_t at = (seed >> 8) % left;
         struct subscription *gone = list[at];
         list[at] = list[left - 1];
-        routes_unsubscribe(routes, gone);
+        client_routes_unsubscribe(routes, gone);
         CU_ASSERT_EQUAL(route->count, left - 1);
         for (uint32_t i = 0; i < route->count; i++) {
             if (route_list(route)[i]->index != i || route_list(route)[i]->route != route) {
@@ -59,9 +59,9 @@ subscriptions_leave_in_any_order(void)
             }
         }
     }
-    CU_ASSERT_EQUAL(routes_subscription_count(routes), 0);
-    routes_release(routes, route);
-    routes_free(routes);
+    CU_ASSERT_EQUAL(client_routes_subscription_count(routes), 0);
+    client_routes_release(routes, route);
+    client_routes_free(routes);
 }
 
 static void
@@ -70,25 +70,26 @@ the_cache_follows_every_change(void)
     static const char *const filters[] = {"a/b", "a/+",    "a/#",   "#",    "+/b",
                                           "x/y", "$SYS/#", "a/b/c", "+/+/c"};
     static const char *const topics[] = {"a/b", "a", "x/y", "a/b/c", "$SYS/x", "q"};
-    struct routes *routes = routes_new(100);
+    struct client_routes *routes = client_routes_new(100);
     unsigned seed = 99;
     for (int i = 0; i < 3000; i++) {
         seed = seed * 1103515245u + 12345u;
         struct slice filter = slice_cstr(filters[(seed >> 8) % 9]);
-        struct route *route = routes_get(routes, filter);
+        struct route *route = client_routes_get(routes, filter);
         if (route == NULL) {
-            routes_add(routes, filter)->places = 1;
+            client_routes_add(routes, filter)->places = 1;
         } else {
             route->places = 0;
-            routes_release(routes, route);
+            client_routes_release(routes, route);
         }
         for (size_t t = 0; t < 6; t++) {
             size_t count, want = 0;
             struct slice topic = slice_cstr(topics[t]);
-            routes_match(routes, topic, &count);
-            struct route *const *found = routes_match(routes, topic, &count); /* from the cache */
+            client_routes_match(routes, topic, &count);
+            struct route *const *found =
+                client_routes_match(routes, topic, &count); /* from the cache */
             for (size_t f = 0; f < 9; f++)
-                want += routes_get(routes, slice_cstr(filters[f])) != NULL &&
+                want += client_routes_get(routes, slice_cstr(filters[f])) != NULL &&
                         topic_matches(slice_cstr(filters[f]), topic);
             if (count != want) {
                 CU_FAIL_FATAL("match and naive match differ");
@@ -100,18 +101,18 @@ the_cache_follows_every_change(void)
             }
         }
     }
-    routes_free(routes);
+    client_routes_free(routes);
 }
 
 static void
 a_full_table_says_so(void)
 {
-    struct routes *routes = routes_new(2);
-    CU_ASSERT_PTR_NOT_NULL(routes_add(routes, slice_cstr("a")));
-    CU_ASSERT_PTR_NOT_NULL(routes_add(routes, slice_cstr("b")));
-    CU_ASSERT_PTR_NULL(routes_add(routes, slice_cstr("c")));
-    CU_ASSERT_PTR_NOT_NULL(routes_add(routes, slice_cstr("a")));
-    routes_free(routes);
+    struct client_routes *routes = client_routes_new(2);
+    CU_ASSERT_PTR_NOT_NULL(client_routes_add(routes, slice_cstr("a")));
+    CU_ASSERT_PTR_NOT_NULL(client_routes_add(routes, slice_cstr("b")));
+    CU_ASSERT_PTR_NULL(client_routes_add(routes, slice_cstr("c")));
+    CU_ASSERT_PTR_NOT_NULL(client_routes_add(routes, slice_cstr("a")));
+    client_routes_free(routes);
 }
 
 static const struct cunit_case cases[] = {

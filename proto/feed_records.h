@@ -10,8 +10,8 @@
  * takes the rest. Unknown record types are ignored and counted, so that a
  * newer program can talk to an older one.
  */
-#ifndef SLUICE_PROTO_FEED_H
-#define SLUICE_PROTO_FEED_H
+#ifndef SLUICE_PROTO_FEED_RECORDS_H
+#define SLUICE_PROTO_FEED_RECORDS_H
 
 enum feed_record {
     /* -- gateway or store -> core ------------------------------------------ */
