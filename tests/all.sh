@@ -19,14 +19,15 @@ suite() { # flavour, files...
 
 build FLAVOUR=asan unit programs
 suite asan build/asan/tests/unit/*/*_test
-threads=(common/feed common/mailbox common/loop common/peer common/call common/log common/metrics gateway/worker gateway/message store/commit store/verify_pool)
+threads=(common/{mailbox,loop,log,metrics,http,feed_window,peer,peer_crash} core/peer_link
+	gateway/{worker,worker_session,worker_hub,hub,message} store/{commit,store_flow})
 tsan=()
 for t in "${threads[@]}"; do
-	[ ! -f "tests/unit/${t}_test.c" ] || tsan+=("build/tsan/tests/unit/${t}_test")
+	tsan+=("build/tsan/tests/unit/${t}_test")
 done
 build FLAVOUR=tsan "${tsan[@]}"
 suite tsan "${tsan[@]}"
-suite asan tests/integration/*_test.py tests/conformance/*_test.py
+TEST_JOBS=2 suite asan tests/integration/*_test.py tests/conformance/*_test.py
 build FLAVOUR=release programs interop build/release/mqload
 suite release tests/cluster/*_test.py
 suite release tests/interop/*_test.py

@@ -7,6 +7,7 @@
 Each CUnit test and each Python test method counts as one. A program that crashes,
 hangs or runs no test counts as a failure of its own. Output of what failed is shown."""
 
+import concurrent.futures
 import os
 import re
 import signal
@@ -49,16 +50,20 @@ def run(path):
     return passed, failed, out
 
 
+def timed(path):
+    begin = time.monotonic()
+    return run(path) + (time.monotonic() - begin,)
+
+
 def main(paths):
+    """TEST_JOBS of them at a time: those that mostly wait."""
     passed = failed = 0
-    for path in paths:
-        begin = time.monotonic()
-        good, bad, out = run(path)
-        passed, failed = passed + good, failed + bad
-        print(f"{'ok  ' if not bad else 'FAIL'} {path}: {good} passed, {bad} failed ({time.monotonic() - begin:.1f} s)",
-              flush=True)
-        if bad:
-            print(out[-20000:], flush=True)
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("TEST_JOBS", "1"))) as pool:
+        for path, (good, bad, out, took) in zip(paths, pool.map(timed, paths)):
+            passed, failed = passed + good, failed + bad
+            print(f"{'ok  ' if not bad else 'FAIL'} {path}: {good} passed, {bad} failed ({took:.1f} s)", flush=True)
+            if bad:
+                print(out[-20000:], flush=True)
     return passed, failed
 
 

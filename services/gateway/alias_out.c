@@ -3,6 +3,7 @@
  * have none. Both are short, so they are searched in a row: hashes lie together for that. */
 #include "services/gateway/alias_out.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/hash.h"
@@ -51,6 +52,7 @@ static uint32_t
 rarest(const struct alias_out *aliases, uint32_t from)
 {
     uint32_t max = aliases->max;
+    assert(max > 0); /* clients that allow none have no table */
     uint32_t best = from + aliases->turn % max;
     for (uint32_t i = 1; i < max; i++) {
         uint32_t at = from + (aliases->turn + i) % max;

@@ -10,6 +10,7 @@
  * not sent again. Their number is bounded; beyond it an old one may follow a new one. A live
  * message without RETAIN replaces nothing: what is retained still comes, after it.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "common/hash.h"
@@ -97,6 +98,7 @@ free_first(struct connection *connection, struct retained_fetch **list)
 {
     struct retained_fetch *fetch = *list;
     struct retained_seen *seen = connection->retained_seen;
+    assert(seen != NULL); /* made with the first fetch */
     *list = fetch->next;
     set_after(fetch, slice_of(NULL, 0));
     mem_free(fetch);
