@@ -11,7 +11,7 @@ mounts=()
 for f in /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d /etc/apt/auth.conf.d; do
 	[ ! -e "$f" ] || mounts+=(-v "$f:$f:ro")
 done
-docker run -d --name "$name" --network host --init "${mounts[@]}" -v "$PWD:/src:ro" debian:bookworm-slim sleep infinity >/dev/null
+docker run -d --name "$name" --init "${mounts[@]}" -v "$PWD:/src:ro" debian:bookworm-slim sleep infinity >/dev/null
 run() { docker exec "$name" bash -c "$1"; }
 run 'apt-get update -qq && apt-get install -y -qq --no-install-recommends git make >/dev/null'
 run 'git config --global --add safe.directory "*" && git clone -q /src /root/sluice'
