@@ -215,6 +215,9 @@ ws_writev(struct connection *connection, const struct iovec *iov, int count)
         state = send_wire(connection, ws, worker->wire_buffer, len);
         sum += (ssize_t)taken;
     }
+    /* A ping that came in the middle of a frame: now that the frame is out, nobody else asks. */
+    if (state == 1)
+        state = send_pong(connection, ws);
     if (state == TRANSPORT_CLOSED)
         return TRANSPORT_CLOSED;
     if (sum == 0)
