@@ -42,10 +42,17 @@ fi
 started=()
 undo() {
 	[ ${#started[@]} -gt 0 ] || return 0
-	local n pid
+	local n pid left=100
 	for n in "${started[@]}"; do
+		kill "$(cat "$home/run/$n.pid" 2>/dev/null)" 2>/dev/null || true
+	done
+	for n in "${started[@]}"; do # gone, with their ports, before this ends
 		pid=$(cat "$home/run/$n.pid" 2>/dev/null) || continue
-		kill "$pid" 2>/dev/null || true
+		while [ -e "/proc/$pid/exe" ] && [ "$left" -gt 0 ]; do
+			left=$((left - 1))
+			sleep 0.1
+		done
+		[ "$left" -gt 0 ] || kill -9 "$pid" 2>/dev/null || true
 		rm -f "$home/run/$n.pid"
 	done
 }
