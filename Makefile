@@ -46,7 +46,7 @@ FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
 .DEFAULT_GOAL := all
 .SECONDARY:
 .PHONY: help all up down certs deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
-        test-unit test-integration test-cluster test-interop test-fresh
+        test-unit test-integration test-cluster test-soak test-interop test-fresh
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
@@ -126,6 +126,10 @@ test-integration: ## tests/integration and tests/conformance against the program
 test-cluster: ## tests/cluster: programs are killed while an oracle counts
 	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=$(FLAVOUR) programs
 	@FLAVOUR=$(FLAVOUR) tests/run.py tests/cluster/*_test.py
+test-soak: ## tests/soak: storms, floods and long kills (see each file's head)
+	@services/install.sh test
+	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=release programs $(B)/mqload
+	@tests/run.py tests/soak/*_test.py
 test-interop: ## client libraries of all languages that tests know, installing what is missing
 	@services/install.sh interop
 	@tests/interop/all.sh
