@@ -8,6 +8,7 @@
 #include "common/conf_value.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/probe.h"
 
 #include <stdio.h>
 
@@ -78,7 +79,8 @@ conf_print_help(const struct conf *conf)
         "the file given by --config FILE or SLUICE_CONFIG (lines of `name = value`), then it\n"
         "has its default. Secrets are also read from the file that SLUICE_<NAME>_FILE names.\n\n"
         "  --help     this text\n  --version  the version\n"
-        "  --check    check all settings and exit: 0 good, 2 not\n  --config FILE\n",
+        "  --check    check all settings and exit: 0 good, 2 not\n  --config FILE\n"
+        "  --probe PATH  ask the one that runs here, like /readyz, and exit: 0 well, 1 not\n",
         conf->program->name, conf->program->version, conf->program->about);
     for (i = 0; i < conf->row_count; i++) {
         const struct conf_row *row = conf_source_row(conf, i, &table);
@@ -123,6 +125,36 @@ conf_new(const struct conf_program *program, const struct conf_table *tables, si
     return conf;
 }
 
+/* The value of a row by name alone: of whichever source gives it, or its default. */
+static const char *
+conf_text(const struct conf *conf, const char *name)
+{
+    const struct conf_table *table;
+    size_t index = conf_source_find(conf, slice_cstr(name));
+    if (index == conf->row_count)
+        return "";
+    return conf->given[index].text != NULL ? conf->given[index].text
+                                           : conf_source_row(conf, index, &table)->fallback;
+}
+
+static enum conf_outcome
+conf_probe(const struct conf *conf)
+{
+    uint64_t port = 0;
+    struct buf body;
+    enum err err = ERR_MALFORMED;
+    buf_init(&body, 16u * 1024 * 1024);
+    if (str_parse_u64(slice_cstr(conf_text(conf, "http-port")), 1, 65535, &port) == OK)
+        err = probe_ask(conf_text(conf, "http-bind"), (uint16_t)port, conf->probe, &body);
+    if (buf_len(&body) != 0)
+        fwrite(buf_slice(&body).data, 1, buf_len(&body), stdout);
+    else
+        fprintf(stdout, "%s: %s: %s\n", conf->program->name, conf->probe, err_text(err));
+    fflush(stdout);
+    buf_fini(&body);
+    return err == OK ? CONF_DONE : CONF_UNWELL;
+}
+
 enum conf_outcome
 conf_load(const struct conf_program *program, const struct conf_table *tables, size_t table_count,
           int argc, char *const *argv, conf_check_fn check, void *arg, struct conf **out)
@@ -142,6 +174,8 @@ conf_load(const struct conf_program *program, const struct conf_table *tables, s
     conf_source_env(conf);
     conf_source_warn_env(conf);
     conf_source_file(conf);
+    if (conf->probe != NULL && buf_len(&conf->mistakes) == 0)
+        return conf_probe(conf);
     conf_apply(conf);
     if (buf_len(&conf->mistakes) == 0 && check != NULL)
         check(conf, arg);
@@ -174,9 +208,25 @@ conf_free(struct conf *conf)
     buf_fini(&conf->mistakes);
     mem_free(conf->mistakes_text);
     mem_free(conf->file);
+    mem_free(conf->probe);
     mem_free(conf->given);
     mem_free(conf->own_tables);
     mem_free(conf);
+}
+
+int
+conf_exit_status(enum conf_outcome outcome)
+{
+    switch (outcome) {
+    case CONF_RUN:
+    case CONF_DONE:
+        return 0;
+    case CONF_UNWELL:
+        return 1;
+    case CONF_BAD:
+        break;
+    }
+    return 2;
 }
 
 void

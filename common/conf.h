@@ -62,21 +62,26 @@ struct conf_program {
 };
 
 enum conf_outcome {
-    CONF_RUN,  /* settings are filled: go on */
-    CONF_DONE, /* --help, --version or a good --check: exit 0 */
-    CONF_BAD,  /* mistakes were written to stderr: exit 2 */
+    CONF_RUN,    /* settings are filled: go on */
+    CONF_DONE,   /* --help, --version, a good --check or --probe: exit 0 */
+    CONF_UNWELL, /* --probe of a program that does not answer 200: exit 1 */
+    CONF_BAD,    /* mistakes were written to stderr: exit 2 */
 };
 
 struct conf;
 
 /* *out is new whatever the outcome (conf_free when the settings are no longer used). --help and
- * --version go to stdout. check, if not NULL, is called with all values filled when no single one
- * is wrong, and reports rules between settings with conf_mistake. */
+ * --version go to stdout. --probe PATH asks the program that runs here with the same http-bind and
+ * http-port, says on stdout what it answers, and looks at no other setting. check, if not NULL, is
+ * called with all values filled when no single one is wrong, and reports rules between settings
+ * with conf_mistake. */
 typedef void (*conf_check_fn)(struct conf *conf, void *arg);
 enum conf_outcome conf_load(const struct conf_program *program, const struct conf_table *tables,
                             size_t table_count, int argc, char *const *argv, conf_check_fn check,
                             void *arg, struct conf **out);
 void conf_free(struct conf *conf);
+/* What the program that is not to run exits with. */
+int conf_exit_status(enum conf_outcome outcome);
 
 /* From a check function: one more mistake. name may be NULL. */
 void conf_mistake(struct conf *conf, const char *name, const char *format, ...)

@@ -98,11 +98,12 @@ conf_source_flag(struct conf *conf, int left, char *const *argv)
     struct slice name = slice_sub(flag, 0, eq);
     struct slice value = slice_sub(flag, eq + 1, flag.len);
     bool has_value = eq != flag.len;
-    bool is_file = slice_equal_cstr(name, "config");
+    bool is_probe = slice_equal_cstr(name, "probe");
+    char **own = is_probe ? &conf->probe : slice_equal_cstr(name, "config") ? &conf->file : NULL;
     const struct conf_table *table;
     size_t index = conf_source_find(conf, name);
     int used = 1;
-    if (!is_file && index == conf->row_count) {
+    if (own == NULL && index == conf->row_count) {
         conf_mistake(conf, NULL, "unknown flag --%.*s", (int)name.len, (const char *)name.data);
         /* What follows is most likely its value: not a mistake of its own. */
         return !has_value && left > 1 && strncmp(argv[1], "--", 2) != 0 ? 2 : 1;
@@ -112,11 +113,12 @@ conf_source_flag(struct conf *conf, int left, char *const *argv)
         has_value = true;
         used = 2;
     }
-    if (is_file) {
-        if (!has_value || conf->file != NULL)
-            conf_mistake(conf, NULL, "--config needs one file");
+    if (own != NULL) {
+        if (!has_value || *own != NULL)
+            conf_mistake(conf, NULL,
+                         is_probe ? "--probe needs one path" : "--config needs one file");
         else
-            conf->file = slice_dup(value);
+            *own = slice_dup(value);
         return used;
     }
     if (!has_value && conf_source_row(conf, index, &table)->type == CONF_BOOL) {

@@ -28,6 +28,7 @@ struct conf {
     bool help;
     bool version;
     bool check;
+    char *probe; /* path to ask the running program for; NULL: do not */
 };
 
 /* The row of a running index over all tables (asserted to be below row_count), and its table. */

@@ -11,8 +11,9 @@ main(int argc, char **argv)
     struct conf *conf = NULL;
     struct core *core = NULL;
     enum conf_outcome outcome = core_config_load(argc, argv, &config, &conf);
-    int status = outcome == CONF_DONE ? 0 : 2;
+    int status = conf_exit_status(outcome);
     if (outcome == CONF_RUN) {
+        status = 2;
         log_open("sluice-core", (enum log_level)config.common.log_level,
                  (enum log_format)config.common.log_format);
         if (core_new(&config, &core) == OK) {

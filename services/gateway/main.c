@@ -11,8 +11,9 @@ main(int argc, char **argv)
     struct conf *conf = NULL;
     struct gateway *gateway = NULL;
     enum conf_outcome outcome = gateway_config_load(&config, argc, argv, &conf);
-    int status = outcome == CONF_DONE ? 0 : 2;
+    int status = conf_exit_status(outcome);
     if (outcome == CONF_RUN) {
+        status = 2;
         log_open("sluice-gateway", (enum log_level)config.common.log_level,
                  (enum log_format)config.common.log_format);
         if (gateway_new(&config, &gateway) == OK) {

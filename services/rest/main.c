@@ -9,7 +9,7 @@ main(int argc, char **argv)
     struct rest_config config;
     struct conf *conf;
     enum conf_outcome outcome = rest_config_load(&config, argc, argv, &conf);
-    int status = outcome == CONF_BAD ? 2 : 0;
+    int status = conf_exit_status(outcome);
     if (outcome == CONF_RUN) {
         log_open("sluice-rest", config.common.log_level, config.common.log_format);
         status = rest_run(&config);

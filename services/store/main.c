@@ -22,15 +22,10 @@ main(int argc, char **argv)
     struct store *store = NULL;
     struct loop *loop;
     int status = 2;
-    switch (store_config_load(argc, argv, &config, &conf)) {
-    case CONF_DONE:
+    enum conf_outcome outcome = store_config_load(argc, argv, &config, &conf);
+    if (outcome != CONF_RUN) {
         conf_free(conf);
-        return 0;
-    case CONF_BAD:
-        conf_free(conf);
-        return 2;
-    case CONF_RUN:
-        break;
+        return conf_exit_status(outcome);
     }
     log_open("sluice-store", (enum log_level)config.common.log_level,
              (enum log_format)config.common.log_format);

@@ -55,6 +55,22 @@ class Settings(unittest.TestCase):
             code, text = run("core", "--check", **good)
             self.assertIn("wrong-in-file", text)
 
+    def test_probe_says_how_the_running_program_is(self):
+        with Cluster() as c:
+            for name, program in c.programs.items():
+                service = name.rstrip("0123456789")
+                port = str(program.http_port)
+                code, text = run(service, "--probe", "/healthz", SLUICE_HTTP_PORT=port)
+                self.assertEqual(code, 0, text)
+                self.assertIn('"status":"ok"', text)
+                self.assertEqual(run(service, "--probe", "/nothing", SLUICE_HTTP_PORT=port)[0], 1)
+            c["core0"].kill()
+            port = str(c["core0"].http_port)
+            code, text = run("core", "--probe=/livez", SLUICE_HTTP_PORT=port)
+            self.assertEqual(code, 1, text)
+            self.assertEqual(run("core", "--probe", SLUICE_HTTP_PORT=port)[0], 2)
+            c["core0"].restart().await_ready()
+
     def test_a_port_in_use_is_one_line_and_exit_2(self):
         with Cluster() as c:
             for service, name, port in (("gateway", "mqtt-port", c.port()), ("core", "http-port", c["core0"].http_port)):
