@@ -82,8 +82,9 @@ $(B)/tests/unit/common/%_test: $(B)/tests/unit/common/%_test.o $(B)/libcommon.a
 $(B)/tests/unit/proto/%_test: $(B)/tests/unit/proto/%_test.o $(B)/libproto.a $(B)/libcommon.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS_base)
 # What the tests of all store drivers share; it comes behind the archives, so they are named again.
-$(B)/tests/unit/store/driver_lmdb_test $(B)/tests/unit/store/driver_lmdb_disk_test: LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
-$(B)/tests/unit/store/driver_lmdb_test $(B)/tests/unit/store/driver_lmdb_disk_test: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
+DRIVER_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/store/driver_*_test.c))
+$(DRIVER_TESTS): LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
+$(DRIVER_TESTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
 # Rooms of a service that read strangers' bytes; libcommon comes behind them once more.
 build/fuzz/tests/fuzz/websocket_fuzz: LIBS_base := build/fuzz/libcommon.a $(LIBS_base)
 build/fuzz/tests/fuzz/websocket_fuzz: build/fuzz/services/gateway/websocket.o build/fuzz/services/gateway/websocket_upgrade.o

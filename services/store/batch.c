@@ -399,3 +399,13 @@ batch_next(const struct batch *batch, size_t *pos, struct batch_op *op)
     *pos = (size_t)(c.pos - all.data);
     return true;
 }
+
+void
+batch_copy(struct batch *to, const struct batch *from, size_t begin, size_t end)
+{
+    struct batch_op op;
+    size_t pos = begin;
+    while (pos < end && batch_next(from, &pos, &op))
+        to->op_count++;
+    buf_append_slice(&to->bytes, slice_sub(buf_slice(&from->bytes), begin, end - begin));
+}

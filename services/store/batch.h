@@ -193,6 +193,9 @@ struct batch_op {
  * *pos behind it. False at the end. Slices are borrowed from the batch. */
 bool batch_next(const struct batch *batch, size_t *pos, struct batch_op *op);
 
+/* Appends the changes of `from` between two positions that batch_next gave, as they are. */
+void batch_copy(struct batch *to, const struct batch *from, size_t begin, size_t end);
+
 /* OK, or ERR_TOO_LARGE when the arena's hard cap (2 GiB) was hit: the batch is then incomplete and
  * must not be applied. commit.h keeps far below. */
 ERR_MUST_USE enum err batch_error(const struct batch *batch);

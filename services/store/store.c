@@ -10,7 +10,7 @@
 #include "proto/calls.pb-c.h"
 #include "proto/feed_records.h"
 #include "services/store/core_link.h"
-#include "services/store/driver_lmdb.h"
+#include "services/store/driver_open.h"
 #include "services/store/report.h"
 #include "services/store/restore.h"
 #include "services/store/retained_jobs.h"
@@ -156,10 +156,8 @@ on_commit_state(void *arg, enum err err, const char *reason)
 static enum err
 open_driver(struct store *store)
 {
-    struct driver_lmdb_settings settings = {.data_dir = store->config->data_dir,
-                                            .max_bytes = store->config->data_max};
     char why[DRIVER_REASON_SIZE] = "";
-    enum err err = driver_lmdb_open(&settings, why, &store->driver);
+    enum err err = driver_open(store->config, why, &store->driver);
     if (err != OK)
         log_error("data_not_usable", LOG_STR("dir", store->config->data_dir), LOG_ERR(err),
                   LOG_STR("reason", (const char *)why), LOG_END);

@@ -2,6 +2,8 @@
 /* The settings table of sluice-store; see store_config.h. */
 #include "services/store/store_config.h"
 
+#include "services/store/driver_open.h"
+
 #include <string.h>
 
 #define AT(member) offsetof(struct store_config, member)
@@ -17,6 +19,17 @@ static const struct conf_row rows[] = {
      AT(advertise)},
     {"cores", CONF_LIST, "127.0.0.1:7201", 1, 32, NULL, NULL, "call addresses of the cores",
      AT(cores)},
+    {"driver", CONF_STR, "embedded", 1, 32, NULL, NULL, "where state is kept: " DRIVER_OPEN_NAMES,
+     AT(driver)},
+    {"driver-people", CONF_STR, "", 0, 32, NULL, NULL, "driver of users; empty: as driver",
+     AT(driver_people)},
+    {"driver-retained", CONF_STR, "", 0, 32, NULL, NULL,
+     "driver of retained messages; empty: as driver", AT(driver_retained)},
+    {"driver-sessions", CONF_STR, "", 0, 32, NULL, NULL,
+     "driver of sessions, their queues and wills; empty: as driver", AT(driver_sessions)},
+    {"shard", CONF_STR, "0", 1, 32, NULL, NULL,
+     "name of this store's part of the sessions, in a database that several stores share",
+     AT(shard)},
     {"data-dir", CONF_STR, "data", 1, 4000, "path", NULL, "directory of the embedded database",
      AT(data_dir)},
     {"data-max", CONF_SIZE, "64GiB", 1048576, UINT64_C(1) << 46, NULL, NULL,
@@ -43,6 +56,21 @@ static const struct conf_row rows[] = {
      "largest message with its topic and properties", AT(max_record)},
 };
 
+/* The shard is part of names in databases. */
+static bool
+is_plain(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")] ==
+           '\0';
+}
+
+static void
+check_driver(struct conf *conf, const char *name, const char *value)
+{
+    if (value[0] != '\0' && !driver_open_is_name(value))
+        conf_mistake(conf, name, "must be one of " DRIVER_OPEN_NAMES);
+}
+
 static void
 check(struct conf *conf, void *arg)
 {
@@ -51,6 +79,12 @@ check(struct conf *conf, void *arg)
     conf_check_address(conf, "call-listen", config->call_listen);
     conf_check_address(conf, "feed-listen", config->feed_listen);
     conf_check_addresses(conf, "cores", &config->cores);
+    check_driver(conf, "driver", config->driver);
+    check_driver(conf, "driver-people", config->driver_people);
+    check_driver(conf, "driver-retained", config->driver_retained);
+    check_driver(conf, "driver-sessions", config->driver_sessions);
+    if (!is_plain(config->shard))
+        conf_mistake(conf, "shard", "must be letters, digits, '-' and '_'");
 }
 
 enum conf_outcome

@@ -13,6 +13,11 @@ struct store_config {
     char *feed_listen;
     char *advertise;
     struct conf_list cores;
+    char *driver; /* of all domains that name none of their own (driver_open.h) */
+    char *driver_people;
+    char *driver_retained;
+    char *driver_sessions;
+    char *shard; /* which part of the sessions is ours, in databases that stores share */
     char *data_dir;
     uint64_t data_max;
     uint64_t lease_ms;

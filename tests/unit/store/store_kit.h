@@ -339,6 +339,7 @@ kit_new(void)
     static char listen[] = "127.0.0.1:0";
     static char secret[] = KIT_SECRET;
     static char nothing[] = "";
+    static char embedded[] = "embedded";
     static char bind[] = "127.0.0.1";
     struct kit *kit = mem_zalloc(sizeof(*kit));
     log_set_level(LOG_LEVEL_ERROR);
@@ -357,6 +358,11 @@ kit_new(void)
         .feed_listen = listen,
         .advertise = nothing,
         .cores = {kit->cores, 1},
+        .driver = embedded,
+        .driver_people = nothing,
+        .driver_retained = nothing,
+        .driver_sessions = nothing,
+        .shard = nothing,
         .data_dir = kit->dir,
         .data_max = 1u << 30,
         .lease_ms = 3000,
