@@ -261,12 +261,32 @@ batch_user_put(struct batch *batch, const struct driver_user *user)
     put_text(bytes, user->name);
     put_text(bytes, user->password);
     put_text(bytes, user->roles);
+    put_text(bytes, user->rules);
 }
 
 void
 batch_user_delete(struct batch *batch, struct slice name)
 {
     put_text(begin(batch, BATCH_USER_DELETE), name);
+}
+
+void
+batch_row_put(struct batch *batch, const struct driver_row *row)
+{
+    struct buf *bytes = begin(batch, BATCH_ROW_PUT);
+    assert(row->name.len != 0 && row->value.len <= BATCH_ROW_MAX);
+    buf_put_u8(bytes, row->kind);
+    buf_put_u64(bytes, row->time_ms);
+    put_text(bytes, row->name);
+    put_parts(bytes, &row->value, 1);
+}
+
+void
+batch_row_delete(struct batch *batch, uint8_t kind, struct slice name)
+{
+    struct buf *bytes = begin(batch, BATCH_ROW_DELETE);
+    buf_put_u8(bytes, kind);
+    put_text(bytes, name);
 }
 
 /* ---- reading ---- */
@@ -379,6 +399,17 @@ read_op(struct cursor *c, struct batch_op *op)
         op->user.name = cursor_bytes16(c);
         op->user.password = cursor_bytes16(c);
         op->user.roles = cursor_bytes16(c);
+        op->user.rules = cursor_bytes16(c);
+        break;
+    case BATCH_ROW_PUT:
+        op->row.kind = cursor_u8(c);
+        op->row.time_ms = cursor_u64(c);
+        op->row.name = cursor_bytes16(c);
+        op->row.value = cursor_bytes32(c);
+        break;
+    case BATCH_ROW_DELETE:
+        op->flags = cursor_u8(c);
+        op->text = cursor_bytes16(c);
         break;
     default:
         assert(!"a kind that no builder writes");

@@ -25,6 +25,7 @@
 #define BATCH_TEXT_MAX  65535u
 #define BATCH_VALUE_MAX 0x10000000u /* bytes of one record, will, token set: 256 MiB */
 #define BATCH_IDS_MAX   255u        /* subscription identifiers of one queue entry */
+#define BATCH_ROW_MAX   0x100000u   /* bytes of a row's value: 1 MiB */
 
 /* A row of the session table. Slices are borrowed: by the builder until it returns, from a driver
  * until the callback returns. */
@@ -61,6 +62,23 @@ struct driver_user {
         password;       /* text form of crypt.h, newline, verifier (scram.h); not read by drivers */
     struct slice roles; /* the store's own encoding; not read by drivers */
     uint64_t changed_ms; /* wall clock */
+    struct slice rules;  /* what the user may do: text, a rule a line (proto/access_rules.h); not
+                            read by drivers */
+};
+
+/* What else belongs to people: rows of text under a name, told apart by kind. */
+enum driver_row_kind {
+    DRIVER_ROW_ROLE = 1,
+    DRIVER_ROW_BAN = 2,
+    DRIVER_ROW_KEY = 3,  /* of the HTTP API */
+    DRIVER_ROW_AUDIT = 4 /* names: 16 hex digits that rise */
+};
+
+struct driver_row {
+    uint8_t kind; /* enum driver_row_kind */
+    struct slice name;
+    struct slice value; /* readable text, at most BATCH_ROW_MAX bytes; not read by drivers */
+    uint64_t time_ms;   /* wall clock: when it changed */
 };
 
 enum batch_kind {
@@ -84,7 +102,9 @@ enum batch_kind {
     BATCH_RETAINED_PUT,        /* text: topic, time_ms: expiry or 0, value: record */
     BATCH_RETAINED_DELETE,     /* text: topic */
     BATCH_USER_PUT,            /* user */
-    BATCH_USER_DELETE          /* text: name */
+    BATCH_USER_DELETE,         /* text: name */
+    BATCH_ROW_PUT,             /* row */
+    BATCH_ROW_DELETE           /* flags: kind, text: name */
 };
 
 struct batch {
@@ -170,6 +190,9 @@ void batch_retained_delete(struct batch *batch, struct slice topic);
 
 void batch_user_put(struct batch *batch, const struct driver_user *user);
 void batch_user_delete(struct batch *batch, struct slice name);
+/* name: 1 byte at least. */
+void batch_row_put(struct batch *batch, const struct driver_row *row);
+void batch_row_delete(struct batch *batch, uint8_t kind, struct slice name);
 
 /* ---- for drivers ---- */
 
@@ -187,6 +210,7 @@ struct batch_op {
     struct driver_session session;
     struct driver_subscription subscription;
     struct driver_user user;
+    struct driver_row row;
 };
 
 /* Reads the change at *pos (0 at first) into op, only the fields that its kind names, and moves

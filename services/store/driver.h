@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the store's lasting state lies: the one interface that every driver implements (LMDB
- * embedded; MySQL, Redis). It has three domains: people (users), sessions (rows, subscriptions,
+ * embedded; MySQL, Redis). It has three domains: people (users, and the rows of
+ * roles, bans, keys and audit), sessions (rows, subscriptions,
  * queues, inbound packet ids, wills, outbox, token sets, meta) and retained messages. It keeps no
  * rules: epochs, limits and expiry are the business of the store's rooms.
  *
@@ -72,6 +73,7 @@ struct driver_entry {
 
 typedef void (*driver_entry_fn)(void *arg, const struct driver_entry *entry);
 typedef void (*driver_user_fn)(void *arg, const struct driver_user *user);
+typedef void (*driver_row_fn)(void *arg, const struct driver_row *row);
 typedef void (*driver_topic_fn)(void *arg, struct slice topic, uint64_t expiry_ms);
 /* Returns whether it counts toward the page's limits (an expired one need not). */
 typedef bool (*driver_retained_fn)(void *arg, struct slice topic, struct slice record);
@@ -100,6 +102,10 @@ struct driver_ops {
     enum err (*user_get)(struct driver *driver, struct slice name, driver_user_fn fn, void *arg);
     enum err (*user_page)(struct driver *driver, struct slice after, size_t max_count,
                           driver_user_fn fn, void *arg, bool *more);
+    enum err (*row_get)(struct driver *driver, uint8_t kind, struct slice name, driver_row_fn fn,
+                        void *arg);
+    enum err (*row_page)(struct driver *driver, uint8_t kind, struct slice after, size_t max_count,
+                         driver_row_fn fn, void *arg, bool *more);
     enum err (*totals)(struct driver *driver, struct driver_totals *out);
 };
 
@@ -180,6 +186,21 @@ driver_user_page(struct driver *driver, struct slice after, size_t max_count, dr
                  void *arg, bool *more)
 {
     return driver->ops->user_page(driver, after, max_count, fn, arg, more);
+}
+
+/* ERR_NOT_FOUND: no such row; fn is then not called. */
+ERR_MUST_USE static inline enum err
+driver_row_get(struct driver *driver, uint8_t kind, struct slice name, driver_row_fn fn, void *arg)
+{
+    return driver->ops->row_get(driver, kind, name, fn, arg);
+}
+
+/* Rows of one kind, in the order of their names, as driver_user_page. */
+ERR_MUST_USE static inline enum err
+driver_row_page(struct driver *driver, uint8_t kind, struct slice after, size_t max_count,
+                driver_row_fn fn, void *arg, bool *more)
+{
+    return driver->ops->row_page(driver, kind, after, max_count, fn, arg, more);
 }
 
 ERR_MUST_USE static inline enum err

@@ -180,6 +180,8 @@ apply_op(struct driver_lmdb *d, const struct batch_op *op)
         return driver_lmdb_retained_apply(d, op);
     case BATCH_USER_PUT:
     case BATCH_USER_DELETE:
+    case BATCH_ROW_PUT:
+    case BATCH_ROW_DELETE:
         return driver_lmdb_people_apply(d, op);
     default:
         return driver_lmdb_sessions_apply(d, op);

@@ -28,6 +28,7 @@ enum driver_lmdb_table {
     LMDB_RETAINED,
     LMDB_EXPIRY,
     LMDB_USERS,
+    LMDB_ROWS,
     LMDB_TABLES
 };
 
@@ -123,5 +124,9 @@ enum err driver_lmdb_user_get(struct driver *driver, struct slice name, driver_u
                               void *arg);
 enum err driver_lmdb_user_page(struct driver *driver, struct slice after, size_t max_count,
                                driver_user_fn fn, void *arg, bool *more);
+enum err driver_lmdb_row_get(struct driver *driver, uint8_t kind, struct slice name,
+                             driver_row_fn fn, void *arg);
+enum err driver_lmdb_row_page(struct driver *driver, uint8_t kind, struct slice after,
+                              size_t max_count, driver_row_fn fn, void *arg, bool *more);
 
 #endif

@@ -20,13 +20,21 @@
 #define READERS_MAX    256u
 
 static const char *const table_names[LMDB_TABLES] = {
-    [LMDB_ABOUT] = "about",           [LMDB_META] = "meta",
-    [LMDB_SESSIONS] = "sessions",     [LMDB_SUBSCRIPTIONS] = "subscriptions",
-    [LMDB_QUEUE] = "queue",           [LMDB_BODIES] = "bodies",
-    [LMDB_REFERENCES] = "references", [LMDB_INBOUND] = "inbound",
-    [LMDB_WILLS] = "wills",           [LMDB_OUTBOX] = "outbox",
-    [LMDB_TOKENS] = "tokens",         [LMDB_RETAINED] = "retained",
-    [LMDB_EXPIRY] = "expiry",         [LMDB_USERS] = "users",
+    [LMDB_ABOUT] = "about",
+    [LMDB_META] = "meta",
+    [LMDB_SESSIONS] = "sessions",
+    [LMDB_SUBSCRIPTIONS] = "subscriptions",
+    [LMDB_QUEUE] = "queue",
+    [LMDB_BODIES] = "bodies",
+    [LMDB_REFERENCES] = "references",
+    [LMDB_INBOUND] = "inbound",
+    [LMDB_WILLS] = "wills",
+    [LMDB_OUTBOX] = "outbox",
+    [LMDB_TOKENS] = "tokens",
+    [LMDB_RETAINED] = "retained",
+    [LMDB_EXPIRY] = "expiry",
+    [LMDB_USERS] = "users",
+    [LMDB_ROWS] = "rows",
 };
 
 static void
@@ -51,6 +59,8 @@ static const struct driver_ops ops = {
     .retained_expired = driver_lmdb_retained_expired,
     .user_get = driver_lmdb_user_get,
     .user_page = driver_lmdb_user_page,
+    .row_get = driver_lmdb_row_get,
+    .row_page = driver_lmdb_row_page,
     .totals = driver_lmdb_totals,
 };
 

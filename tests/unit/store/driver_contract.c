@@ -144,7 +144,53 @@ driver_contract_dump_user(void *arg, const struct driver_user *user)
     put_slice(arg, user->password);
     buf_append_cstr(arg, ",");
     put_slice(arg, user->roles);
+    if (user->rules.len != 0)
+        buf_append_cstr(arg, ",");
+    put_slice(arg, user->rules);
     buf_printf(arg, " %llu\n", (unsigned long long)user->changed_ms);
+}
+
+void
+driver_contract_dump_row(void *arg, const struct driver_row *row)
+{
+    buf_printf(arg, "row %u ", row->kind);
+    put_slice(arg, row->name);
+    buf_append_cstr(arg, ",");
+    put_slice(arg, row->value);
+    buf_printf(arg, " %llu\n", (unsigned long long)row->time_ms);
+}
+
+struct row_page {
+    struct buf *out;
+    struct buf last; /* name */
+};
+
+static void
+dump_page_row(void *arg, const struct driver_row *row)
+{
+    struct row_page *rows = arg;
+    driver_contract_dump_row(rows->out, row);
+    buf_reset(&rows->last);
+    buf_append_slice(&rows->last, row->name);
+}
+
+void
+driver_contract_dump_rows(struct driver *driver, uint8_t kind, size_t page, struct buf *out)
+{
+    struct row_page rows = {.out = out};
+    struct buf after;
+    bool more = true;
+    buf_init(&rows.last, 1 << 17);
+    buf_init(&after, 1 << 17);
+    while (more) {
+        buf_reset(&after);
+        buf_append_slice(&after, buf_slice(&rows.last));
+        CU_ASSERT_EQUAL_FATAL(
+            driver_row_page(driver, kind, buf_slice(&after), page, dump_page_row, &rows, &more),
+            OK);
+    }
+    buf_fini(&rows.last);
+    buf_fini(&after);
 }
 
 void
@@ -196,6 +242,7 @@ driver_contract_dump(struct driver *driver, struct buf *out)
 {
     struct driver_totals totals;
     uint64_t number;
+    uint8_t kind;
     bool more;
     buf_reset(out);
     CU_ASSERT_EQUAL_FATAL(driver_load(driver, &dump_visitor, out), OK);
@@ -205,6 +252,8 @@ driver_contract_dump(struct driver *driver, struct buf *out)
     dump_retained_filter(driver, "$SYS/#", 100, out);
     CU_ASSERT_EQUAL_FATAL(
         driver_user_page(driver, text(""), 1000, driver_contract_dump_user, out, &more), OK);
+    for (kind = DRIVER_ROW_ROLE; kind <= DRIVER_ROW_AUDIT; kind++)
+        driver_contract_dump_rows(driver, kind, 100, out);
     CU_ASSERT_EQUAL_FATAL(driver_totals(driver, &totals), OK);
     buf_printf(out, "totals %llu %llu %llu\n", (unsigned long long)totals.retained_count,
                (unsigned long long)totals.retained_bytes, (unsigned long long)totals.user_count);

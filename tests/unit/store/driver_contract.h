@@ -34,6 +34,9 @@ void driver_contract_dump(struct driver *driver, struct buf *out);
     X(a_batch_that_fails_at_any_step_changes_nothing)                                              \
     X(texts_and_records_of_any_length_come_back)                                                   \
     X(users_are_listed_in_pages)                                                                   \
+    X(rows_of_a_kind_are_apart)                                                                    \
+    X(rows_are_listed_in_pages)                                                                    \
+    X(long_rows_come_back)                                                                         \
     X(retained_lookup_agrees_with_the_matching_rules)                                              \
     X(retained_pages_go_on_where_they_ended)                                                       \
     X(wildcards_first_do_not_show_dollar_topics)                                                   \

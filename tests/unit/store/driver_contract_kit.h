@@ -50,6 +50,9 @@ subscription(struct batch *batch, uint64_t number, const char *filter)
 /* One line of text each; arg: struct buf. */
 void driver_contract_dump_entry(void *arg, const struct driver_entry *entry);
 void driver_contract_dump_user(void *arg, const struct driver_user *user);
+void driver_contract_dump_row(void *arg, const struct driver_row *row);
+/* All rows of the kind as text, read in pages of `page` rows. */
+void driver_contract_dump_rows(struct driver *driver, uint8_t kind, size_t page, struct buf *out);
 /* The queue of one session as text, read in pages of `page` entries. */
 void driver_contract_dump_entries(struct driver *driver, uint64_t number, size_t page,
                                   struct buf *out);

@@ -44,7 +44,10 @@ add_all(struct batch *batch)
     batch_outbox_append(batch, 77, parts, 2);
     batch_token_set_put(batch, 0xffffffffffffffffu, text("set"));
     batch_retained_put(batch, text("a/b"), 500, &record, 1);
-    batch_user_put(batch, &(struct driver_user){text("ann"), text("hash"), text("r1,r2"), 42});
+    batch_user_put(batch, &(struct driver_user){text("ann"), text("hash"), text("r1,r2"), 42,
+                                                text("allow all #")});
+    batch_row_put(batch, &(struct driver_row){DRIVER_ROW_ROLE, text("r1"), text("a role"), 43});
+    batch_row_put(batch, &(struct driver_row){DRIVER_ROW_AUDIT, text("r1"), text(""), 44});
 }
 
 #define ALL                                                                                        \
@@ -65,7 +68,9 @@ add_all(struct batch *batch)
     "entry 2 flags=1 ids= alone\n"                                                                 \
     "entry 1 flags=2 ids= message\n"                                                               \
     "retained a/b kept\n"                                                                          \
-    "user ann,hash,r1,r2 42\n"                                                                     \
+    "user ann,hash,r1,r2,allow all # 42\n"                                                         \
+    "row 1 r1,a role 43\n"                                                                         \
+    "row 4 r1, 44\n"                                                                               \
     "totals 1 4 1\n"
 
 void
@@ -124,6 +129,8 @@ driver_contract_a_put_replaces_and_a_delete_of_nothing_is_fine(void)
         batch_token_set_delete(&f.batch, 0xffffffffffffffffu);
         batch_retained_delete(&f.batch, text("a/b"));
         batch_user_delete(&f.batch, text("ann"));
+        batch_row_delete(&f.batch, DRIVER_ROW_ROLE, text("r1"));
+        batch_row_delete(&f.batch, DRIVER_ROW_AUDIT, text("r1"));
         driver_contract_apply(f.driver, &f.batch);
         EXPECT(f.driver, "meta boot 3\ntotals 0 0 0\n");
     }
@@ -178,11 +185,12 @@ driver_contract_later_changes_of_a_batch_see_earlier_ones(void)
     batch_queue_remove(&f.batch, 2, 1);
     batch_outbox_remove(&f.batch, 77);
     batch_user_delete(&f.batch, text("ann"));
+    batch_row_delete(&f.batch, DRIVER_ROW_ROLE, text("r1"));
     driver_contract_apply(f.driver, &f.batch);
     EXPECT(f.driver, "meta boot 3\nsession 1 0 0 0 0 0 0 0 0 0 again,,\n"
                      "session 2 0 0 0 0 0 0 0 0 0 other,,\nsubscription 2 0 0 0 0 0 b\n"
                      "inbound 2 1 0\nwill 2 0 \ntokens 18446744073709551615 set\n"
-                     "retained a/b new\ntotals 1 3 0\n");
+                     "retained a/b new\nrow 4 r1, 44\ntotals 1 3 0\n");
     driver_contract_end(&f);
 }
 
@@ -378,43 +386,5 @@ driver_contract_texts_and_records_of_any_length_come_back(void)
     mem_free(b);
     mem_free(extra);
     mem_free(record);
-    driver_contract_end(&f);
-}
-
-/* ---- people ---- */
-
-static void
-last_user(void *arg, const struct driver_user *user)
-{
-    char *last = arg;
-    CU_ASSERT(strlen(last) == 0 || slice_compare(slice_cstr(last), user->name) < 0);
-    snprintf(last, 32, "%.*s", (int)user->name.len, (const char *)user->name.data);
-}
-
-void
-driver_contract_users_are_listed_in_pages(void)
-{
-    struct fixture f = driver_contract_begin();
-    char name[32], last[32];
-    int i;
-    size_t page;
-    for (i = 0; i < 100; i++) {
-        snprintf(name, sizeof(name), "user/%03d", (i * 37) % 100);
-        batch_user_put(&f.batch, &(struct driver_user){.name = text(name), .changed_ms = 1});
-    }
-    driver_contract_apply(f.driver, &f.batch);
-    for (page = 1; page <= 101; page += 10) {
-        bool more = true;
-        size_t pages = 0;
-        last[0] = '\0';
-        while (more) {
-            memcpy(name, last, sizeof(name));
-            CU_ASSERT_EQUAL_FATAL(
-                driver_user_page(f.driver, text(name), page, last_user, last, &more), OK);
-            pages++;
-        }
-        CU_ASSERT_EQUAL(pages, (100 + page - 1) / page);
-        CU_ASSERT_STRING_EQUAL(last, "user/099");
-    }
     driver_contract_end(&f);
 }

@@ -2,6 +2,7 @@
 /* The embedded driver: the contract that all drivers keep, what only a directory with files can do,
  * and how fast groups are committed. Full disks and kills: driver_lmdb_disk_test.c. */
 #include "common/clock.h"
+#include "tests/unit/store/driver_contract_kit.h"
 #include "tests/unit/store/driver_lmdb_kit.h"
 
 static void
@@ -111,28 +112,54 @@ an_unusable_directory_is_an_error_that_says_so(void)
     wipe(data_dir);
 }
 
+/* Writes a row past the driver. */
+static void
+put_row_into(const char *table, const char *name, const uint8_t *bytes, size_t len)
+{
+    MDB_val key = {strlen(name), (void *)(uintptr_t)name};
+    MDB_val value = {len, (void *)(uintptr_t)bytes};
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    CU_ASSERT_EQUAL_FATAL(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, 20);
+    CU_ASSERT_EQUAL_FATAL(mdb_env_open(env, data_dir, 0, 0600), 0);
+    CU_ASSERT_EQUAL_FATAL(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    CU_ASSERT_EQUAL_FATAL(mdb_dbi_open(txn, table, 0, &dbi), 0);
+    CU_ASSERT_EQUAL(mdb_put(txn, dbi, &key, &value, 0), 0);
+    CU_ASSERT_EQUAL(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
 static void
 data_of_another_layout_is_refused(void)
 {
     char why[DRIVER_REASON_SIZE];
     struct driver *driver = open_driver(true);
-    uint8_t version[8] = {0, 0, 0, 0, 0, 0, 0, 99};
-    MDB_val key = {6, (void *)(uintptr_t) "schema"};
-    MDB_val value = {8, version};
-    MDB_env *env;
-    MDB_txn *txn;
-    MDB_dbi dbi;
+    static const uint8_t version[8] = {0, 0, 0, 0, 0, 0, 0, 99};
     driver_close(driver);
-    CU_ASSERT_EQUAL_FATAL(mdb_env_create(&env), 0);
-    mdb_env_set_maxdbs(env, 20);
-    CU_ASSERT_EQUAL_FATAL(mdb_env_open(env, data_dir, 0, 0600), 0);
-    CU_ASSERT_EQUAL_FATAL(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    CU_ASSERT_EQUAL_FATAL(mdb_dbi_open(txn, "about", 0, &dbi), 0);
-    CU_ASSERT_EQUAL(mdb_put(txn, dbi, &key, &value, 0), 0);
-    CU_ASSERT_EQUAL(mdb_txn_commit(txn), 0);
-    mdb_env_close(env);
+    put_row_into("about", "schema", version, sizeof(version));
     CU_ASSERT_EQUAL(try_open(0, why, &driver), ERR_VERSION);
     CU_ASSERT_PTR_NOT_NULL(strstr(why, "99"));
+}
+
+/* A user as stores wrote it before users had rules. */
+static void
+a_user_from_before_rules_is_read(void)
+{
+    static const uint8_t row[] = {0,   0,   0,   0, 0, 0,   0, 9, 0,  3,
+                                  'a', 'n', 'n', 0, 1, 'h', 0, 1, 'r'};
+    struct driver *driver = open_driver(true);
+    struct buf got;
+    buf_init(&got, 1000);
+    driver_close(driver);
+    put_row_into("users", "ann", row, sizeof(row));
+    driver = open_driver(false);
+    CU_ASSERT_EQUAL(driver_user_get(driver, slice_cstr("ann"), driver_contract_dump_user, &got),
+                    OK);
+    CU_ASSERT(slice_equal_cstr(buf_slice(&got), "user ann,h,r 9\n"));
+    buf_fini(&got);
+    driver_close(driver);
 }
 
 /* ---- measured ---- */
@@ -194,6 +221,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(a_second_store_on_the_directory_is_refused_by_name),
     CUNIT_CASE(an_unusable_directory_is_an_error_that_says_so),
     CUNIT_CASE(data_of_another_layout_is_refused),
+    CUNIT_CASE(a_user_from_before_rules_is_read),
     CUNIT_CASE(group_commit_throughput_is_printed),
 };
 
