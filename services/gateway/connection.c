@@ -17,6 +17,7 @@
 #include "services/gateway/alias_out.h"
 #include "services/gateway/auth.h"
 #include "services/gateway/connection_input.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
 #include "services/gateway/worker_state.h"
@@ -86,6 +87,7 @@ connection_open(struct worker *worker, int fd, const struct transport *transport
     worker->counts.accepted++;
     if (worker->hold > 1)
         connection->pause |= PAUSE_HOLD;
+    connection_limits_open(connection);
     connection_arm(connection);
     update_events(connection);
     return connection;
@@ -138,8 +140,8 @@ connection_session(struct connection *connection)
 {
     if (connection->session == NULL) {
         const struct worker_options *options = &connection->worker->options;
-        connection->session =
-            session_new(connection->receive_maximum, options->max_queued, options->max_output);
+        connection->session = session_new(connection->receive_maximum, options->max_queued,
+                                          options->max_queued_bytes);
     }
     return connection->session;
 }
@@ -299,6 +301,7 @@ connection_free(struct connection *connection)
     if (connection->wanted != 0)
         event_del(&connection->event);
     wheel_cancel(&worker->wheel, &connection->timer);
+    connection_limits_close(connection);
     session_free(connection->session);
     retained_fetch_free_all(connection, connection->retained);
     session_opened_free(connection->opened);
@@ -382,7 +385,7 @@ connection_on_timer(struct connection *connection)
         break;
     case CONNECTION_OPEN:
         /* A client that we do not read cannot show that it lives. [MQTT-3.1.2-22] */
-        if (connection->pause & (PAUSE_HOLD | PAUSE_SUBACK))
+        if (connection->pause & (PAUSE_HOLD | PAUSE_SUBACK | PAUSE_RATE))
             connection->active_ms = loop_now_ms(worker->loop);
         if (connection->active_ms + connection->keep_alive_s * UINT64_C(1500) >
             loop_now_ms(worker->loop)) {

@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 struct worker;
+struct connection_limits;
 struct alias_out;
 struct auth;
 struct identity;
@@ -63,7 +64,8 @@ enum { /* reasons not to read */
        PAUSE_HOLD = 1 << 0,
        PAUSE_OPENING = 1 << 1,
        PAUSE_OUTPUT = 1 << 2, /* it does not read what we send */
-       PAUSE_SUBACK = 1 << 3  /* too many SUBSCRIBEs wait for their answers */
+       PAUSE_SUBACK = 1 << 3, /* too many SUBSCRIBEs wait for their answers */
+       PAUSE_RATE = 1 << 4    /* it sends more than it may: connection_limits.c */
 };
 
 /* Bytes of a packet that is not complete yet. */
@@ -87,11 +89,12 @@ struct connection {
     struct session *session; /* NULL until needed */
     struct subscription *subscriptions;
     struct identity *identity;
-    struct session_opened *opened;   /* the store's welcome, while its filters are on their way */
-    struct auth *auth;               /* NULL: no authentication method was agreed */
-    struct alias_out *aliases;       /* towards the client; NULL: it allows none */
-    struct suback *subacks;          /* SUBSCRIBEs and UNSUBSCRIBEs not answered yet */
-    struct retained_fetch *retained; /* filters whose retained messages are to be sent */
+    struct session_opened *opened;    /* the store's welcome, while its filters are on their way */
+    struct connection_limits *limits; /* NULL: it may be read as fast as it comes */
+    struct auth *auth;                /* NULL: no authentication method was agreed */
+    struct alias_out *aliases;        /* towards the client; NULL: it allows none */
+    struct suback *subacks;           /* SUBSCRIBEs and UNSUBSCRIBEs not answered yet */
+    struct retained_fetch *retained;  /* filters whose retained messages are to be sent */
     struct retained_seen *retained_seen; /* NULL: none are to be sent (on_retained.c) */
     uint64_t session_number, epoch;
     uint64_t active_ms;  /* when it last spoke */

@@ -11,6 +11,7 @@
 
 #include "common/mem.h"
 #include "proto/mqtt_decode.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/worker_state.h"
 
@@ -39,6 +40,11 @@ parse(struct connection *connection, const uint8_t *data, size_t len, size_t *ne
             connection_fail(connection,
                             err == ERR_TOO_LARGE ? MQTT_PACKET_TOO_LARGE : MQTT_MALFORMED_PACKET);
             return len;
+        }
+        if (connection->limits != NULL && frame.type == MQTT_PUBLISH &&
+            !connection_limits_take_message(connection)) {
+            *need = 0;
+            return used;
         }
         connection->worker->counts.packets_in++;
         desk_packet(connection, &frame);
@@ -122,7 +128,12 @@ read_short(struct connection *connection)
         held = connection->input->len;
         memcpy(buffer, connection->input->bytes, held);
     }
-    ssize_t n = connection->transport->read(connection, buffer + held, WORKER_READ_SIZE - held);
+    size_t room = WORKER_READ_SIZE - held;
+    if (connection->limits != NULL) {
+        size_t most = connection_limits_read_size(connection);
+        room = most < room ? most : room;
+    }
+    ssize_t n = connection->transport->read(connection, buffer + held, room);
     if (n > 0) {
         size_t need;
         size_t len = held + (size_t)n;
@@ -164,6 +175,8 @@ connection_input_read(struct connection *connection)
         if (n > 0) {
             worker->counts.bytes_in += (uint64_t)n;
             connection->active_ms = loop_now_ms(worker->loop);
+            if (connection->limits != NULL && connection->state < CONNECTION_DYING)
+                connection_limits_read(connection, (size_t)n);
         }
         if (connection->transport->has_input == NULL ||
             !connection->transport->has_input(connection))
@@ -174,9 +187,15 @@ connection_input_read(struct connection *connection)
 }
 
 void
+connection_input_resume(struct connection *connection)
+{
+    if (connection->input != NULL)
+        parse_input(connection);
+}
+
+void
 connection_resume(struct connection *connection)
 {
     connection_pause(connection, PAUSE_OPENING, false);
-    if (connection->input != NULL)
-        parse_input(connection);
+    connection_input_resume(connection);
 }

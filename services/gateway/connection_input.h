@@ -11,4 +11,7 @@ struct connection;
 /* The descriptor is readable. May free the connection if it only lingers. */
 void connection_input_read(struct connection *connection);
 
+/* Works on whole packets that were kept, as far as they may be worked on now. */
+void connection_input_resume(struct connection *connection);
+
 #endif

@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "proto/mqtt_encode.h"
 #include "services/gateway/alias_out.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/worker_state.h"
 
@@ -194,12 +195,41 @@ deliver_encode(struct connection *connection, struct publication *publication, u
 }
 
 static void
-count_result(struct worker *worker, enum deliver_result result)
+count_result(struct connection *connection, enum deliver_result result)
 {
-    if (result == DELIVER_TOO_LARGE)
-        worker->counts.dropped_size++;
-    else if (result == DELIVER_EXPIRED)
-        worker->counts.dropped_expired++;
+    if (result != DELIVER_SENT)
+        connection_dropped(connection, result == DELIVER_EXPIRED ? DROP_EXPIRED : DROP_SIZE);
+}
+
+/* The oldest goes, until the new one fits. */
+static void
+make_room(struct connection *connection, const struct message *message)
+{
+    struct session *session = connection->session;
+    struct session_queued oldest;
+    while (!session_queue_has_room(session, message) && session_queue_pop(session, &oldest)) {
+        if (oldest.handout != NULL)
+            desk_shared_sent(connection, oldest.handout, DELIVER_TOO_LARGE, 0, oldest.qos);
+        else
+            connection_dropped(connection, DROP_QUEUE);
+        oldest.handout = NULL;
+        session_queued_free(&oldest);
+    }
+}
+
+/* It waits for a place in flight, or for the socket. */
+static void
+queue_one(struct connection *connection, struct publication *publication, uint8_t qos, bool retain,
+          const uint32_t *identifiers, uint32_t count)
+{
+    struct message *message = message_ref(publication_message(publication));
+    if (connection->worker->options.drop_oldest &&
+        session_queue_could_take(connection->session, message))
+        make_room(connection, message);
+    if (session_queue_push(connection->session, message, qos, retain, identifiers, count) == OK)
+        return;
+    message_unref(message);
+    connection_dropped(connection, DROP_QUEUE);
 }
 
 /* From the template of its kind; only without identifiers and packet limit. */
@@ -249,17 +279,13 @@ send_one(struct connection *connection, struct publication *publication, uint8_t
     uint16_t id = 0;
     if (qos == 0) {
         if (connection->output.len > worker->options.max_output) {
-            worker->counts.dropped_slow++;
+            connection_dropped(connection, DROP_SLOW);
             return;
         }
     } else {
         session = connection_session(connection);
         if (!session_has_room(session) || connection->output.len > worker->options.max_output) {
-            struct message *message = message_ref(publication_message(publication));
-            if (session_queue_push(session, message, qos, retain, identifiers, count) != OK) {
-                message_unref(message);
-                worker->counts.dropped_queue++;
-            }
+            queue_one(connection, publication, qos, retain, identifiers, count);
             return;
         }
         id = session_take_id(session, qos);
@@ -271,7 +297,7 @@ send_one(struct connection *connection, struct publication *publication, uint8_t
     if (result != DELIVER_SENT) {
         if (id != 0)
             idmap_remove(&session->out, id);
-        count_result(worker, result);
+        count_result(connection, result);
     }
 }
 
@@ -312,7 +338,7 @@ deliver_waiting(struct connection *connection)
                            queued.identifiers != NULL ? queued.identifiers[0] : 0);
         if (result != DELIVER_SENT) {
             idmap_remove(&session->out, id);
-            count_result(connection->worker, result);
+            count_result(connection, result);
         }
         if (queued.handout != NULL)
             desk_shared_sent(connection, queued.handout, result, id, queued.qos);

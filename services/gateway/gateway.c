@@ -101,6 +101,10 @@ fill_options(const struct gateway_config *config, unsigned workers, struct worke
     options->max_packet_size = (uint32_t)config->max_packet_size;
     options->max_inflight = (uint32_t)config->max_inflight;
     options->max_queued = (uint32_t)config->max_queued;
+    options->max_queued_bytes = config->max_queued_bytes;
+    options->drop_oldest = config->queue_drop == GATEWAY_DROP_OLDEST;
+    options->client_messages = config->client_messages;
+    options->client_bytes = config->client_bytes;
     options->max_output = (uint32_t)config->max_output;
     options->receive_maximum = (uint32_t)config->receive_maximum;
     options->topic_alias_maximum = (uint32_t)config->topic_alias_maximum;

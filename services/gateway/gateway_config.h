@@ -11,6 +11,8 @@
 
 #include "common/conf.h"
 
+enum gateway_queue_drop { GATEWAY_DROP_NEWEST, GATEWAY_DROP_OLDEST };
+
 struct gateway_config {
     struct conf_common common;
 
@@ -31,6 +33,10 @@ struct gateway_config {
     uint64_t max_packet_size; /* bytes */
     uint64_t max_inflight;    /* outgoing QoS >= 1 messages in flight per client */
     uint64_t max_queued;      /* messages waiting per client without persistent session */
+    uint64_t max_queued_bytes;
+    unsigned queue_drop;      /* enum gateway_queue_drop */
+    uint64_t client_messages; /* PUBLISHes read per second and client; 0: any */
+    uint64_t client_bytes;    /* per second and client; 0: any */
     uint64_t max_output;      /* bytes */
     uint64_t receive_maximum; /* incoming QoS 2 messages in flight per client */
     uint64_t topic_alias_maximum;

@@ -6,6 +6,7 @@
  */
 #include "proto/feed_records.h"
 #include "proto/mqtt_decode.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 
 static void
@@ -168,10 +169,7 @@ deliver_sequence(struct connection *connection, uint64_t seq, uint8_t flags,
         id, delivery->identifiers, delivery->identifier_count);
     if (result == DELIVER_SENT)
         return;
-    if (result == DELIVER_EXPIRED)
-        connection->worker->counts.dropped_expired++;
-    else
-        connection->worker->counts.dropped_size++;
+    connection_dropped(connection, result == DELIVER_EXPIRED ? DROP_EXPIRED : DROP_SIZE);
     finish(connection, idmap_get(&session->out, id));
 }
 

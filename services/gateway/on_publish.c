@@ -13,6 +13,7 @@
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_properties.h"
 #include "proto/utf8.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/sys_values.h"
 
@@ -264,7 +265,7 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
         return;
     if (worker->options.check_payload_format && publish.properties.payload_format == 1 &&
         connection->version == MQTT_5_0 && !utf8_is_well_formed(publish.payload)) {
-        worker->counts.dropped_refused++;
+        connection_dropped(connection, DROP_REFUSED);
         if (publish.qos == 0) /* there is no other answer */
             connection_fail(connection, MQTT_PAYLOAD_FORMAT_INVALID);
         else
@@ -274,7 +275,7 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
     if (publish.topic.data[0] == '$' && (sys_values_is_topic(publish.topic) ||
                                          slice_has_prefix(publish.topic, slice_cstr("$share/")))) {
         /* The broker alone speaks there; "$share/..." is the name of a group, not a topic. */
-        worker->counts.dropped_refused++;
+        connection_dropped(connection, DROP_REFUSED);
         acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
         return;
     }

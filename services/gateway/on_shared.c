@@ -10,6 +10,7 @@
  */
 #include "common/mem.h"
 #include "proto/feed_records.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/handout.h"
 
@@ -118,7 +119,7 @@ give(const struct subscription *member, struct publication *publication, struct 
     if (result == DELIVER_TOO_LARGE)
         return false; /* another one may take larger packets */
     if (result == DELIVER_EXPIRED)
-        worker->counts.dropped_expired++;
+        connection_dropped(connection, DROP_EXPIRED);
     desk_shared_sent(connection, handout, result, id, qos);
     return true;
 }
@@ -163,7 +164,7 @@ desk_shared(struct worker *worker, uint32_t pick, struct handout *handout)
     if (qos > 0) {
         hand_back(worker, handout, any ? SHARED_FULL : 0);
     } else {
-        worker->counts.dropped_slow++;
+        worker->counts.dropped[DROP_SLOW]++;
         handout_free(handout);
     }
 }
@@ -183,7 +184,7 @@ desk_shared_end(struct connection *connection)
         if (queued.handout != NULL)
             hand_back(connection->worker, queued.handout, 0);
         else
-            connection->worker->counts.dropped_gone++;
+            connection_dropped(connection, DROP_GONE);
         queued.handout = NULL;
         session_queued_free(&queued);
     }

@@ -69,12 +69,24 @@ session_set_id(struct session *session, uint16_t id, uint64_t seq, uint8_t qos, 
         session->last_seq = seq;
 }
 
+bool
+session_queue_has_room(const struct session *session, const struct message *message)
+{
+    return session->queue_count < session->queue_max &&
+           message->len + QUEUED_COST <= session->queue_bytes_max - session->queue_bytes;
+}
+
+bool
+session_queue_could_take(const struct session *session, const struct message *message)
+{
+    return session->queue_max > 0 && message->len + QUEUED_COST <= session->queue_bytes_max;
+}
+
 enum err
 session_queue_push(struct session *session, struct message *message, uint8_t qos, bool retain,
                    const uint32_t *identifiers, uint32_t count)
 {
-    if (session->queue_count >= session->queue_max ||
-        message->len + QUEUED_COST > session->queue_bytes_max - session->queue_bytes)
+    if (!session_queue_has_room(session, message))
         return ERR_BUSY;
     if (session->queue_count == session->queue_size) {
         uint32_t size = session->queue_size == 0 ? 16 : session->queue_size * 2;

@@ -77,6 +77,9 @@ uint16_t session_take_id(struct session *session, uint8_t qos);
  */
 void session_set_id(struct session *session, uint16_t id, uint64_t seq, uint8_t qos, bool rel);
 
+/* Whether one more message keeps within the limits; whether it would if the queue were empty. */
+bool session_queue_has_room(const struct session *session, const struct message *message);
+bool session_queue_could_take(const struct session *session, const struct message *message);
 /* Queues a message (takes the reference when OK; copies identifiers). ERR_BUSY: full. */
 ERR_MUST_USE enum err session_queue_push(struct session *session, struct message *message,
                                          uint8_t qos, bool retain, const uint32_t *identifiers,

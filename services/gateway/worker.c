@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/listener.h"
 #include "services/gateway/worker_state.h"
@@ -19,6 +20,7 @@
 #define MAILBOX_CAP 65536u
 #define TICK_MS     50u
 #define WHEEL_SLOTS 4096u
+#define WAKE_SLOTS  256u
 #define RETRY_MS    1u
 #define TICKET_MS   15000u /* the hub answers within 10 s; this is for the case that it does not */
 #define HOLD_POSTS  2048u  /* posts that wait for a full mailbox: publishers are not read */
@@ -32,6 +34,7 @@ worker_options_init(struct worker_options *options)
     *options = (struct worker_options){.max_packet_size = LIMITS_PACKET_DEFAULT,
                                        .max_inflight = 1024,
                                        .max_queued = 50000,
+                                       .max_queued_bytes = 8u << 20,
                                        .max_output = 8u << 20,
                                        .receive_maximum = 1024,
                                        .topic_alias_maximum = 16,
@@ -231,6 +234,21 @@ on_wheel(void *arg, struct wheel_node *node)
 }
 
 static void
+on_wake(void *arg, struct wheel_node *node)
+{
+    (void)arg;
+    connection_limits_wake(WHEEL_OWNER(node, struct connection_limits, wake));
+}
+
+static void
+on_drop(void *arg, const struct drops_line *line)
+{
+    (void)arg;
+    log_warn(line->event, LOG_STR("reason", line->label), LOG_STR("client", line->client),
+             LOG_U64("count", line->count), LOG_END);
+}
+
+static void
 drain_some(struct worker *worker)
 {
     uint64_t now = loop_now_ms(worker->loop);
@@ -257,6 +275,8 @@ on_tick(void *arg)
 {
     struct worker *worker = arg;
     wheel_advance(&worker->wheel, loop_now_ms(worker->loop), on_wheel, worker);
+    wheel_advance(&worker->wake_wheel, loop_now_ms(worker->loop), on_wake, worker);
+    drops_tick(worker->drops, loop_now_ms(worker->loop));
     if (worker->tickets != NULL)
         expire_tickets(worker);
     if (worker->is_draining)
@@ -315,6 +335,8 @@ worker_new(uint8_t index, const struct worker_options *options, struct metrics *
     buf_init(&worker->properties, SCRATCH_CAP);
     worker_counts_init(&worker->counts, metrics, index);
     wheel_init(&worker->wheel, TICK_MS, WHEEL_SLOTS, clock_monotonic_ms());
+    wheel_init(&worker->wake_wheel, TICK_MS, WAKE_SLOTS, clock_monotonic_ms());
+    worker->drops = drops_new(on_drop, worker);
     loop_on_turn(worker->loop, on_turn, worker);
     loop_timer_init(&worker->tick, worker->loop, on_tick, worker);
     loop_timer_init(&worker->retry, worker->loop, on_retry, worker);
@@ -355,6 +377,8 @@ worker_free(struct worker *worker)
     deliver_free(worker->deliver);
     output_pool_fini(&worker->pool);
     wheel_fini(&worker->wheel);
+    wheel_fini(&worker->wake_wheel);
+    drops_free(worker->drops);
     buf_fini(&worker->scratch);
     buf_fini(&worker->properties);
     mem_free(worker->slots);

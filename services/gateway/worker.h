@@ -26,6 +26,10 @@ struct worker_options {
     uint32_t max_packet_size;         /* bytes a client may send in one packet */
     uint32_t max_inflight;            /* QoS 1 and 2 messages unacknowledged per client */
     uint32_t max_queued;              /* messages waiting behind them */
+    size_t max_queued_bytes;          /* of them */
+    bool drop_oldest;                 /* of them, when a new one finds no room; else the new one */
+    uint64_t client_messages;         /* PUBLISHes read per second and client; 0: any */
+    uint64_t client_bytes;            /* bytes; 0: any */
     uint32_t max_output;              /* bytes waiting for a slow reader, per client */
     uint32_t receive_maximum;         /* what we tell a 5.0 client */
     uint32_t topic_alias_maximum;     /* aliases a 5.0 client may set */

@@ -7,8 +7,11 @@
 #define SERVICES_GATEWAY_WORKER_COUNTS_H
 
 #include "common/metrics.h"
+#include "services/gateway/drops.h"
 
 #include <stdint.h>
+
+#define DROPPED "messages not delivered"
 
 /* COUNT(field, name, label key, label value, help) */
 #define WORKER_COUNTS(COUNT)                                                                       \
@@ -18,13 +21,17 @@
     COUNT(sent[0], "messages_sent", "qos", "0", "PUBLISH packets to clients")                      \
     COUNT(sent[1], "messages_sent", "qos", "1", "PUBLISH packets to clients")                      \
     COUNT(sent[2], "messages_sent", "qos", "2", "PUBLISH packets to clients")                      \
-    COUNT(dropped_slow, "messages_dropped", "reason", "slow_reader", "messages not delivered")     \
-    COUNT(dropped_queue, "messages_dropped", "reason", "queue_full", "messages not delivered")     \
-    COUNT(dropped_size, "messages_dropped", "reason", "packet_too_large",                          \
-          "messages not delivered")                                                                \
-    COUNT(dropped_expired, "messages_dropped", "reason", "expired", "messages not delivered")      \
-    COUNT(dropped_refused, "messages_dropped", "reason", "refused", "messages not delivered")      \
-    COUNT(dropped_gone, "messages_dropped", "reason", "client_gone", "messages not delivered")     \
+    COUNT(dropped[DROP_SLOW], "messages_dropped", "reason", "slow_reader", DROPPED)                \
+    COUNT(dropped[DROP_QUEUE], "messages_dropped", "reason", "queue_full", DROPPED)                \
+    COUNT(dropped[DROP_SIZE], "messages_dropped", "reason", "packet_too_large", DROPPED)           \
+    COUNT(dropped[DROP_EXPIRED], "messages_dropped", "reason", "expired", DROPPED)                 \
+    COUNT(dropped[DROP_REFUSED], "messages_dropped", "reason", "refused", DROPPED)                 \
+    COUNT(dropped[DROP_GONE], "messages_dropped", "reason", "client_gone", DROPPED)                \
+    COUNT(dropped[DROP_MEMORY], "messages_dropped", "reason", "memory_full", DROPPED)              \
+    COUNT(dropped[DROP_MEMORY_CLOSED], "connections_closed_for_memory", NULL, NULL,                \
+          "connections closed because they held the most while memory was full")                   \
+    COUNT(dropped[DROP_THROTTLED], "reads_paused", "reason", "client_rate",                        \
+          "times that a client was not read for a while because it sent too much")                 \
     COUNT(bytes_in, "bytes_received", NULL, NULL, "bytes from clients")                            \
     COUNT(bytes_out, "bytes_sent", NULL, NULL, "bytes to clients")                                 \
     COUNT(packets_in, "packets_received", NULL, NULL, "MQTT packets from clients")                 \
@@ -45,12 +52,11 @@
     COUNT(shared_returned, "shared_returned", NULL, NULL,                                          \
           "messages for members of shared subscriptions that were handed back")
 
-#define WORKER_COUNTS_MAX 48
+#define WORKER_COUNTS_MAX 64
 
 struct worker_counts {
     uint64_t received[3], sent[3];
-    uint64_t dropped_slow, dropped_queue, dropped_size, dropped_expired, dropped_refused,
-        dropped_gone;
+    uint64_t dropped[DROP_REASON_COUNT];
     uint64_t bytes_in, bytes_out, packets_in, packets_out;
     uint64_t accepted, opened, refused, closed, timed_out, failed, turned_away, shared_returned;
     uint64_t tls_done, tls_failed, ws_done, ws_refused, ws_failed;

@@ -14,6 +14,7 @@
 #include "common/wheel.h"
 #include "services/gateway/connection.h"
 #include "services/gateway/deliver.h"
+#include "services/gateway/drops.h"
 #include "services/gateway/pace.h"
 #include "services/gateway/post_body.h"
 #include "services/gateway/post_box.h"
@@ -82,7 +83,9 @@ struct worker {
     struct client_routes *routes;
     struct deliver *deliver;
     struct output_pool pool;
-    struct wheel wheel;
+    struct wheel wheel;      /* connection_on_timer */
+    struct wheel wake_wheel; /* connection_limits_wake */
+    struct drops *drops;
     struct loop_timer tick, retry;
     struct worker_slot *slots;
     uint32_t slot_count, slot_size, free_slot; /* free_slot: index + 1, 0: none */
