@@ -109,8 +109,16 @@ enum feed_record {
     /* u64 conn, u64 session, u64 epoch, u8 reason: this connection no longer
      * owns its session: DISCONNECT with the reason (5.0) and close. */
     FEED_SESSION_KICK = 52,
-    /* user name: forget what was remembered about this user. */
-    FEED_USER_CHANGED = 53
+    /* user name: forget what was remembered about this user, ask again what it may do. */
+    FEED_USER_CHANGED = 53,
+    /* Empty: the roles and bans that follow up to FEED_ACCESS_END are all there are. At the begin
+     * of a session. */
+    FEED_ACCESS_RESET = 54,
+    FEED_ACCESS_END = 55,
+    /* u8 there (0: it is gone), u16 length, name, rules (text, access_rules.h) */
+    FEED_ROLE = 56,
+    /* u8 there (0: it is gone), protobuf Ban (gone: the name at least) */
+    FEED_BAN = 57
 };
 
 enum {
@@ -175,7 +183,24 @@ enum call_method {
     CALL_USER_DELETE = 112,
     CALL_USER_LIST = 113,
     CALL_USER_STATUS = 114,
-    CALL_USER_VERIFY = 115
+    CALL_USER_VERIFY = 115,
+    /* access.proto */
+    CALL_SIGN_IN = 116,
+    CALL_ROLE_LIST = 117,
+    CALL_ROLE_GET = 118,
+    CALL_ROLE_PUT = 119,
+    CALL_ROLE_DELETE = 120,
+    CALL_BAN_LIST = 121,
+    CALL_BAN_GET = 122,
+    CALL_BAN_PUT = 123,
+    CALL_BAN_DELETE = 124,
+    CALL_KEY_LIST = 125,
+    CALL_KEY_GET = 126,
+    CALL_KEY_PUT = 127,
+    CALL_KEY_DELETE = 128,
+    CALL_KEY_VERIFY = 129,
+    CALL_AUDIT_APPEND = 130,
+    CALL_AUDIT_LIST = 131
 };
 
 /*
