@@ -31,6 +31,8 @@ domain_of(enum batch_kind kind)
     switch (kind) {
     case BATCH_USER_PUT:
     case BATCH_USER_DELETE:
+    case BATCH_ROW_PUT:
+    case BATCH_ROW_DELETE:
         return DRIVER_PEOPLE;
     case BATCH_RETAINED_PUT:
     case BATCH_RETAINED_DELETE:
@@ -48,7 +50,8 @@ driver_domains_can(const struct driver *driver, enum driver_domain domain)
         return false;
     switch (domain) {
     case DRIVER_PEOPLE:
-        return ops->user_get != NULL && ops->user_page != NULL;
+        return ops->user_get != NULL && ops->user_page != NULL && ops->row_get != NULL &&
+               ops->row_page != NULL;
     case DRIVER_RETAINED:
         return ops->retained_page != NULL && ops->retained_expired != NULL;
     default:
@@ -162,6 +165,20 @@ domains_user_page(struct driver *driver, struct slice after, size_t max_count, d
                             more);
 }
 
+static enum err
+domains_row_get(struct driver *driver, uint8_t kind, struct slice name, driver_row_fn fn, void *arg)
+{
+    return driver_row_get(domains_of(driver)->parts[DRIVER_PEOPLE], kind, name, fn, arg);
+}
+
+static enum err
+domains_row_page(struct driver *driver, uint8_t kind, struct slice after, size_t max_count,
+                 driver_row_fn fn, void *arg, bool *more)
+{
+    return driver_row_page(domains_of(driver)->parts[DRIVER_PEOPLE], kind, after, max_count, fn,
+                           arg, more);
+}
+
 /* Bytes of the medium are those of the sessions' driver: that is where a full one hurts first. */
 static enum err
 domains_totals(struct driver *driver, struct driver_totals *out)
@@ -211,6 +228,8 @@ driver_domains_new(struct driver *const parts[DRIVER_DOMAIN_COUNT])
         .retained_expired = domains_retained_expired,
         .user_get = domains_user_get,
         .user_page = domains_user_page,
+        .row_get = domains_row_get,
+        .row_page = domains_row_page,
         .totals = domains_totals,
     };
     struct domains *d;
