@@ -86,8 +86,9 @@ DRIVER_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/store/driver_*_test.
 $(DRIVER_TESTS): LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
 $(DRIVER_TESTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
 # Rooms of a service that read strangers' bytes; libcommon comes behind them once more.
-build/fuzz/tests/fuzz/websocket_fuzz: LIBS_base := build/fuzz/libcommon.a $(LIBS_base)
-build/fuzz/tests/fuzz/websocket_fuzz: build/fuzz/services/gateway/websocket.o build/fuzz/services/gateway/websocket_upgrade.o
+$(addprefix build/fuzz/tests/fuzz/,websocket_fuzz proxy_header_fuzz): LIBS_base := build/fuzz/libcommon.a $(LIBS_base)
+build/fuzz/tests/fuzz/websocket_fuzz: $(addprefix build/fuzz/services/gateway/,websocket.o websocket_upgrade.o)
+build/fuzz/tests/fuzz/proxy_header_fuzz: build/fuzz/services/gateway/proxy_header.o
 build/fuzz/tests/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libproto.a build/fuzz/libcommon.a
 	$(Q)clang $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_base)
 # Test programs over other people's client libraries.

@@ -2,7 +2,6 @@
 /* See connection.h: life and output. Input is in connection_input.c. */
 #include "services/gateway/connection.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -68,7 +67,8 @@ take_slot(struct worker *worker)
 }
 
 struct connection *
-connection_open(struct worker *worker, int fd, const struct transport *transport, void *state)
+connection_open(struct worker *worker, int fd, enum listener_kind listener,
+                const struct address *address)
 {
     if (worker->open_count >= worker->options.max_connections)
         return NULL;
@@ -79,12 +79,14 @@ connection_open(struct worker *worker, int fd, const struct transport *transport
     connection->handle =
         (uint64_t)worker->index << 56 | (uint64_t)worker->slots[slot].generation << 32 | slot;
     connection->fd = fd;
-    connection->transport = transport;
-    connection->transport_state = state;
+    connection->listener = (uint8_t)listener;
+    connection->address = *address;
+    connection->transport =
+        worker->options.listeners[listener].proxy ? &transport_proxy : listener_transport(listener);
     connection->version = MQTT_3_1_1;
     connection->active_ms = loop_now_ms(worker->loop);
     worker->open_count++;
-    worker->counts.accepted++;
+    worker->counts.accepted[listener]++;
     if (worker->hold > 1)
         connection->pause |= PAUSE_HOLD;
     connection_limits_open(connection);
@@ -309,6 +311,7 @@ connection_free(struct connection *connection)
     alias_out_free(connection->aliases);
     auth_free(connection->auth);
     mem_free(connection->input);
+    mem_free(connection->proxy_user);
     output_clear(&connection->output, &worker->pool);
     if (connection->transport->fini != NULL)
         connection->transport->fini(connection);
@@ -373,7 +376,7 @@ connection_on_timer(struct connection *connection)
     struct worker *worker = connection->worker;
     switch (connection->state) {
     case CONNECTION_NEW:
-        worker->counts.timed_out++;
+        worker->counts.connect_timed_out++;
         connection_close(connection);
         break;
     case CONNECTION_OPENING:
@@ -403,26 +406,15 @@ connection_on_timer(struct connection *connection)
     }
 }
 
-void
-connection_address(const struct connection *connection, char *out, size_t cap)
+bool
+connection_user(const struct connection *connection, char *name, struct slice *out)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {.any.sa_family = AF_UNSPEC};
-    socklen_t len = sizeof(address);
-    char text[INET6_ADDRSTRLEN] = "";
-    out[0] = '\0';
-    if (getpeername(connection->fd, &address.any, &len) != 0)
-        return;
-    if (address.any.sa_family == AF_INET) {
-        inet_ntop(AF_INET, &address.v4.sin_addr, text, sizeof(text));
-        (void)str_format(out, cap, "%s:%u", text, ntohs(address.v4.sin_port));
-    } else if (address.any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &address.v6.sin6_addr, text, sizeof(text));
-        (void)str_format(out, cap, "[%s]:%u", text, ntohs(address.v6.sin6_port));
+    if (connection->proxy_user != NULL) {
+        *out = slice_cstr(connection->proxy_user);
+        return true;
     }
+    return connection->transport->user != NULL &&
+           connection->transport->user(connection, name, out);
 }
 
 static void

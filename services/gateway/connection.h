@@ -18,9 +18,11 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "common/address.h"
 #include "common/wheel.h"
 #include "proto/mqtt_packet.h"
 #include "services/gateway/client_routes.h"
+#include "services/gateway/listener.h"
 #include "services/gateway/output.h"
 #include "services/gateway/session.h"
 #include "services/gateway/transport.h"
@@ -96,6 +98,7 @@ struct connection {
     struct suback *subacks;           /* SUBSCRIBEs and UNSUBSCRIBEs not answered yet */
     struct retained_fetch *retained;  /* filters whose retained messages are to be sent */
     struct retained_seen *retained_seen; /* NULL: none are to be sent (on_retained.c) */
+    char *proxy_user;                    /* that a proxy vouches for; NULL: none */
     uint64_t session_number, epoch;
     uint64_t active_ms;  /* when it last spoke */
     uint32_t max_packet; /* the client's Maximum Packet Size; 0: none */
@@ -103,6 +106,7 @@ struct connection {
     uint32_t restoring;                  /* filters that CONNACK waits for */
     uint32_t gather_stamp, gather_index; /* deliver.c */
     uint32_t expiry_s;                   /* valid with CONNECTION_HAS_EXPIRY */
+    struct address address;              /* the client's; settled before its first packet */
     int fd;
     uint16_t flags;
     uint16_t keep_alive_s;
@@ -112,12 +116,13 @@ struct connection {
     uint8_t pause;            /* PAUSE_* */
     uint8_t wanted;           /* what the event waits for now: EV_READ | EV_WRITE */
     uint8_t transport_wants;  /* EV_WRITE: the transport asks for it */
+    uint8_t listener;         /* enum listener_kind: which settings hold for it */
 };
 
-/* New, owning fd (non-blocking already). NULL when the worker has no room: fd stays the caller's.
- */
-struct connection *connection_open(struct worker *worker, int fd, const struct transport *transport,
-                                   void *state);
+/* New, owning fd (non-blocking already), which came through that listener from that address. NULL
+ * when the worker has no room: fd stays the caller's. */
+struct connection *connection_open(struct worker *worker, int fd, enum listener_kind listener,
+                                   const struct address *address);
 
 /* The connection of a handle while it is OPENING or OPEN; else NULL. */
 struct connection *connection_get(struct worker *worker, uint64_t handle);
@@ -162,7 +167,8 @@ void connection_resume(struct connection *connection);
 void connection_on_timer(struct connection *connection);
 /* Arms the timer for its state. */
 void connection_arm(struct connection *connection);
-/* "address:port" of the client. */
-void connection_address(const struct connection *connection, char *out, size_t cap);
+/* The user that the transport vouches for: named by a trusted proxy, or by the client's
+ * certificate. name has room for TLS_NAME_MAX bytes; *out points into it or into the connection. */
+bool connection_user(const struct connection *connection, char *name, struct slice *out);
 
 #endif

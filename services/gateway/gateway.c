@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -29,6 +30,8 @@ struct gateway {
     unsigned count;
     unsigned started;
     struct tls_settings tls;
+    struct address_range trusted[GATEWAY_TRUSTED_MAX];
+    size_t trusted_count;
     struct loop_timer step;
     struct drain drain;
 };
@@ -95,8 +98,19 @@ worker_count(const struct gateway_config *config)
 }
 
 static void
-fill_options(const struct gateway_config *config, unsigned workers, struct worker_options *options)
+read_trusted(struct gateway *gateway)
 {
+    const struct conf_list *list = &gateway->config->proxy_trusted;
+    for (size_t i = 0; i < list->count; i++)
+        if (address_range_parse(slice_cstr(list->items[i]),
+                                &gateway->trusted[gateway->trusted_count]) == OK)
+            gateway->trusted_count++; /* others were refused with the settings */
+}
+
+static void
+fill_options(const struct gateway *gateway, struct worker_options *options)
+{
+    const struct gateway_config *config = gateway->config;
     worker_options_init(options);
     options->max_packet_size = (uint32_t)config->max_packet_size;
     options->max_inflight = (uint32_t)config->max_inflight;
@@ -112,7 +126,8 @@ fill_options(const struct gateway_config *config, unsigned workers, struct worke
     options->keep_alive_max_s = (uint32_t)config->keep_alive_max_s;
     options->session_expiry_max_s = (uint32_t)config->session_expiry_max_s;
     options->connect_timeout_ms = (uint32_t)config->connect_timeout_ms;
-    options->max_connections = (uint32_t)((config->connections_max + workers - 1) / workers);
+    options->max_connections =
+        (uint32_t)((config->connections_max + gateway->count - 1) / gateway->count);
     options->max_filters = config->filters_max;
     options->websocket =
         (struct websocket_upgrade_options){config->ws_origins.items, config->ws_origins.count};
@@ -120,11 +135,15 @@ fill_options(const struct gateway_config *config, unsigned workers, struct worke
     options->max_subscriptions = (uint32_t)config->max_subscriptions;
     options->check_payload_format = config->check_payload_format;
     options->response_information = config->response_information;
+    memcpy(options->listeners, config->listeners, sizeof(options->listeners));
+    options->trusted = gateway->trusted;
+    options->trusted_count = gateway->trusted_count;
+    options->proxy_identity = config->proxy_identity;
 }
 
 /* Opens one port in every worker. */
 static enum err
-listen_on(struct gateway *gateway, const struct transport *transport, uint64_t port)
+listen_on(struct gateway *gateway, enum listener_kind kind, uint64_t port)
 {
     const struct gateway_config *config = gateway->config;
     uint16_t bound = (uint16_t)port;
@@ -132,13 +151,13 @@ listen_on(struct gateway *gateway, const struct transport *transport, uint64_t p
         return OK;
     enum err err = listener_probe(config->mqtt_bind, bound);
     for (unsigned w = 0; w < gateway->count && err == OK; w++)
-        err = worker_listen(gateway->workers[w], transport, config->mqtt_bind, bound, &bound);
+        err = worker_listen(gateway->workers[w], kind, config->mqtt_bind, bound, &bound);
     if (err != OK)
-        log_error("listener_not_opened", LOG_STR("protocol", transport->name),
+        log_error("listener_not_opened", LOG_STR("protocol", listener_transport(kind)->name),
                   LOG_STR("bind", config->mqtt_bind), LOG_U64("port", port), LOG_ERR(err),
                   LOG_ERRNO(errno), LOG_END);
     else
-        log_info("listening", LOG_STR("protocol", transport->name),
+        log_info("listening", LOG_STR("protocol", listener_transport(kind)->name),
                  LOG_STR("bind", config->mqtt_bind), LOG_U64("port", bound), LOG_END);
     return err;
 }
@@ -174,9 +193,9 @@ static enum err
 listen_all(struct gateway *gateway)
 {
     const struct gateway_config *config = gateway->config;
-    enum err err = listen_on(gateway, &transport_tcp, config->mqtt_port);
+    enum err err = listen_on(gateway, LISTENER_MQTT, config->mqtt_port);
     if (err == OK)
-        err = listen_on(gateway, &transport_ws, config->ws_port);
+        err = listen_on(gateway, LISTENER_WS, config->ws_port);
     if (err != OK || (config->tls_port == 0 && config->wss_port == 0))
         return err;
     if (config->tls_cert.count == 0) {
@@ -185,8 +204,8 @@ listen_all(struct gateway *gateway)
     }
     err = use_tls(gateway);
     if (err == OK)
-        err = listen_on(gateway, &transport_tls, config->tls_port);
-    return err == OK ? listen_on(gateway, &transport_wss, config->wss_port) : err;
+        err = listen_on(gateway, LISTENER_TLS, config->tls_port);
+    return err == OK ? listen_on(gateway, LISTENER_WSS, config->wss_port) : err;
 }
 
 static enum err
@@ -194,7 +213,8 @@ build_workers(struct gateway *gateway)
 {
     struct worker_options options;
     struct mailbox *boxes[WORKERS_MAX];
-    fill_options(gateway->config, gateway->count, &options);
+    read_trusted(gateway);
+    fill_options(gateway, &options);
     for (unsigned w = 0; w < gateway->count; w++) {
         gateway->workers[w] = worker_new((uint8_t)w, &options, gateway->metrics);
         boxes[w] = worker_mailbox(gateway->workers[w]);

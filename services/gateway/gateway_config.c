@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/address.h"
 #include "proto/core_client.h"
 #include "proto/limits.h"
 #include "services/gateway/alias_out.h"
@@ -20,6 +21,10 @@
         name_, CONF_ENUM, fallback_, 0, 0, NULL, choices_, help_,                                  \
             offsetof(struct gateway_config, member_)                                               \
     }
+/* Settings that every listener has, under its name. */
+#define LISTENER_ROWS(name_, kind_)                                                                \
+    ROW(name_ "-proxy", CONF_BOOL, "off", 0, 0, NULL, listeners[kind_].proxy,                      \
+        "balancers of proxy-trusted begin with a PROXY header, version 1 or 2")
 #define HOST_MAX 255
 
 static const struct conf_row rows[] = {
@@ -35,6 +40,14 @@ static const struct conf_row rows[] = {
         "port of MQTT over WebSocket over TLS; 0, or no tls-cert: off"),
     ROW("ws-origins", CONF_LIST, "", 0, 64, NULL, ws_origins,
         "web origins whose pages may connect, like https://example.org; empty: any"),
+    LISTENER_ROWS("mqtt", LISTENER_MQTT),
+    LISTENER_ROWS("tls", LISTENER_TLS),
+    LISTENER_ROWS("ws", LISTENER_WS),
+    LISTENER_ROWS("wss", LISTENER_WSS),
+    ROW("proxy-trusted", CONF_LIST, "", 0, GATEWAY_TRUSTED_MAX, NULL, proxy_trusted,
+        "addresses and ranges of balancers that say who the client is, like 10.0.0.0/8, fd00::/8"),
+    ROW("proxy-identity", CONF_BOOL, "off", 0, 0, NULL, proxy_identity,
+        "a client certificate's common name in a PROXY header is the user; it needs no password"),
     ROW("tls-cert", CONF_LIST, "", 0, TLS_CERTS_MAX, "file", tls_cert,
         "PEM certificates with their chains, chosen by server name; read again when they change"),
     ROW("tls-key", CONF_LIST, "", 0, TLS_CERTS_MAX, "file", tls_key,
@@ -142,6 +155,21 @@ check_tls(struct conf *conf, const struct gateway_config *config)
 }
 
 static void
+check_proxies(struct conf *conf, const struct gateway_config *config)
+{
+    const struct conf_list *trusted = &config->proxy_trusted;
+    struct address_range range;
+    for (size_t i = 0; i < trusted->count; i++)
+        if (address_range_parse(slice_cstr(trusted->items[i]), &range) != OK)
+            conf_mistake(conf, "proxy-trusted", "'%s' is no address and no range like 10.0.0.0/8",
+                         trusted->items[i]);
+    for (unsigned kind = 0; kind < LISTENER_KINDS && trusted->count == 0; kind++)
+        if (config->listeners[kind].proxy)
+            conf_mistake(conf, "proxy-trusted", "is needed for %s-proxy",
+                         listener_name((enum listener_kind)kind));
+}
+
+static void
 check(struct conf *conf, void *arg)
 {
     const struct gateway_config *config = arg;
@@ -150,6 +178,7 @@ check(struct conf *conf, void *arg)
     conf_check_addresses(conf, "stores", &config->stores);
     conf_check_address(conf, "feed-listen", config->feed_listen);
     check_tls(conf, config);
+    check_proxies(conf, config);
 }
 
 enum conf_outcome

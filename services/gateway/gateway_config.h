@@ -10,6 +10,9 @@
 #include <stdint.h>
 
 #include "common/conf.h"
+#include "services/gateway/listener.h"
+
+#define GATEWAY_TRUSTED_MAX 64u
 
 enum gateway_queue_drop { GATEWAY_DROP_NEWEST, GATEWAY_DROP_OLDEST };
 
@@ -27,6 +30,9 @@ struct gateway_config {
     unsigned tls_min_version; /* enum tls_version */
     uint64_t tls_handshakes;  /* per second; 0: any */
     struct conf_list ws_origins;
+    struct listener_options listeners[LISTENER_KINDS];
+    struct conf_list proxy_trusted;
+    bool proxy_identity;
     uint64_t workers; /* 0: one per processor */
     uint64_t connections_max;
     bool allow_anonymous;

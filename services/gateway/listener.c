@@ -18,9 +18,20 @@
 #define ACCEPTS_PER_TURN 128
 #define PAUSE_MS         100u
 
+static const struct {
+    const char *name;
+    const struct transport *transport;
+} kinds[LISTENER_KINDS] = {
+    [LISTENER_MQTT] = {"mqtt", &transport_tcp},
+    [LISTENER_TLS] = {"tls", &transport_tls},
+    [LISTENER_WS] = {"ws", &transport_ws},
+    [LISTENER_WSS] = {"wss", &transport_wss},
+};
+
 struct listener {
     struct worker *worker;
     const struct transport *transport;
+    enum listener_kind kind;
     struct loop_watch watch;
     struct loop_timer pause;
     struct log_limit limit;
@@ -28,14 +39,26 @@ struct listener {
     uint16_t port;
 };
 
-union address {
+union socket_address {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
 };
 
+const char *
+listener_name(enum listener_kind kind)
+{
+    return kinds[kind].name;
+}
+
+const struct transport *
+listener_transport(enum listener_kind kind)
+{
+    return kinds[kind].transport;
+}
+
 static bool
-parse_address(const char *bind_to, uint16_t port, union address *out, socklen_t *len)
+parse_address(const char *bind_to, uint16_t port, union socket_address *out, socklen_t *len)
 {
     memset(out, 0, sizeof(*out));
     if (inet_pton(AF_INET, bind_to, &out->v4.sin_addr) == 1) {
@@ -94,7 +117,10 @@ on_ready(void *arg, unsigned ready)
     struct listener *listener = arg;
     (void)ready;
     for (int i = 0; i < ACCEPTS_PER_TURN && may_accept(listener); i++) {
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        union socket_address from = {.any.sa_family = AF_UNSPEC};
+        struct address address;
+        socklen_t len = sizeof(from);
+        int fd = accept4(listener->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
@@ -106,7 +132,8 @@ on_ready(void *arg, unsigned ready)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         if (listener->transport->has_tls)
             (void)pace_take(&listener->worker->handshakes, loop_now_ms(listener->worker->loop));
-        if (connection_open(listener->worker, fd, listener->transport, NULL) == NULL) {
+        address_from_sockaddr(&address, &from.any, len);
+        if (connection_open(listener->worker, fd, listener->kind, &address) == NULL) {
             listener->worker->counts.turned_away++;
             close(fd);
         }
@@ -116,7 +143,7 @@ on_ready(void *arg, unsigned ready)
 enum err
 listener_probe(const char *bind_to, uint16_t port)
 {
-    union address address;
+    union socket_address address;
     socklen_t len;
     int one = 1;
     if (!parse_address(bind_to, port, &address, &len))
@@ -133,10 +160,10 @@ listener_probe(const char *bind_to, uint16_t port)
 }
 
 enum err
-listener_open(struct worker *worker, const char *bind_to, uint16_t port,
-              const struct transport *transport, struct listener **out)
+listener_open(struct worker *worker, enum listener_kind kind, const char *bind_to, uint16_t port,
+              struct listener **out)
 {
-    union address address;
+    union socket_address address;
     socklen_t len;
     int one = 1, zero = 0;
     if (!parse_address(bind_to, port, &address, &len))
@@ -157,7 +184,8 @@ listener_open(struct worker *worker, const char *bind_to, uint16_t port,
     }
     struct listener *listener = mem_zalloc(sizeof(*listener));
     listener->worker = worker;
-    listener->transport = transport;
+    listener->kind = kind;
+    listener->transport = listener_transport(kind);
     listener->fd = fd;
     listener->port =
         ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);

@@ -3,7 +3,8 @@
  * A listening socket of one worker. Every worker opens its own on the same port (SO_REUSEPORT), so
  * the kernel spreads clients and nobody hands descriptors over. When descriptors run out it stops
  * asking for a moment instead of spinning; when TLS handshakes come too fast it lets the
- * clients wait in the kernel's queue.
+ * clients wait in the kernel's queue. What may differ from listener to listener is in
+ * struct listener_options; whoever enforces a row of it looks there by connection->listener.
  */
 #ifndef SERVICES_GATEWAY_LISTENER_H
 #define SERVICES_GATEWAY_LISTENER_H
@@ -11,15 +12,30 @@
 #include "common/err.h"
 #include "services/gateway/transport.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Which of the gateway's listeners a connection came through; settings of one are named after it.
+ */
+enum listener_kind { LISTENER_MQTT, LISTENER_TLS, LISTENER_WS, LISTENER_WSS, LISTENER_KINDS };
+
+/* What the settings say of one listener; all false or 0: nothing special. */
+struct listener_options {
+    bool proxy; /* a balancer in front of it speaks the PROXY protocol */
+};
 
 struct listener;
 struct worker;
 
+/* "mqtt", "tls", "ws", "wss": as in the names of settings. */
+const char *listener_name(enum listener_kind kind);
+/* What its clients speak. */
+const struct transport *listener_transport(enum listener_kind kind);
+
 /* Opens bind (an IPv4 or IPv6 address) and port (0: a free one, see listener_port). ERR_INVALID: no
  * such address; ERR_IO: errno says why. */
-ERR_MUST_USE enum err listener_open(struct worker *worker, const char *bind, uint16_t port,
-                                    const struct transport *transport, struct listener **out);
+ERR_MUST_USE enum err listener_open(struct worker *worker, enum listener_kind kind,
+                                    const char *bind, uint16_t port, struct listener **out);
 /* Since every worker shares the port, another program of the same user could share it too, without
  * an error. So before the first one is opened: ERR_IO (errno) when somebody listens there already.
  */

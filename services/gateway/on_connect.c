@@ -159,8 +159,7 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
     }
     char name[TLS_NAME_MAX];
     struct slice user = connect.username;
-    bool verified =
-        connection->transport->user != NULL && connection->transport->user(connection, name, &user);
+    bool verified = connection_user(connection, name, &user);
     struct session_open_request request = {.conn = connection->handle,
                                            .request = crypt_random_u64(),
                                            .client_id = connect.client_id,
@@ -181,7 +180,7 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
         refuse_connect(connection, MQTT_PACKET_TOO_LARGE);
         return;
     }
-    connection_address(connection, request.address, sizeof(request.address));
+    address_format(&connection->address, request.address);
     if (connect.version == MQTT_5_0 &&
         mqtt_properties_has(&connect.properties, MQTT_PROPERTY_AUTH_METHOD))
         desk_auth_connect(connection, &request, &connect.properties);
@@ -303,8 +302,12 @@ open_session(struct connection *connection)
                                              .conn = connection->handle,
                                              .a = opened->session,
                                              .b = opened->epoch});
+    char address[ADDRESS_TEXT_MAX];
+    address_format(&connection->address, address);
     log_debug("client_connected", LOG_HEX("conn", connection->handle),
               LOG_STR("client", identity_client_id(connection->identity)),
+              LOG_STR("address", (const char *)address),
+              LOG_STR("listener", listener_name((enum listener_kind)connection->listener)),
               LOG_U64("version", connection->version), LOG_END);
     session_opened_free(opened);
     connection_resume(connection);

@@ -107,7 +107,7 @@ desk_announce(struct worker *worker, uint64_t store)
         request.conn = connection->handle;
         request.version = connection->version;
         request.keep_alive_s = connection->keep_alive_s;
-        connection_address(connection, request.address, sizeof(request.address));
+        address_format(&connection->address, request.address);
         uint64_t last_seq = connection->session != NULL ? connection->session->last_seq : 0;
         worker_to_hub(worker,
                       &(struct post){.kind = POST_ANNOUNCEMENT,

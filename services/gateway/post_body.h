@@ -8,15 +8,13 @@
 #ifndef SERVICES_GATEWAY_POST_BODY_H
 #define SERVICES_GATEWAY_POST_BODY_H
 
-#include "common/str.h"
+#include "common/address.h"
 #include "services/gateway/handout.h"
 #include "services/gateway/message.h"
 #include "services/gateway/post.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define POST_ADDRESS_SIZE 56 /* "[v6 address]:port" with its NUL */
 
 struct will_request {
     struct slice topic;
@@ -63,7 +61,7 @@ struct session_open_request {
     bool clean_start;
     bool has_will;
     struct will_request will;
-    char address[POST_ADDRESS_SIZE];
+    char address[ADDRESS_TEXT_MAX];
 };
 
 struct session_subscription {

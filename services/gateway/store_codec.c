@@ -89,7 +89,7 @@ fill_open(const struct session_open_request *from, Sluice__SessionOpen *to, Slui
     to->receive_maximum = from->receive_maximum;
     to->conn = from->conn;
     to->request = from->request;
-    (void)str_format(address, POST_ADDRESS_SIZE, "%s", from->address);
+    (void)str_format(address, ADDRESS_TEXT_MAX, "%s", from->address);
     to->address = address;
     if (from->has_will) {
         fill_will(&from->will, will);
@@ -107,7 +107,7 @@ store_codec_open(const struct session_open_request *request, size_t *len)
     Sluice__SessionOpen open;
     Sluice__Will will = SLUICE__WILL__INIT;
     Sluice__Auth auth = SLUICE__AUTH__INIT;
-    char address[POST_ADDRESS_SIZE];
+    char address[ADDRESS_TEXT_MAX];
     sluice__session_open__init(&open);
     fill_open(request, &open, &will, &auth, address);
     return pack(&open.base, len);
@@ -120,7 +120,7 @@ store_codec_announce(const struct session_announcement *announcement, size_t *le
     Sluice__SessionOpen open;
     Sluice__Will will = SLUICE__WILL__INIT;
     Sluice__Auth auth = SLUICE__AUTH__INIT;
-    char address[POST_ADDRESS_SIZE];
+    char address[ADDRESS_TEXT_MAX];
     sluice__session_open__init(&open);
     fill_open(announcement->open, &open, &will, &auth, address);
     announce.open = &open;

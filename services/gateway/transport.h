@@ -46,6 +46,8 @@ extern const struct transport transport_tcp;
 extern const struct transport transport_tls;
 extern const struct transport transport_ws;
 extern const struct transport transport_wss;
+/* Reads a PROXY header; then the connection goes on with the transport of its listener. */
+extern const struct transport transport_proxy;
 
 /* For transports that stand on plain TCP or on TLS: the state of the lower one is told. */
 struct tls_stream;

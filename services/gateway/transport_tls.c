@@ -39,9 +39,9 @@ handshake(struct connection *connection, struct tls_stream **stream)
     }
     if (step != TLS_STEP_FAILED)
         return TRANSPORT_AGAIN;
-    char address[64];
+    char address[ADDRESS_TEXT_MAX];
     worker->counts.tls_failed++;
-    connection_address(connection, address, sizeof(address));
+    address_format(&connection->address, address);
     log_debug("tls_failed", LOG_STR("address", (const char *)address),
               LOG_STR("reason", tls_stream_failure(*stream)), LOG_END);
     connection->flags |= CONNECTION_SAID_WHY; /* an alert: let the client read it */

@@ -14,7 +14,6 @@
 #include "common/mem.h"
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
-#include "services/gateway/listener.h"
 #include "services/gateway/worker_state.h"
 
 #define MAILBOX_CAP 65536u
@@ -405,13 +404,13 @@ worker_use_tls(struct worker *worker, const struct tls_settings *settings, uint3
 }
 
 enum err
-worker_listen(struct worker *worker, const struct transport *transport, const char *bind,
-              uint16_t port, uint16_t *bound)
+worker_listen(struct worker *worker, enum listener_kind kind, const char *bind, uint16_t port,
+              uint16_t *bound)
 {
     struct listener *listener;
-    if (worker->listener_count == WORKER_LISTENERS)
+    if (worker->listener_count == LISTENER_KINDS)
         return ERR_BUSY;
-    enum err err = listener_open(worker, bind, port, transport, &listener);
+    enum err err = listener_open(worker, kind, bind, port, &listener);
     if (err != OK)
         return err;
     worker->listeners[worker->listener_count++] = listener;

@@ -10,12 +10,13 @@
 #ifndef SERVICES_GATEWAY_WORKER_H
 #define SERVICES_GATEWAY_WORKER_H
 
+#include "common/address.h"
 #include "common/err.h"
 #include "common/mailbox.h"
 #include "common/metrics.h"
+#include "services/gateway/listener.h"
 #include "services/gateway/post.h"
 #include "services/gateway/tls.h"
-#include "services/gateway/transport.h"
 #include "services/gateway/websocket_upgrade.h"
 
 #include <stdbool.h>
@@ -43,6 +44,10 @@ struct worker_options {
     const char *response_information; /* before the client id in CONNACK; empty: none. Borrowed */
     bool check_payload_format;        /* payloads that say they are UTF-8 must be */
     struct websocket_upgrade_options websocket; /* borrowed until worker_free */
+    struct listener_options listeners[LISTENER_KINDS];
+    const struct address_range *trusted; /* proxies that may say who the client is. Borrowed */
+    size_t trusted_count;
+    bool proxy_identity; /* a name in a PROXY header is the user */
     bool allow_anonymous;
     bool retain_available;
 };
@@ -63,7 +68,7 @@ ERR_MUST_USE enum err worker_use_tls(struct worker *worker, const struct tls_set
                                      uint32_t handshakes, char reason[TLS_REASON_SIZE]);
 /* Opens a listener (SO_REUSEPORT, so that every worker opens the same port). port 0: a free one;
  * *bound says which. ERR_INVALID: no such address; ERR_IO: see errno. */
-ERR_MUST_USE enum err worker_listen(struct worker *worker, const struct transport *transport,
+ERR_MUST_USE enum err worker_listen(struct worker *worker, enum listener_kind kind,
                                     const char *bind, uint16_t port, uint16_t *bound);
 /* Closes the listeners, from within POST_DRAIN too; idempotent; before start or after join. */
 void worker_unlisten(struct worker *worker);

@@ -36,11 +36,22 @@
     COUNT(bytes_out, "bytes_sent", NULL, NULL, "bytes to clients")                                 \
     COUNT(packets_in, "packets_received", NULL, NULL, "MQTT packets from clients")                 \
     COUNT(packets_out, "other_packets_sent", NULL, NULL, "packets to clients that are no PUBLISH") \
-    COUNT(accepted, "connections_accepted", NULL, NULL, "connections accepted")                    \
+    COUNT(accepted[0], "connections_accepted", "listener", "mqtt", "connections accepted")         \
+    COUNT(accepted[1], "connections_accepted", "listener", "tls", "connections accepted")          \
+    COUNT(accepted[2], "connections_accepted", "listener", "ws", "connections accepted")           \
+    COUNT(accepted[3], "connections_accepted", "listener", "wss", "connections accepted")          \
+    COUNT(proxy_refused[0], "connections_refused", "reason", "proxy_spoofed",                      \
+          "connections ended before their first packet, by reason")                                \
+    COUNT(proxy_refused[1], "connections_refused", "reason", "proxy_missing",                      \
+          "connections ended before their first packet, by reason")                                \
+    COUNT(proxy_refused[2], "connections_refused", "reason", "proxy_malformed",                    \
+          "connections ended before their first packet, by reason")                                \
     COUNT(opened, "connects", "result", "welcome", "CONNECT packets by result")                    \
     COUNT(refused, "connects", "result", "refused", "CONNECT packets by result")                   \
     COUNT(closed, "connections_closed", NULL, NULL, "connections closed")                          \
     COUNT(timed_out, "connections_timed_out", NULL, NULL, "connections closed by keep alive")      \
+    COUNT(connect_timed_out, "connections_refused", "reason", "connect_timeout",                   \
+          "connections ended before their first packet, by reason")                                \
     COUNT(failed, "connections_failed", NULL, NULL, "connections closed for a violation")          \
     COUNT(turned_away, "connections_turned_away", NULL, NULL,                                      \
           "connections closed for lack of room")                                                   \
@@ -52,13 +63,16 @@
     COUNT(shared_returned, "shared_returned", NULL, NULL,                                          \
           "messages for members of shared subscriptions that were handed back")
 
-#define WORKER_COUNTS_MAX 64
+#define WORKER_COUNTS_MAX 96
 
 struct worker_counts {
     uint64_t received[3], sent[3];
     uint64_t dropped[DROP_REASON_COUNT];
     uint64_t bytes_in, bytes_out, packets_in, packets_out;
-    uint64_t accepted, opened, refused, closed, timed_out, failed, turned_away, shared_returned;
+    uint64_t accepted[4];      /* by enum listener_kind */
+    uint64_t proxy_refused[3]; /* by enum refusal of transport_proxy.c */
+    uint64_t opened, refused, closed, timed_out, connect_timed_out, failed, turned_away,
+        shared_returned;
     uint64_t tls_done, tls_failed, ws_done, ws_refused, ws_failed;
     struct metric_counter *counters[WORKER_COUNTS_MAX]; /* NULL without a registry */
     struct metric_histogram *delivery_us, *acknowledge_us, *connect_us;

@@ -22,14 +22,12 @@
 #include "services/gateway/worker_counts.h"
 
 #define WORKER_READ_SIZE (128u * 1024u) /* one read; many packets */
-#define WORKER_LISTENERS 4u
 #define WORKER_FLUSH_CHUNKS                                                                        \
     1024u /* chunks filled in a turn after which we write at once: 4 MiB                           \
            */
 
 #define WORKER_WIRE_SIZE (64u * 1024u)
 
-struct listener;
 struct tls;
 
 /* Connections by slot; a handle is valid while the generation agrees. */
@@ -102,7 +100,7 @@ struct worker {
     uint64_t digest_until_ms; /* 0: no end */
     uint64_t drain_end_ms;
     uint32_t drain_slot;
-    struct listener *listeners[WORKER_LISTENERS];
+    struct listener *listeners[LISTENER_KINDS];
     uint32_t listener_count;
     struct tls *tls; /* NULL: off */
     struct loop_timer tls_refresh;

@@ -42,7 +42,7 @@ stage_start(struct stage *stage)
     for (unsigned i = 0; i < stage->count; i++) {
         stage->workers[i] = worker_new((uint8_t)i, &stage->options, NULL);
         CU_ASSERT_EQUAL_FATAL(
-            worker_listen(stage->workers[i], &transport_tcp, "127.0.0.1", 0, &stage->ports[i]), OK);
+            worker_listen(stage->workers[i], LISTENER_MQTT, "127.0.0.1", 0, &stage->ports[i]), OK);
     }
     fake_hub_start(&stage->hub, stage->workers, stage->count);
     for (unsigned i = 0; i < stage->count; i++) {
