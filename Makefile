@@ -85,10 +85,11 @@ $(B)/tests/unit/proto/%_test: $(B)/tests/unit/proto/%_test.o $(B)/libproto.a $(B
 DRIVER_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/store/driver_*_test.c))
 $(DRIVER_TESTS): LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
 $(DRIVER_TESTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
-# Rooms of a service that read strangers' bytes; libcommon comes behind them once more.
-$(addprefix build/fuzz/tests/fuzz/,websocket_fuzz proxy_header_fuzz): LIBS_base := build/fuzz/libcommon.a $(LIBS_base)
+# Rooms of a service that read strangers' bytes; the archives come behind them once more.
+$(addprefix build/fuzz/tests/fuzz/,websocket_fuzz proxy_header_fuzz scram_fuzz): LIBS_base := build/fuzz/libproto.a build/fuzz/libcommon.a $(LIBS_base)
 build/fuzz/tests/fuzz/websocket_fuzz: $(addprefix build/fuzz/services/gateway/,websocket.o websocket_upgrade.o)
 build/fuzz/tests/fuzz/proxy_header_fuzz: build/fuzz/services/gateway/proxy_header.o
+build/fuzz/tests/fuzz/scram_fuzz: build/fuzz/services/store/scram.o
 build/fuzz/tests/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libproto.a build/fuzz/libcommon.a
 	$(Q)clang $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_base)
 # Test programs over other people's client libraries.

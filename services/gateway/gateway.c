@@ -3,6 +3,7 @@
 #include "services/gateway/gateway.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,6 +16,7 @@
 #include "services/gateway/drain.h"
 #include "services/gateway/hub.h"
 #include "services/gateway/listener.h"
+#include "services/gateway/listener_unix.h"
 #include "services/gateway/worker.h"
 
 #define STEP_MS 50u
@@ -30,6 +32,7 @@ struct gateway {
     unsigned count;
     unsigned started;
     struct tls_settings tls;
+    struct listener_unix unix_socket;
     struct address_range trusted[GATEWAY_TRUSTED_MAX];
     size_t trusted_count;
     struct loop_timer step;
@@ -129,8 +132,11 @@ fill_options(const struct gateway *gateway, struct worker_options *options)
     options->max_connections =
         (uint32_t)((config->connections_max + gateway->count - 1) / gateway->count);
     options->max_filters = config->filters_max;
-    options->websocket =
-        (struct websocket_upgrade_options){config->ws_origins.items, config->ws_origins.count};
+    options->websocket = (struct websocket_upgrade_options){
+        .origins = config->ws_origins.items,
+        .origin_count = config->ws_origins.count,
+        .proxies = gateway->trusted,
+        .proxy_count = config->ws_forwarded ? gateway->trusted_count : 0};
     options->allow_anonymous = config->allow_anonymous;
     options->max_subscriptions = (uint32_t)config->max_subscriptions;
     options->check_payload_format = config->check_payload_format;
@@ -160,6 +166,28 @@ listen_on(struct gateway *gateway, enum listener_kind kind, uint64_t port)
         log_info("listening", LOG_STR("protocol", listener_transport(kind)->name),
                  LOG_STR("bind", config->mqtt_bind), LOG_U64("port", bound), LOG_END);
     return err;
+}
+
+static enum err
+listen_unix(struct gateway *gateway)
+{
+    const struct gateway_config *config = gateway->config;
+    unsigned mode = 0;
+    if (config->unix_path[0] == '\0' || !listener_unix_parse_mode(config->unix_mode, &mode))
+        return OK;
+    enum err err = listener_unix_open(config->unix_path, mode, &gateway->unix_socket);
+    for (unsigned w = 0; w < gateway->count && err == OK; w++) {
+        int copy = fcntl(gateway->unix_socket.fd, F_DUPFD_CLOEXEC, 0);
+        err = copy >= 0 ? worker_listen_on(gateway->workers[w], LISTENER_UNIX, copy) : ERR_IO;
+    }
+    if (err != OK) {
+        log_error("listener_not_opened", LOG_STR("protocol", "unix"),
+                  LOG_STR("path", config->unix_path), LOG_ERR(err), LOG_ERRNO(errno), LOG_END);
+        return err;
+    }
+    listener_unix_release(&gateway->unix_socket);
+    log_info("listening", LOG_STR("protocol", "unix"), LOG_STR("path", config->unix_path), LOG_END);
+    return OK;
 }
 
 static enum err
@@ -196,6 +224,8 @@ listen_all(struct gateway *gateway)
     enum err err = listen_on(gateway, LISTENER_MQTT, config->mqtt_port);
     if (err == OK)
         err = listen_on(gateway, LISTENER_WS, config->ws_port);
+    if (err == OK)
+        err = listen_unix(gateway);
     if (err != OK || (config->tls_port == 0 && config->wss_port == 0))
         return err;
     if (config->tls_cert.count == 0) {
@@ -347,6 +377,7 @@ gateway_free(struct gateway *gateway)
     hub_close(gateway->hub);
     for (unsigned w = 0; w < gateway->count; w++)
         worker_free(gateway->workers[w]);
+    listener_unix_remove(&gateway->unix_socket);
     loop_timer_fini(&gateway->step);
     hub_free(gateway->hub);
     loop_free(gateway->loop);

@@ -8,6 +8,7 @@
 #include "proto/core_client.h"
 #include "proto/limits.h"
 #include "services/gateway/alias_out.h"
+#include "services/gateway/listener_unix.h"
 #include "services/gateway/post.h"
 #include "services/gateway/tls.h"
 
@@ -40,6 +41,8 @@ static const struct conf_row rows[] = {
         "port of MQTT over WebSocket over TLS; 0, or no tls-cert: off"),
     ROW("ws-origins", CONF_LIST, "", 0, 64, NULL, ws_origins,
         "web origins whose pages may connect, like https://example.org; empty: any"),
+    ROW("ws-forwarded", CONF_BOOL, "off", 0, 0, NULL, ws_forwarded,
+        "X-Forwarded-For of WebSocket requests from proxy-trusted addresses names the client"),
     LISTENER_ROWS("mqtt", LISTENER_MQTT),
     LISTENER_ROWS("tls", LISTENER_TLS),
     LISTENER_ROWS("ws", LISTENER_WS),
@@ -48,6 +51,10 @@ static const struct conf_row rows[] = {
         "addresses and ranges of balancers that say who the client is, like 10.0.0.0/8, fd00::/8"),
     ROW("proxy-identity", CONF_BOOL, "off", 0, 0, NULL, proxy_identity,
         "a client certificate's common name in a PROXY header is the user; it needs no password"),
+    ROW("unix-path", CONF_STR, "", 0, LISTENER_UNIX_PATH_MAX, "file", unix_path,
+        "UNIX socket of MQTT; empty: off"),
+    ROW("unix-mode", CONF_STR, "0660", 3, 4, "octal", unix_mode,
+        "permissions of unix-path: who may write to it may connect"),
     ROW("tls-cert", CONF_LIST, "", 0, TLS_CERTS_MAX, "file", tls_cert,
         "PEM certificates with their chains, chosen by server name; read again when they change"),
     ROW("tls-key", CONF_LIST, "", 0, TLS_CERTS_MAX, "file", tls_key,
@@ -155,14 +162,19 @@ check_tls(struct conf *conf, const struct gateway_config *config)
 }
 
 static void
-check_proxies(struct conf *conf, const struct gateway_config *config)
+check_listeners(struct conf *conf, const struct gateway_config *config)
 {
     const struct conf_list *trusted = &config->proxy_trusted;
     struct address_range range;
+    unsigned mode;
+    if (!listener_unix_parse_mode(config->unix_mode, &mode))
+        conf_mistake(conf, "unix-mode", "'%s' is no mode like 0660", config->unix_mode);
     for (size_t i = 0; i < trusted->count; i++)
         if (address_range_parse(slice_cstr(trusted->items[i]), &range) != OK)
             conf_mistake(conf, "proxy-trusted", "'%s' is no address and no range like 10.0.0.0/8",
                          trusted->items[i]);
+    if (config->ws_forwarded && trusted->count == 0)
+        conf_mistake(conf, "proxy-trusted", "is needed for ws-forwarded");
     for (unsigned kind = 0; kind < LISTENER_KINDS && trusted->count == 0; kind++)
         if (config->listeners[kind].proxy)
             conf_mistake(conf, "proxy-trusted", "is needed for %s-proxy",
@@ -178,7 +190,7 @@ check(struct conf *conf, void *arg)
     conf_check_addresses(conf, "stores", &config->stores);
     conf_check_address(conf, "feed-listen", config->feed_listen);
     check_tls(conf, config);
-    check_proxies(conf, config);
+    check_listeners(conf, config);
 }
 
 enum conf_outcome

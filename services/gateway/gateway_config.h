@@ -33,6 +33,9 @@ struct gateway_config {
     struct listener_options listeners[LISTENER_KINDS];
     struct conf_list proxy_trusted;
     bool proxy_identity;
+    char *unix_path; /* empty: off */
+    char *unix_mode; /* checked: listener_unix_parse_mode */
+    bool ws_forwarded;
     uint64_t workers; /* 0: one per processor */
     uint64_t connections_max;
     bool allow_anonymous;

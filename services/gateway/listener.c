@@ -22,10 +22,9 @@ static const struct {
     const char *name;
     const struct transport *transport;
 } kinds[LISTENER_KINDS] = {
-    [LISTENER_MQTT] = {"mqtt", &transport_tcp},
-    [LISTENER_TLS] = {"tls", &transport_tls},
-    [LISTENER_WS] = {"ws", &transport_ws},
-    [LISTENER_WSS] = {"wss", &transport_wss},
+    [LISTENER_MQTT] = {"mqtt", &transport_tcp}, [LISTENER_TLS] = {"tls", &transport_tls},
+    [LISTENER_WS] = {"ws", &transport_ws},      [LISTENER_WSS] = {"wss", &transport_wss},
+    [LISTENER_UNIX] = {"unix", &transport_tcp},
 };
 
 struct listener {
@@ -105,8 +104,8 @@ rest(struct listener *listener, int number)
 {
     uint64_t suppressed;
     if (log_every(&listener->limit, 5000, &suppressed))
-        log_warn("accept_failed", LOG_U64("port", listener->port), LOG_ERRNO(number),
-                 LOG_U64("suppressed", suppressed), LOG_END);
+        log_warn("accept_failed", LOG_STR("listener", listener_name(listener->kind)),
+                 LOG_ERRNO(number), LOG_U64("suppressed", suppressed), LOG_END);
     loop_watch_set(&listener->watch, 0);
     loop_timer_start(&listener->pause, PAUSE_MS, false);
 }
@@ -129,7 +128,8 @@ on_ready(void *arg, unsigned ready)
             return;
         }
         int one = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        if (listener->kind != LISTENER_UNIX)
+            (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         if (listener->transport->has_tls)
             (void)pace_take(&listener->worker->handshakes, loop_now_ms(listener->worker->loop));
         address_from_sockaddr(&address, &from.any, len);
@@ -159,6 +159,20 @@ listener_probe(const char *bind_to, uint16_t port)
     return free_port ? OK : ERR_IO;
 }
 
+struct listener *
+listener_adopt(struct worker *worker, enum listener_kind kind, int fd)
+{
+    struct listener *listener = mem_zalloc(sizeof(*listener));
+    listener->worker = worker;
+    listener->kind = kind;
+    listener->transport = listener_transport(kind);
+    listener->fd = fd;
+    loop_watch_init(&listener->watch, worker->loop, fd, on_ready, listener);
+    loop_timer_init(&listener->pause, worker->loop, on_pause_end, listener);
+    loop_watch_set(&listener->watch, LOOP_READ);
+    return listener;
+}
+
 enum err
 listener_open(struct worker *worker, enum listener_kind kind, const char *bind_to, uint16_t port,
               struct listener **out)
@@ -182,16 +196,9 @@ listener_open(struct worker *worker, enum listener_kind kind, const char *bind_t
         errno = number;
         return ERR_IO;
     }
-    struct listener *listener = mem_zalloc(sizeof(*listener));
-    listener->worker = worker;
-    listener->kind = kind;
-    listener->transport = listener_transport(kind);
-    listener->fd = fd;
+    struct listener *listener = listener_adopt(worker, kind, fd);
     listener->port =
         ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-    loop_watch_init(&listener->watch, worker->loop, fd, on_ready, listener);
-    loop_timer_init(&listener->pause, worker->loop, on_pause_end, listener);
-    loop_watch_set(&listener->watch, LOOP_READ);
     *out = listener;
     return OK;
 }

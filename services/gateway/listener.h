@@ -17,7 +17,14 @@
 
 /* Which of the gateway's listeners a connection came through; settings of one are named after it.
  */
-enum listener_kind { LISTENER_MQTT, LISTENER_TLS, LISTENER_WS, LISTENER_WSS, LISTENER_KINDS };
+enum listener_kind {
+    LISTENER_MQTT,
+    LISTENER_TLS,
+    LISTENER_WS,
+    LISTENER_WSS,
+    LISTENER_UNIX,
+    LISTENER_KINDS
+};
 
 /* What the settings say of one listener; all false or 0: nothing special. */
 struct listener_options {
@@ -27,7 +34,7 @@ struct listener_options {
 struct listener;
 struct worker;
 
-/* "mqtt", "tls", "ws", "wss": as in the names of settings. */
+/* "mqtt", "tls", "ws", "wss", "unix": as in the names of settings. */
 const char *listener_name(enum listener_kind kind);
 /* What its clients speak. */
 const struct transport *listener_transport(enum listener_kind kind);
@@ -36,6 +43,8 @@ const struct transport *listener_transport(enum listener_kind kind);
  * such address; ERR_IO: errno says why. */
 ERR_MUST_USE enum err listener_open(struct worker *worker, enum listener_kind kind,
                                     const char *bind, uint16_t port, struct listener **out);
+/* On a descriptor that listens already (non-blocking); it is the listener's then. */
+struct listener *listener_adopt(struct worker *worker, enum listener_kind kind, int fd);
 /* Since every worker shares the port, another program of the same user could share it too, without
  * an error. So before the first one is opened: ERR_IO (errno) when somebody listens there already.
  */

@@ -296,8 +296,10 @@ upgrade(struct connection *connection, struct ws *ws, uint8_t *data, size_t len,
     struct worker *worker = connection->worker;
     struct websocket_upgrade up;
     *used = 0;
-    if (websocket_upgrade_decode(slice_of(data, len), &worker->options.websocket, &up) != OK)
+    if (websocket_upgrade_decode(slice_of(data, len), &worker->options.websocket,
+                                 &connection->address, &up) != OK)
         return TRANSPORT_AGAIN;
+    connection->address = up.client;
     *used = up.head_len;
     int state = send_wire(connection, ws, (uint8_t *)up.response, up.response_len);
     if (up.status == 101 && state != TRANSPORT_CLOSED) {

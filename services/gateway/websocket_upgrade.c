@@ -20,6 +20,7 @@ struct request {
     bool wants_websocket, wants_upgrade;
     bool offers_protocols, has_body;
     const char *protocol;
+    struct address forwarded; /* the client so far; ADDRESS_NONE: nobody yet */
 };
 
 static bool
@@ -69,6 +70,22 @@ choose_protocol(struct slice list, struct request *request)
                 request->protocol = protocols[i];
 }
 
+/* Read from the left, and header after header, the last address that is no proxy remains. */
+static void
+read_forwarded(struct slice list, const struct websocket_upgrade_options *options,
+               struct request *request)
+{
+    struct slice one;
+    while (str_split(&list, ',', &one)) {
+        struct address address;
+        if (address_parse_host(one, &address) != OK)
+            request->forwarded = (struct address){.family = ADDRESS_NONE};
+        else if (request->forwarded.family == ADDRESS_NONE ||
+                 !address_is_in(&address, options->proxies, options->proxy_count))
+            request->forwarded = address;
+    }
+}
+
 /* Keeps a value that may come once. */
 static unsigned
 keep_one(struct slice value, struct slice *to, bool *has)
@@ -82,7 +99,8 @@ keep_one(struct slice value, struct slice *to, bool *has)
 
 /* 0, or the status of the refusal. */
 static unsigned
-read_header(struct slice line, struct request *request)
+read_header(struct slice line, const struct websocket_upgrade_options *options,
+            struct request *request)
 {
     size_t colon = slice_find(line, ':');
     struct slice name = slice_sub(line, 0, colon);
@@ -101,6 +119,8 @@ read_header(struct slice line, struct request *request)
         request->wants_websocket = request->wants_websocket || has_item(value, "websocket");
     else if (str_equal_nocase(name, slice_cstr("Connection")))
         request->wants_upgrade = request->wants_upgrade || has_item(value, "upgrade");
+    else if (str_equal_nocase(name, slice_cstr("X-Forwarded-For")))
+        read_forwarded(value, options, request);
     else if (str_equal_nocase(name, slice_cstr("Sec-WebSocket-Protocol")))
         choose_protocol(value, request);
     else if (str_equal_nocase(name, slice_cstr("Transfer-Encoding")) ||
@@ -174,7 +194,7 @@ judge(struct slice head, const struct websocket_upgrade_options *options, struct
             break;
         if (++count > HEADER_MAX)
             return 431;
-        status = read_header(line, request);
+        status = read_header(line, options, request);
     }
     if (status != 0)
         return status;
@@ -242,7 +262,7 @@ answer(const struct request *request, struct websocket_upgrade *out)
 
 enum err
 websocket_upgrade_decode(struct slice in, const struct websocket_upgrade_options *options,
-                         struct websocket_upgrade *out)
+                         const struct address *peer, struct websocket_upgrade *out)
 {
     struct request request = {0};
     size_t cap = in.len < WEBSOCKET_UPGRADE_HEAD_MAX ? in.len : WEBSOCKET_UPGRADE_HEAD_MAX;
@@ -258,6 +278,10 @@ websocket_upgrade_decode(struct slice in, const struct websocket_upgrade_options
         out->status = judge(slice_of(in.data, out->head_len), options, &request);
         out->protocol = request.protocol;
     }
+    out->client = *peer;
+    if (request.forwarded.family != ADDRESS_NONE &&
+        address_is_in(peer, options->proxies, options->proxy_count))
+        out->client = request.forwarded;
     answer(&request, out);
     return OK;
 }

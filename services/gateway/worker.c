@@ -418,6 +418,15 @@ worker_listen(struct worker *worker, enum listener_kind kind, const char *bind, 
     return OK;
 }
 
+enum err
+worker_listen_on(struct worker *worker, enum listener_kind kind, int fd)
+{
+    if (worker->listener_count == LISTENER_KINDS)
+        return ERR_BUSY;
+    worker->listeners[worker->listener_count++] = listener_adopt(worker, kind, fd);
+    return OK;
+}
+
 void
 worker_unlisten(struct worker *worker)
 {

@@ -70,6 +70,8 @@ ERR_MUST_USE enum err worker_use_tls(struct worker *worker, const struct tls_set
  * *bound says which. ERR_INVALID: no such address; ERR_IO: see errno. */
 ERR_MUST_USE enum err worker_listen(struct worker *worker, enum listener_kind kind,
                                     const char *bind, uint16_t port, uint16_t *bound);
+/* The same on a descriptor that listens already; it is the worker's then. ERR_BUSY: too many. */
+ERR_MUST_USE enum err worker_listen_on(struct worker *worker, enum listener_kind kind, int fd);
 /* Closes the listeners, from within POST_DRAIN too; idempotent; before start or after join. */
 void worker_unlisten(struct worker *worker);
 

@@ -40,6 +40,7 @@
     COUNT(accepted[1], "connections_accepted", "listener", "tls", "connections accepted")          \
     COUNT(accepted[2], "connections_accepted", "listener", "ws", "connections accepted")           \
     COUNT(accepted[3], "connections_accepted", "listener", "wss", "connections accepted")          \
+    COUNT(accepted[4], "connections_accepted", "listener", "unix", "connections accepted")         \
     COUNT(proxy_refused[0], "connections_refused", "reason", "proxy_spoofed",                      \
           "connections ended before their first packet, by reason")                                \
     COUNT(proxy_refused[1], "connections_refused", "reason", "proxy_missing",                      \
@@ -69,7 +70,7 @@ struct worker_counts {
     uint64_t received[3], sent[3];
     uint64_t dropped[DROP_REASON_COUNT];
     uint64_t bytes_in, bytes_out, packets_in, packets_out;
-    uint64_t accepted[4];      /* by enum listener_kind */
+    uint64_t accepted[5];      /* by enum listener_kind */
     uint64_t proxy_refused[3]; /* by enum refusal of transport_proxy.c */
     uint64_t opened, refused, closed, timed_out, connect_timed_out, failed, turned_away,
         shared_returned;

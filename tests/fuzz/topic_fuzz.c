@@ -2,7 +2,7 @@
 /*
  * Fuzzes topics and the route tree. The input is lines: "+filter" adds, "-filter" removes, "?"
  * prunes every second filter, anything else is a topic to match. The tree must agree with
- * topic_matches over a plain list.
+ * topic_matches over a plain list. Each line is also read as a shared subscription.
  */
 #include "proto/limits.h"
 #include "proto/topic.h"
@@ -120,6 +120,27 @@ match(const struct topic_tree *tree, struct list *list, struct slice topic)
     require(hits == want && topic_tree_has_match(tree, topic) == (want > 0));
 }
 
+/* A valid one is its parts put together again, and what is inside is a filter of its own. */
+static void
+share(struct slice text)
+{
+    const struct slice prefix = slice_cstr("$share/");
+    struct slice group, filter;
+    enum topic_share kind = topic_share_parse(text, &group, &filter);
+    require((kind == TOPIC_SHARE_NONE) == !slice_has_prefix(text, prefix));
+    require(kind != TOPIC_SHARE_INVALID || !topic_filter_is_valid(text));
+    if (kind != TOPIC_SHARE_VALID)
+        return;
+    require(group.data == text.data + prefix.len && group.len > 0 && filter.len > 0);
+    require(filter.data == group.data + group.len + 1 && filter.data[-1] == '/');
+    require(filter.data + filter.len == text.data + text.len);
+    require(slice_find(group, '/') == group.len && !topic_filter_has_wildcard(group));
+    struct slice inner_group, inner;
+    if (topic_filter_is_valid(text) &&
+        topic_share_parse(filter, &inner_group, &inner) == TOPIC_SHARE_NONE)
+        require(topic_filter_is_valid(filter));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -133,6 +154,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t len = slice_find(rest, '\n');
         struct slice line = slice_of(rest.data, len);
         rest = slice_sub(rest, len + 1, rest.len);
+        share(line);
         if (line.len > 1 && line.data[0] == '+')
             add(tree, &list, slice_sub(line, 1, line.len));
         else if (line.len > 1 && line.data[0] == '-')

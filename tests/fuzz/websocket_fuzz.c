@@ -73,12 +73,18 @@ fuzz_request(const uint8_t *data, size_t size)
     char origin[] = "https://example.org";
     char *const origins[] = {origin};
     struct websocket_upgrade up;
-    const struct websocket_upgrade_options options = {origins, size & 1};
-    if (websocket_upgrade_decode(slice_of(data, size), &options, &up) != OK) {
+    static const uint8_t v4[4] = {10, 1, 2, 3};
+    struct address_range proxies[1] = {{{{10}, 0, ADDRESS_V4}, 8}};
+    struct address peer;
+    const struct websocket_upgrade_options options = {origins, size & 1, proxies, size >> 1 & 1};
+    address_from_bytes(&peer, v4, sizeof(v4), 1);
+    if (websocket_upgrade_decode(slice_of(data, size), &options, &peer, &up) != OK) {
         require(size < WEBSOCKET_UPGRADE_HEAD_MAX);
         return;
     }
     require(up.head_len <= size && up.response_len == strlen(up.response));
+    require(up.client.family != ADDRESS_NONE);
+    require(options.proxy_count > 0 || memcmp(&up.client, &peer, sizeof(peer)) == 0);
     require(up.status == 101 || (up.status >= 400 && up.status <= 505));
     require(strncmp(up.response, "HTTP/1.1 ", 9) == 0);
 }

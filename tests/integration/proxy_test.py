@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The PROXY protocol in front of each listener: whose header counts, who is refused, what the
-client's address is then; by bytes, and with HAProxy as it is installed."""
+"""Who the client is behind a proxy. The PROXY protocol in front of each listener: whose header
+counts, who is refused, what the client's address is then; by bytes, and with HAProxy as it is
+installed. X-Forwarded-For in front of WebSocket."""
 
 import re
 import shutil
@@ -195,7 +196,8 @@ listen through
 
 
 class HaProxy(ProxyTest):
-    OPTIONS, MORE = {"anonymous": False}, {"SLUICE_PROXY_IDENTITY": "on"}
+    OPTIONS = {"anonymous": False}
+    MORE = {"SLUICE_PROXY_IDENTITY": "on", "SLUICE_WS_PROXY": "off", "SLUICE_WSS_PROXY": "off", "SLUICE_WS_FORWARDED": "on"}
 
     @classmethod
     def setUpClass(cls):
@@ -247,6 +249,21 @@ class HaProxy(ProxyTest):
         sock = self.socket("mqtt", STRANGER)
         sock.sendall(v2(tlvs=ssl_tlv(b"device-1")))
         self.is_refused(sock, "proxy_spoofed", before)
+
+    def test_x_forwarded_for_counts_from_a_trusted_proxy_only(self):
+        for i, (source, value, want) in enumerate((
+                (HOST, "192.0.2.1", "192.0.2.1"), (HOST, f"203.0.113.1, 192.0.2.1, {HOST}, fd00::7", "192.0.2.1"),
+                (HOST, "[2001:db8::1]:80", r"[2001:db8::1]:80"), (HOST, "nonsense", None),
+                (STRANGER, "192.0.2.1", None))):
+            for transport in ("ws", "wss"):
+                sock = self.socket(transport, source)
+                own = "%s:%d" % sock.getsockname()
+                if transport == "wss":
+                    sock = context(self.ca).wrap_socket(sock, server_hostname="localhost")
+                    self.addCleanup(sock.close)
+                self.assertEqual(self.connack(ws.WebSocket(sock, headers={"X-Forwarded-For": value}), f"f{i}{transport}",
+                                              user="guest", password="guest"), 0)
+                self.assertEqual(self.address(f"f{i}{transport}"), want or own)
 
     def test_both_versions_carry_the_clients_address_and_a_certificates_name(self):
         device = self.ca.issue("device-1", usage="clientAuth")

@@ -33,13 +33,15 @@ static void
 mistakes_name_their_setting(void)
 {
     static char bad[][48] = {
-        "--cores=core-1",          "--cores=:7201", "--stores=a:1,b:2",
-        "--cluster-ca=/x.pem",     "--workers=33",  "--mqtt-port=70000",
-        "--cores=a:1,b:1,a:1",     "--ws-proxy=on", "--proxy-trusted=10.0.0.0/33",
-        "--proxy-trusted=balancer"};
-    static const char *const names[] = {"cores",         "cores",        "stores", "cluster-ca",
-                                        "workers",       "mqtt-port",    "cores",  "ws-proxy",
-                                        "proxy-trusted", "proxy-trusted"};
+        "--cores=core-1",           "--cores=:7201",     "--stores=a:1,b:2",
+        "--cluster-ca=/x.pem",      "--workers=33",      "--mqtt-port=70000",
+        "--cores=a:1,b:1,a:1",      "--ws-proxy=on",     "--proxy-trusted=10.0.0.0/33",
+        "--proxy-trusted=balancer", "--ws-forwarded=on", "--unix-mode=0666x",
+        "--unix-mode=4755"};
+    static const char *const names[] = {
+        "cores",        "cores",     "stores",   "cluster-ca",    "workers",
+        "mqtt-port",    "cores",     "ws-proxy", "proxy-trusted", "proxy-trusted",
+        "ws-forwarded", "unix-mode", "unix-mode"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct gateway_config config;
         struct conf *conf = NULL;
