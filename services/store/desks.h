@@ -48,6 +48,8 @@ void on_session_announce(struct store *store, struct store_link *link, struct sl
 void on_session_resync_end(struct store *store, struct store_link *link);
 void on_session_ready(struct store *store, struct store_link *link, struct slice body);
 void on_session_close(struct store *store, struct store_link *link, struct slice body);
+/* Whether an ACK or REC must wait: what it is about is being read. */
+bool on_queue_waits(struct store *store, struct slice body);
 void on_queue_ack(struct store *store, struct store_link *link, struct slice body);
 void on_queue_rec(struct store *store, struct store_link *link, struct slice body);
 void on_inbound_publish(struct store *store, struct store_link *link, struct slice body);

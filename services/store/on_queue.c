@@ -4,6 +4,7 @@
 #include "proto/records.h"
 #include "services/store/desks.h"
 #include "services/store/session_push.h"
+#include "services/store/session_read.h"
 
 /* The session that the record is about. A former epoch is fine: what a client acknowledged stays
  * acknowledged, whoever owns the session now, and sequence numbers are never used again. */
@@ -16,6 +17,17 @@ session_of(struct store *store, const struct records_queue *record)
         return NULL;
     }
     return session;
+}
+
+bool
+on_queue_waits(struct store *store, struct slice body)
+{
+    struct records_queue record;
+    struct session *session;
+    if (records_queue_decode(body, &record) != OK)
+        return false;
+    session = sessions_by_number(store->sessions, record.session);
+    return session != NULL && session_read_resumes(session);
 }
 
 void

@@ -1,39 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CALL_RETAINED_GET: a page of retained messages, for clean sessions at a gateway and for rest. It
  * is read when all that was taken before is durable, so that it is not missed. */
+#include "common/clock.h"
 #include "common/mem.h"
 #include "proto/calls.pb-c.h"
 #include "proto/limits.h"
 #include "proto/topic.h"
 #include "services/store/desks.h"
+#include "services/store/retained_page.h"
 
 #define PAGE_COUNT_MAX 1000u
 #define PAGE_BYTES     ((size_t)512 * 1024)
+#define DEADLINE_MS    10000u
 
 struct get_job {
     struct call_request request;
     Sluice__RetainedGet *get;
 };
 
-struct page {
-    uint64_t now_ms;
-    size_t count;
-    ProtobufCBinaryData records[PAGE_COUNT_MAX];
-};
-
-static bool
-take(void *arg, struct slice topic, struct slice bytes)
+static void
+job_free(struct get_job *job)
 {
-    struct page *page = arg;
-    struct publish_record record;
-    (void)topic;
-    if (page->count == PAGE_COUNT_MAX || publish_record_decode(bytes, &record) != OK ||
-        (record.expiry_ms != 0 && record.expiry_ms <= page->now_ms))
-        return false;
-    page->records[page->count].data = mem_dup(bytes.data, bytes.len);
-    page->records[page->count].len = bytes.len;
-    page->count++;
-    return true;
+    sluice__retained_get__free_unpacked(job->get, NULL);
+    mem_free(job);
+}
+
+static void
+page_came(struct store *store, struct retained_page *page)
+{
+    struct get_job *job = page->arg;
+    Sluice__RetainedGot answer = SLUICE__RETAINED_GOT__INIT;
+    struct slice next = buf_slice(&page->next);
+    enum err err = page->job.err;
+    size_t i;
+    answer.records = mem_zalloc_array(page->count + 1, sizeof(*answer.records));
+    for (i = 0; i < page->count; i++) {
+        /* only read by the packer */
+        answer.records[i].data = (uint8_t *)(uintptr_t)page->records[i].data;
+        answer.records[i].len = page->records[i].len;
+    }
+    answer.n_records = page->count;
+    answer.next.data = (uint8_t *)(uintptr_t)next.data;
+    answer.next.len = next.len;
+    store_reply(store, job->request, err, err == OK ? &answer : NULL);
+    mem_free(answer.records);
+    job_free(job);
 }
 
 static void
@@ -42,33 +53,12 @@ read_page(void *arg, uint64_t a, uint64_t b, uint64_t c)
     struct store *store = arg;
     struct get_job *job = (struct get_job *)(uintptr_t)a;
     const Sluice__RetainedGet *get = job->get;
-    Sluice__RetainedGot answer = SLUICE__RETAINED_GOT__INIT;
-    struct page *page = mem_alloc(sizeof(*page));
     size_t limit = get->limit == 0 || get->limit > PAGE_COUNT_MAX ? PAGE_COUNT_MAX : get->limit;
-    struct buf next;
-    enum err err;
-    size_t i;
     (void)b;
     (void)c;
-    page->now_ms = store_wall_ms(store);
-    page->count = 0;
-    buf_init(&next, LIMITS_TOPIC);
-    err = driver_retained_page(store->driver, slice_of(get->filter.data, get->filter.len),
-                               slice_of(get->after.data, get->after.len), limit, PAGE_BYTES, take,
-                               page, &next);
-    answer.n_records = page->count;
-    answer.records = page->records;
-    if (buf_len(&next) != 0) {
-        answer.next.len = buf_len(&next);
-        answer.next.data = next.data + next.start;
-    }
-    store_reply(store, job->request, err, err == OK ? &answer : NULL);
-    for (i = 0; i < page->count; i++)
-        mem_free(page->records[i].data);
-    buf_fini(&next);
-    mem_free(page);
-    sluice__retained_get__free_unpacked(job->get, NULL);
-    mem_free(job);
+    retained_page_read(store, slice_of(get->filter.data, get->filter.len),
+                       slice_of(get->after.data, get->after.len), limit, PAGE_BYTES,
+                       clock_monotonic_ms() + DEADLINE_MS, page_came, job);
 }
 
 void

@@ -5,6 +5,7 @@
 #include "proto/records.h"
 #include "services/store/desks.h"
 #include "services/store/retained_jobs.h"
+#include "services/store/retained_sweep.h"
 #include "services/store/session_push.h"
 #include "services/store/session_shared.h"
 
@@ -43,6 +44,7 @@ static void
 retain(struct store *store, const struct publish_record *record, struct slice bytes)
 {
     struct batch *batch = commit_batch(store->commit);
+    retained_sweep_keep(store, record->topic);
     if (record->payload.len == 0)
         batch_retained_delete(batch, record->topic);
     else

@@ -11,6 +11,7 @@
 #include "services/store/open_request.h"
 #include "services/store/session_life.h"
 #include "services/store/session_push.h"
+#include "services/store/session_read.h"
 
 /* A gateway still holds a session that we know in this epoch. */
 static void
@@ -37,7 +38,7 @@ resume(struct store *store, struct store_link *link, struct session *session,
         len = records_inbound_done_encode(session->conn, inbound->packet_id, inbound->reason, body);
         store_link_send(store, session->owner, FEED_INBOUND_DONE, slice_of(body, len));
     }
-    session_push_resume(store, session, announce->last_seq);
+    session_read_resume(store, session, announce->last_seq);
 }
 
 /* A gateway holds a clean session that we forgot over a restart. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Retained messages for new subscriptions; see retained_jobs.h. Jobs wait in a ring: the first one
- * gets one page, then goes to the end. */
+/* Retained messages for new subscriptions; see retained_jobs.h. Jobs stand in a line: the first few
+ * have a page read for them and go to the end. A job lives until its page has come. */
 #include "services/store/retained_jobs.h"
 
 #include "common/hash.h"
@@ -8,33 +8,32 @@
 #include "common/mem.h"
 #include "proto/limits.h"
 #include "proto/topic.h"
+#include "services/store/retained_page.h"
 #include "services/store/session_push.h"
 
 #include <string.h>
+#include <utlist.h>
 
-#define PAGE_COUNT  256u
-#define PAGE_BYTES  ((size_t)1024 * 1024)
-#define SWEEP_COUNT 256u
+#define PAGE_COUNT 256u
+#define PAGE_BYTES ((size_t)1024 * 1024)
+#define AT_ONCE    4u  /* pages on their way */
+#define LOOKS      16u /* jobs looked at in a turn */
+#define HELD_BACK_MS                                                                               \
+    20u /* until one that its feed or its connection held back is looked at again */
 
 struct retained_job {
     struct retained_job *next;
+    struct retained_job *prev;
     uint64_t session;
     uint64_t epoch;
+    uint64_t not_before_ms; /* monotonic */
     struct subscription_options options;
     struct buf after; /* topic behind which to go on */
     uint64_t *live;   /* hashes of topics that live messages overtook */
     size_t live_count;
+    bool reading;
     size_t filter_len;
     uint8_t filter[];
-};
-
-struct collected {
-    struct store *store;
-    struct session *session;
-    const struct retained_job *job;
-    uint64_t now_ms;
-    struct buf *after;
-    bool busy;
 };
 
 void
@@ -42,22 +41,20 @@ retained_jobs_add(struct store *store, const struct session *session, struct sli
                   const struct subscription_options *options)
 {
     struct retained_job *job = mem_zalloc(sizeof(*job) + filter.len);
-    struct retained_job **at = &store->retained_jobs;
     job->session = session->number;
     job->epoch = session->epoch;
     job->options = *options;
     job->filter_len = filter.len;
     memcpy(job->filter, filter.data, filter.len);
     buf_init(&job->after, LIMITS_TOPIC);
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = job;
+    DL_APPEND(store->retained_jobs, job);
     loop_again(store->loop);
 }
 
 static void
-job_free(struct retained_job *job)
+job_free(struct store *store, struct retained_job *job)
 {
+    DL_DELETE(store->retained_jobs, job);
     buf_fini(&job->after);
     mem_free(job->live);
     mem_free(job);
@@ -93,111 +90,102 @@ is_overtaken(const struct retained_job *job, struct slice topic)
 void
 retained_jobs_free_all(struct store *store)
 {
-    while (store->retained_jobs != NULL) {
-        struct retained_job *job = store->retained_jobs;
-        store->retained_jobs = job->next;
-        job_free(job);
-    }
+    while (store->retained_jobs != NULL)
+        job_free(store, store->retained_jobs);
 }
 
-static bool
-take(void *arg, struct slice topic, struct slice bytes)
-{
-    struct collected *collected = arg;
-    struct publish_record record;
-    if (collected->busy)
-        return true;
-    if (publish_record_decode(bytes, &record) != OK ||
-        (record.expiry_ms != 0 && record.expiry_ms <= collected->now_ms))
-        return false;
-    if (is_overtaken(collected->job, record.topic))
-        return false;
-    if (collected->job->options.no_local && record.publisher == collected->job->session)
-        return false;
-    if (session_push_retained(collected->store, collected->session, &record, bytes,
-                              collected->job->options.qos,
-                              collected->job->options.identifier) == ERR_BUSY) {
-        collected->busy = true;
-        return true;
-    }
-    buf_reset(collected->after);
-    buf_append_slice(collected->after, topic);
-    return true;
-}
-
-/* True when the job is complete. *busy: it has to wait. */
-static bool
-run_page(struct store *store, struct retained_job *job, bool *busy)
+/* The session that the job is for, NULL when it is not that any more. */
+static struct session *
+session_of(struct store *store, const struct retained_job *job)
 {
     struct session *session = sessions_by_number(store->sessions, job->session);
-    struct collected collected = {.store = store, .session = session, .job = job};
-    struct buf next;
-    struct buf done;
-    enum err err;
-    bool complete;
-    if (session == NULL || session->epoch != job->epoch || session->lasting == NULL)
-        return true;
-    if (session->state == SESSION_CONNECTED && !session->ready) {
-        *busy = true;
-        return false;
-    }
-    buf_init(&next, LIMITS_TOPIC);
-    buf_init(&done, LIMITS_TOPIC);
-    buf_append_slice(&done, buf_slice(&job->after));
-    collected.now_ms = store_wall_ms(store);
-    collected.after = &done;
-    err = driver_retained_page(store->driver, slice_of(job->filter, job->filter_len),
-                               buf_slice(&job->after), PAGE_COUNT, PAGE_BYTES, take, &collected,
-                               &next);
-    if (err != OK)
-        log_error("retained_lookup_failed", LOG_ERR(err), LOG_END);
-    complete = err != OK || (!collected.busy && buf_len(&next) == 0);
+    return session != NULL && session->epoch == job->epoch && session->lasting != NULL ? session
+                                                                                       : NULL;
+}
+
+/* ERR_BUSY: the feed is full. */
+static enum err
+deliver(struct store *store, struct session *session, const struct retained_job *job,
+        const struct publish_record *record, struct slice bytes)
+{
+    if (is_overtaken(job, record->topic) ||
+        (job->options.no_local && record->publisher == job->session))
+        return OK;
+    return session_push_retained(store, session, record, bytes, job->options.qos,
+                                 job->options.identifier);
+}
+
+static void
+go_on_behind(struct retained_job *job, struct slice topic)
+{
     buf_reset(&job->after);
-    buf_append_slice(&job->after, buf_slice(collected.busy ? &done : &next));
-    *busy = collected.busy;
-    buf_fini(&next);
-    buf_fini(&done);
-    return complete;
+    buf_append_slice(&job->after, topic);
+}
+
+static void
+page_came(struct store *store, struct retained_page *page)
+{
+    struct retained_job *job = page->arg;
+    struct session *session;
+    struct publish_record record;
+    size_t i;
+    job->reading = false;
+    store->retained_reading--;
+    if (page->job.err == ERR_CANCELLED)
+        return;
+    session = session_of(store, job);
+    if (page->job.err != OK)
+        log_error("retained_lookup_failed", LOG_ERR(page->job.err), LOG_END);
+    if (page->job.err != OK || session == NULL) {
+        job_free(store, job);
+        return;
+    }
+    for (i = 0; i < page->count; i++) {
+        if (publish_record_decode(page->records[i], &record) != OK)
+            continue;
+        if (deliver(store, session, job, &record, page->records[i]) == ERR_BUSY) {
+            job->not_before_ms = loop_now_ms(store->loop) + HELD_BACK_MS;
+            return;
+        }
+        go_on_behind(job, record.topic);
+    }
+    if (buf_len(&page->next) == 0) {
+        job_free(store, job);
+        return;
+    }
+    go_on_behind(job, buf_slice(&page->next));
+    loop_again(store->loop);
+}
+
+/* The first of the line; it goes to the end of it, or away. */
+static void
+look_at(struct store *store, struct retained_job *job, uint64_t now_ms)
+{
+    const struct session *session;
+    DL_DELETE(store->retained_jobs, job);
+    DL_APPEND(store->retained_jobs, job);
+    if (job->reading || job->not_before_ms > now_ms)
+        return;
+    session = session_of(store, job);
+    if (session == NULL) {
+        job_free(store, job);
+    } else if (session->state == SESSION_CONNECTED && !session->ready) {
+        job->not_before_ms = now_ms + HELD_BACK_MS;
+    } else {
+        job->reading = true;
+        store->retained_reading++;
+        retained_page_read(store, slice_of(job->filter, job->filter_len), buf_slice(&job->after),
+                           PAGE_COUNT, PAGE_BYTES, 0, page_came, job);
+    }
 }
 
 void
 retained_jobs_run(struct store *store)
 {
-    struct retained_job *job = store->retained_jobs;
-    struct retained_job **at;
-    bool busy = false;
-    if (job == NULL || !store_has_room(store))
-        return;
-    store->retained_jobs = job->next;
-    job->next = NULL;
-    if (run_page(store, job, &busy)) {
-        job_free(job);
-    } else {
-        for (at = &store->retained_jobs; *at != NULL; at = &(*at)->next) {
-        }
-        *at = job;
-    }
-    /* a job that waits for a feed is tried again with the next event or tick */
-    if (store->retained_jobs != NULL && !busy)
-        loop_again(store->loop);
-}
-
-static void
-expired(void *arg, struct slice topic, uint64_t expiry_ms)
-{
-    struct store *store = arg;
-    (void)expiry_ms;
-    batch_retained_delete(commit_batch(store->commit), topic);
-}
-
-void
-retained_jobs_sweep(struct store *store)
-{
-    /* what is read here may be replaced in the open batch: then a newer message would go. So only
-     * when nothing is under way. */
-    if (!commit_is_idle(store->commit))
-        return;
-    if (driver_retained_expired(store->driver, store_wall_ms(store), SWEEP_COUNT, expired, store) !=
-        OK)
-        log_warn("retained_sweep_failed", LOG_END);
+    uint64_t now_ms = loop_now_ms(store->loop);
+    unsigned i;
+    for (i = 0; i < LOOKS && store->retained_jobs != NULL && store->retained_reading < AT_ONCE &&
+                store_has_room(store);
+         i++)
+        look_at(store, store->retained_jobs, now_ms);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Retained messages for new subscriptions of persistent sessions, page by page, so that a filter
- * that hits a million topics holds nobody up. */
+ * that hits a million topics holds nobody up; and the end of those that have expired. */
 #ifndef SERVICES_STORE_RETAINED_JOBS_H
 #define SERVICES_STORE_RETAINED_JOBS_H
 
@@ -14,10 +14,9 @@ void retained_jobs_add(struct store *store, const struct session *session, struc
  * job remembers RETAINED_JOBS_LIVE_MAX such topics. */
 void retained_jobs_overtaken(struct store *store, struct slice topic);
 #define RETAINED_JOBS_LIVE_MAX 4096u
-/* One page of one job, once a turn. */
+/* Asks for pages of the jobs whose turn it is, once a turn of the loop. */
 void retained_jobs_run(struct store *store);
+/* After the reads have ended. */
 void retained_jobs_free_all(struct store *store);
-/* Removes a few retained messages that have expired. */
-void retained_jobs_sweep(struct store *store);
 
 #endif

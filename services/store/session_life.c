@@ -272,6 +272,7 @@ detach(struct store *store, struct session *session)
     if (session->lasting == NULL)
         return;
     session_queue_rewind(&session->lasting->queue);
+    session->lasting->resume_to = 0;
     session->lasting->touched = false;
     commit_mark(store->commit, release_memory, store, session->number, 0, 0);
     session_shared_wake(store, session);

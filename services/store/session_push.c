@@ -9,14 +9,14 @@
 #include "proto/feed_records.h"
 #include "proto/records.h"
 #include "services/store/session_life.h"
+#include "services/store/session_read.h"
 #include "services/store/store_link.h"
 
 #include <string.h>
 
-#define PAGE_COUNT    64u
-#define PAGE_BYTES    ((size_t)256 * 1024)
 #define TARGETS_BYTES ((size_t)48 * 1024) /* of one DELIVER record */
 #define DROPS_MAX     16u                 /* old messages that make room for one new one */
+#define OVER_COUNT    4096u /* what a small queue may exceed its limit by for a moment */
 
 struct target {
     struct session *session;
@@ -59,61 +59,31 @@ session_push_remove(struct store *store, struct session *session, struct session
 
 /* ---- in */
 
-static void
-first_on_disk(void *arg, const struct driver_entry *entry)
-{
-    struct driver_entry *out = arg;
-    out->seq = entry->seq;
-    out->record.len = entry->record.len;
-    out->id_count = 1;
-}
-
-/* False: nothing could be dropped. */
-static bool
-drop_oldest(struct store *store, struct session *session)
-{
-    struct session_queue *queue = &session->lasting->queue;
-    struct session_queue_entry *entry = session_queue_oldest_waiting(queue);
-    struct driver_entry found = {0};
-    bool more;
-    if (entry != NULL) {
-        session_push_remove(store, session, entry, entry->seq);
-    } else {
-        uint64_t bytes = queue->bytes;
-        if (queue->disk_from >= queue->next_seq ||
-            driver_queue_page(store->driver, session->number, queue->disk_from, 1, 1, first_on_disk,
-                              &found, &more) != OK ||
-            found.id_count == 0 || found.seq >= queue->next_seq)
-            return false;
-        batch_queue_remove(commit_batch(store->commit), session->number, found.seq);
-        session_queue_removed(queue, NULL, found.record.len);
-        session_queue_read_to(queue, found.seq + 1);
-        store->queue_count--;
-        store->queue_bytes -= bytes - queue->bytes;
-    }
-    drop(store, STORE_DROP_QUEUE_FULL);
-    return true;
-}
-
-/* Whether the message may enter the queue, after old ones have gone if that is the policy. A queue
- * whose oldest messages are not committed yet exceeds its limit until they are. */
+/* Whether the message may enter the queue, after old ones have gone if that is the policy. What of
+ * them lies on disk only is dropped when it has been read: until then the queue is larger than its
+ * limit, at most twice as large. */
 static bool
 make_room(struct store *store, struct session *session, size_t len)
 {
     const struct store_config *config = store->config;
     struct session_queue *queue = &session->lasting->queue;
+    struct session_queue_entry *entry;
     unsigned i;
     if (session_queue_has_room(queue, len, config->queue_messages, config->queue_bytes))
         return true;
     if (config->queue_drop == STORE_CONFIG_DROP_NEWEST || len > config->queue_bytes)
         return false;
-    for (i = 0; i < DROPS_MAX; i++) {
-        if (!drop_oldest(store, session))
-            return queue->disk_from < queue->next_seq;
+    for (i = 0; i < DROPS_MAX && (entry = session_queue_oldest_waiting(queue)) != NULL; i++) {
+        session_push_remove(store, session, entry, entry->seq);
+        drop(store, STORE_DROP_QUEUE_FULL);
         if (session_queue_has_room(queue, len, config->queue_messages, config->queue_bytes))
             return true;
     }
-    return queue->bytes < config->queue_bytes;
+    if (i == DROPS_MAX)
+        return queue->bytes < config->queue_bytes;
+    return queue->disk_from < queue->next_seq &&
+           queue->count < 2 * config->queue_messages + OVER_COUNT &&
+           queue->bytes < 2 * config->queue_bytes;
 }
 
 static uint64_t
@@ -129,6 +99,9 @@ enqueue(struct store *store, struct session *session, struct body *body, uint8_t
     store->queue_count++;
     store->queue_bytes += body->len;
     metric_counter_add(store->counters.queued, 1);
+    if (session->lasting->queue.count > store->config->queue_messages ||
+        session->lasting->queue.bytes > store->config->queue_bytes)
+        session_read_trim(store, session);
     return seq;
 }
 
@@ -186,54 +159,11 @@ push_one(struct store *store, struct session *session, struct session_queue_entr
     return err;
 }
 
-struct page {
-    struct session_queue *queue;
-    size_t count;
-};
-
-static void
-read_entry(void *arg, const struct driver_entry *entry)
-{
-    struct page *page = arg;
-    struct publish_record record;
-    struct body *body = NULL;
-    uint32_t ids[RECORDS_TARGET_IDS];
-    bool recorded = (entry->flags & DELIVER_REL) != 0;
-    unsigned i;
-    if (entry->seq < page->queue->disk_from || entry->seq >= page->queue->next_seq)
-        return;
-    if (!recorded) {
-        if (publish_record_decode(entry->record, &record) != OK)
-            return;
-        body = body_new(0, entry->record, record.expiry_ms);
-    }
-    for (i = 0; i < entry->id_count; i++)
-        ids[i] = cursor_load_u32(entry->ids + (size_t)i * 4);
-    session_queue_read_back(page->queue, entry->seq, body, entry->flags & DELIVER_QOS_MASK,
-                            (entry->flags & DELIVER_RETAIN) != 0, recorded, ids, entry->id_count);
-    page->count++;
-}
-
-/* Fills memory from disk; false when nothing came. */
-static bool
-read_page(struct store *store, struct session *session)
-{
-    struct session_queue *queue = &session->lasting->queue;
-    struct page page = {queue, 0};
-    bool more;
-    if (driver_queue_page(store->driver, session->number, queue->disk_from, PAGE_COUNT, PAGE_BYTES,
-                          read_entry, &page, &more) != OK)
-        return false;
-    if (queue->alive == queue->count)
-        session_queue_read_to(queue, queue->next_seq);
-    return page.count != 0;
-}
-
 static bool
 may_push(const struct session *session)
 {
     return session->state == SESSION_CONNECTED && session->ready && session->lasting != NULL &&
-           session->owner != NULL && session->owner->up;
+           session->owner != NULL && session->owner->up && !session_read_resumes(session);
 }
 
 static bool
@@ -255,10 +185,9 @@ session_push_pump(struct store *store, struct session *session)
     for (;;) {
         struct session_queue_entry *entry = session_queue_next(queue, window, store->committed);
         if (entry == NULL) {
-            if (queue->in_flight >= window || !session_queue_wants_disk(queue) ||
-                !read_page(store, session))
-                return;
-            continue;
+            if (queue->in_flight < window && session_queue_wants_disk(queue))
+                session_read_more(store, session);
+            return;
         }
         /* What was pushed in an earlier connection does not expire any more. [MQTT-4.3.3-7] */
         if (entry->body != NULL && entry->body->expiry_ms != 0 && entry->seq > queue->pushed_seq) {
@@ -278,13 +207,10 @@ session_push_pump(struct store *store, struct session *session)
 }
 
 void
-session_push_resume(struct store *store, struct session *session, uint64_t seq)
+session_push_resumed(struct store *store, struct session *session, uint64_t seq)
 {
     struct session_queue *queue = &session->lasting->queue;
     uint32_t i;
-    while (queue->disk_from <= seq && queue->disk_from < queue->next_seq &&
-           queue->used < UINT16_MAX && read_page(store, session)) {
-    }
     session_queue_resume(queue, seq);
     for (i = 0; i < queue->pushed; i++) {
         const struct session_queue_entry *entry = session_queue_at(queue, i);
@@ -477,7 +403,7 @@ session_push_ready(struct store *store, struct session *session, uint64_t after)
     session->lasting->ready_waits = false;
     session->lasting->former_epoch = 0;
     if (after != 0)
-        session_push_resume(store, session, after);
+        session_read_resume(store, session, after);
     else
         session_push_pump(store, session);
 }

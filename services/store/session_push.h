@@ -20,9 +20,10 @@ ERR_MUST_USE enum err session_push_retained(struct store *store, struct session 
 void session_push_ready(struct store *store, struct session *session, uint64_t after);
 /* Pushes what may be pushed now. */
 void session_push_pump(struct store *store, struct session *session);
-/* The gateway kept the connection and has everything up to seq: counts that as in flight, tells
- * again what may have been lost on the way (PUBREC recorded), and pushes what is later. */
-void session_push_resume(struct store *store, struct session *session, uint64_t seq);
+/* The gateway kept the connection and has everything up to seq, which is in memory
+ * (session_read_resume): counts that as in flight, tells again what may have been lost on the way
+ * (PUBREC recorded), and pushes what is later. */
+void session_push_resumed(struct store *store, struct session *session, uint64_t seq);
 /* The feed of a gateway has room again. */
 void session_push_room(struct store *store, struct owner *owner);
 /* Removes a message from a queue, in memory and in the batch. */

@@ -86,7 +86,13 @@ struct lasting {
     uint64_t former_epoch; /* 0: nothing is awaited */
     uint64_t ready_after;  /* of FEED_SESSION_READY, while ready_waits */
     bool ready_waits;
-    bool touched; /* the queue changed after the connection had ended */
+    /* Reading what is on disk only (session_read.h). */
+    bool reading;       /* a page for memory is on its way */
+    bool read_again;    /* and may come too early for what was committed since */
+    bool trimming;      /* a page of what is to be dropped is */
+    bool moving;        /* a page of what may go to others is (session_shared.h) */
+    uint64_t resume_to; /* not 0: everything up to it is being brought to memory */
+    bool touched;       /* the queue changed after the connection had ended */
     bool is_stalled;
     struct session *stalled_next;
     struct session *stalled_prev;

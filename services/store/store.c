@@ -14,6 +14,7 @@
 #include "services/store/report.h"
 #include "services/store/restore.h"
 #include "services/store/retained_jobs.h"
+#include "services/store/retained_sweep.h"
 #include "services/store/session_life.h"
 #include "services/store/session_push.h"
 #include "services/store/signin.h"
@@ -30,6 +31,7 @@
 #define SWEEP_MS         10000u
 #define OUTBOX_COUNT_MAX 200000u
 #define OUTBOX_BYTES_MAX ((uint64_t)24 * 1024 * 1024)
+#define READS_MAX        8192u
 #define VERIFY_MAX       4096u
 #define REMEMBER_MAX     100000u
 #define CALL_BYTES_MAX   ((uint32_t)16 * 1024 * 1024)
@@ -126,7 +128,7 @@ on_tick(void *arg)
     report_tick(store, now_ms);
     if (now_ms - store->last_sweep_ms >= SWEEP_MS) {
         store->last_sweep_ms = now_ms;
-        retained_jobs_sweep(store);
+        retained_sweep_start(store);
         origins_forget(store->origins, store_wall_ms(store), ORIGIN_IDLE_MS, keep_origin,
                        origin_forgotten, store);
     }
@@ -176,6 +178,16 @@ open_commit(struct store *store)
                     .failures = store->counters.commit_failures},
     };
     store->commit = commit_new(store->loop, store->driver, &settings);
+}
+
+static void
+open_reads(struct store *store)
+{
+    struct read_pool_metrics metrics = {.reads = store->counters.reads,
+                                        .failures = store->counters.read_failures,
+                                        .latency_us = store->counters.read_us};
+    store->reads = read_pool_new(store->loop, store->driver, (unsigned)store->config->read_threads,
+                                 READS_MAX, &metrics);
 }
 
 static enum err
@@ -243,6 +255,7 @@ build(struct store *store)
         return err;
     loop_on_turn(store->loop, on_turn, store);
     open_commit(store);
+    open_reads(store);
     store->pool = verify_pool_new(store->loop, (unsigned)store->config->verify_threads, VERIFY_MAX);
     core_link_open(store);
     restore_outbox(store);
@@ -293,9 +306,11 @@ store_free(struct store *store)
     store_http_close(store);
     loop_timer_fini(&store->tick);
     loop_on_turn_remove(store->loop, on_turn, store);
+    read_pool_free(store->reads);
     verify_pool_free(store->pool);
     signin_free_all(store, NULL);
     retained_jobs_free_all(store);
+    retained_sweep_free(store);
     peers_free(store->peers);
     commit_free(store->commit);
     core_client_free(store->cores);

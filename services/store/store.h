@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The hall of sluice-store: what the parts are, and who holds them. One thread (the loop's) owns
- * everything here; the committer and the password threads have their own.
+ * everything here; the committer, the reading threads and the password threads have their own.
  *
  * How a change becomes real: a desk (on_*.c) changes the rooms at once and adds the same change to
  * the committer's open batch; whatever tells somebody else (a reply, a `done`, a push, an answer to
@@ -23,6 +23,7 @@
 #include "services/store/late_wills.h"
 #include "services/store/origins.h"
 #include "services/store/outbox.h"
+#include "services/store/read_pool.h"
 #include "services/store/sessions.h"
 #include "services/store/store_config.h"
 #include "services/store/store_metrics.h"
@@ -36,6 +37,7 @@
 struct signin_job;
 struct restore_copy;
 struct retained_job;
+struct retained_sweep;
 struct subscribe_job;
 struct store_link;
 
@@ -46,6 +48,7 @@ struct store {
     struct store_metrics counters;
     struct http *http;
     struct driver *driver;
+    struct read_pool *reads;
     struct commit *commit;
     struct peers *peers;
     struct core_client *cores;
@@ -58,6 +61,8 @@ struct store {
     struct verify_pool *pool;
     struct signin_job *signins;
     struct retained_job *retained_jobs;
+    unsigned retained_reading; /* of these, with a page on its way */
+    struct retained_sweep *sweep;
     struct restore_copy *outbox_copies; /* from the last run, not given to cores yet */
     struct store_link *links;           /* every peer that has been up */
     struct wheel deadlines;             /* sessions: wills and expiry */

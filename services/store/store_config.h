@@ -28,6 +28,7 @@ struct store_config {
     uint64_t queue_bytes;
     unsigned queue_drop; /* enum store_config_drop */
     uint64_t max_inflight;
+    uint64_t read_threads;
     uint64_t verify_threads;
     uint64_t max_record;
 };

@@ -232,15 +232,25 @@ handle_end(struct store *store, struct store_link *link, uint64_t seq)
     commit_mark(store->commit, frame_committed, store, link->peer, seq, 0);
 }
 
+/* Whether it cannot be taken now. */
 static bool
-must_park(const struct store *store, const struct store_link *link, uint8_t type)
+must_wait(struct store *store, const struct store_link *link, uint8_t type, struct slice body)
+{
+    if (!store_has_room(store))
+        return true;
+    if (link->kind != STORE_LINK_GATEWAY)
+        return false;
+    if (type == FEED_INBOUND_PUBLISH)
+        return !outbox_has_room(store->outbox);
+    return (type == FEED_QUEUE_ACK || type == FEED_QUEUE_REC) && on_queue_waits(store, body);
+}
+
+static bool
+must_park(struct store *store, const struct store_link *link, uint8_t type, struct slice body)
 {
     if (link->kind == STORE_LINK_CORE && type != FEED_PUBLISH && type != FEED_SHARED_PUBLISH)
         return false; /* answers make room */
-    if (buf_len(&link->parked) != 0)
-        return true;
-    return !store_has_room(store) ||
-           (type == FEED_INBOUND_PUBLISH && !outbox_has_room(store->outbox));
+    return buf_len(&link->parked) != 0 || must_wait(store, link, type, body);
 }
 
 static void
@@ -268,8 +278,7 @@ unpark_link(struct store *store, struct store_link *link)
         uint8_t type = cursor_u8(&c);
         uint64_t seq = cursor_u64(&c);
         struct slice body = cursor_bytes32(&c);
-        if (!store_has_room(store) ||
-            (type == FEED_INBOUND_PUBLISH && !outbox_has_room(store->outbox))) {
+        if (must_wait(store, link, type, body)) {
             /* a frame may end up in two commits here: so do its token sets */
             on_routed_end(store);
             store->parked = true;
@@ -343,7 +352,7 @@ on_record(void *arg, struct peer *peer, uint8_t type, struct slice body, uint64_
     struct store_link *link = link_of(peer);
     if (link == NULL || type == FRAME_END)
         return;
-    if (must_park(store, link, type))
+    if (must_park(store, link, type, body))
         park(store, peer, type, seq, body);
     else
         handle(store, link, type, body);

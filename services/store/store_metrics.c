@@ -40,6 +40,11 @@ store_metrics_init(struct store_metrics *c, struct metrics *m)
     }
     c->commits = counter(m, "sluice_store_commits_total", "Commits made durable");
     c->commit_failures = counter(m, "sluice_store_commit_failures_total", "Commits that failed");
+    c->reads = counter(m, "sluice_store_reads_total", "Reads from the driver");
+    c->read_failures =
+        counter(m, "sluice_store_read_failures_total", "Reads that failed; they are tried again");
+    c->read_us = metrics_histogram(m, "sluice_store_read_seconds", "Time of one read", NULL, 0,
+                                   metrics_bounds_us, metrics_bounds_us_count, METRICS_US);
     c->commit_us = metrics_histogram(m, "sluice_store_commit_seconds", "Time of one commit", NULL,
                                      0, metrics_bounds_us, metrics_bounds_us_count, METRICS_US);
     c->commit_ops =

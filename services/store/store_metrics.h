@@ -35,6 +35,9 @@ struct store_metrics {
     struct metric_counter *commits;
     struct metric_counter *commit_failures;
     struct metric_histogram *commit_us;
+    struct metric_counter *reads;
+    struct metric_counter *read_failures;
+    struct metric_histogram *read_us;
     struct metric_histogram *commit_ops;
 };
 

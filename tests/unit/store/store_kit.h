@@ -372,6 +372,7 @@ kit_new(void)
         .queue_messages = 100000,
         .queue_bytes = 64u << 20,
         .max_inflight = 1000,
+        .read_threads = 2,
         .verify_threads = 2,
         .max_record = 1u << 20,
     };
