@@ -2,7 +2,7 @@
 /* The small rooms of the store: sessions, origins, outbox, users, late wills. */
 #include "common/mem.h"
 #include "services/store/late_wills.h"
-#include "services/store/origins.h"
+#include "proto/origins.h"
 #include "services/store/outbox.h"
 #include "services/store/sessions.h"
 #include "services/store/users.h"

@@ -2,8 +2,8 @@
 /* Which publishes this store has taken: a token set (proto/token_set.h) for each origin. The sets
  * are written in the same commit as what was taken; this room says which have changed. Pure: the
  * clock is told. */
-#ifndef SERVICES_STORE_ORIGINS_H
-#define SERVICES_STORE_ORIGINS_H
+#ifndef SLUICE_PROTO_ORIGINS_H
+#define SLUICE_PROTO_ORIGINS_H
 
 #include "common/buf.h"
 #include "common/err.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Token sets by origin; see origins.h. */
-#include "services/store/origins.h"
+#include "proto/origins.h"
 
 #include "common/mem.h"
 #include "common/table.h"
