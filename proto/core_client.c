@@ -46,6 +46,7 @@ core_client_new(const struct core_client_config *config, const struct core_clien
     client->next = 1;
     /* Answers may outlive the incarnation that they were meant for (a core's feed to a store keeps
      * them), so neither tickets nor flushes start from the same number again. */
+    client->era = config->era;
     client->flush_counter = config->ticket_base & ~FLUSH_BIT;
     client->ticket_first = config->ticket_base + 1;
     client->ticket_next = config->ticket_base + 1;
@@ -177,6 +178,8 @@ core_client_down(struct core_client *client, uint32_t index)
         return;
     core->up = false;
     core->exposed = true;
+    /* It may live, and pass on what we gave it after our newer publishes went another way. */
+    client->era += core->serving || core->flush_token != 0;
     core->serving = false;
     core->away_ms = client->now_ms;
     core->flush_token = 0;
@@ -255,6 +258,7 @@ core_client_tick(struct core_client *client, uint64_t now_ms)
         if (core->flush_token == 0 || now_ms < core->flush_deadline_ms)
             continue;
         client->stats.flush_timeouts++;
+        client->era++;
         core_client_flush_end(client, i);
     }
 }
@@ -282,6 +286,7 @@ core_client_stats(const struct core_client *client)
 {
     struct core_client_stats stats = client->stats;
     stats.tokens_span = (size_t)(client->next - client->floor);
+    stats.era = client->era;
     stats.digest_filters = HASH_COUNT(client->filters);
     return stats;
 }

@@ -13,7 +13,8 @@
  *   - Publishes of one topic and QoS reach the cores in the order in which they were given. The
  *     topic decides the core; when the set of serving cores changes, publishes of topics that may
  *     have moved are held until the former cores have answered a FLUSH (or are lost, or
- *     flush_ms passed).
+ *     flush_ms passed). What a core that was given up without an answer to a FLUSH passes on later
+ *     is recognised by destinations: QoS >= 1 by its token, QoS 0 by its era (origins.h).
  *   - digest_valid(true) is in force only while at least one core serves and its whole digest has
  *     been given through digest_add.
  *   - Memory is bounded: records by tokens_max and bytes_max, tickets by tickets_max, what waits
@@ -51,6 +52,8 @@ struct core_client_config {
     uint64_t origin;      /* written into records: incarnation, or the store's outbox id */
     uint64_t ticket_base; /* tickets are above it; differs between incarnations of one program
                              (its incarnation with the lower 32 bits zero is fine) */
+    uint64_t era;         /* first era of QoS 0 records (publish_record.h); not below the last one
+                             of a former incarnation with the same origin. 0 for a new origin */
     bool digests;         /* a gateway: digests are wanted and acknowledged */
     uint32_t tokens_max;  /* open tokens, from the lowest open to the next; 0: 1 Mi, the most */
     size_t bytes_max;     /* bytes of records kept; 0: 64 MiB */
@@ -93,6 +96,7 @@ struct core_client_stats {
     uint64_t published, answered, resent; /* QoS >= 1 */
     uint64_t qos0_sent, qos0_dropped;
     uint64_t flushes, flush_timeouts;
+    uint64_t era; /* of QoS 0 records now */
     uint64_t tickets_done, tickets_timeout;
     uint64_t backlog_dropped; /* control records */
     uint64_t protocol_errors; /* malformed records, answers to nothing are not counted */

@@ -101,6 +101,7 @@ struct core_client {
     struct rendezvous was; /* before the change for which we flush */
     bool conservative;     /* the set changed again while flushing: hold every topic */
     uint64_t flush_counter;
+    uint64_t era;           /* of QoS 0 records */
     struct core_queue held; /* waiting for the end of flushing, or for a core that serves */
     bool holding;           /* what io.hold said */
 

@@ -103,7 +103,7 @@ entry_send(struct core_client *client, struct core_entry *entry, uint32_t core)
     struct slice part = slice_of(entry->bytes, entry->len);
     enum err err;
     publish_record_set_numbers(entry->bytes + entry->head, client->config.origin, entry->token,
-                               entry->token != 0 ? client->floor : 0);
+                               entry->token != 0 ? client->floor : client->era);
     err = client->io.append(client->arg, core, entry->head != 0 ? FEED_SHARED_RETURN : FEED_PUBLISH,
                             &part, 1, false, NULL);
     if (err == OK) {
@@ -262,7 +262,7 @@ publish_qos0(struct core_client *client, struct slice record, uint64_t hash)
         uint8_t numbers[NUMBERS_BYTES];
         struct slice parts[2] = {slice_of(numbers, NUMBERS_BYTES),
                                  slice_sub(record, NUMBERS_BYTES, record.len)};
-        publish_record_set_numbers(numbers, client->config.origin, 0, 0);
+        publish_record_set_numbers(numbers, client->config.origin, 0, client->era);
         err = client->io.append(client->arg, core, FEED_PUBLISH, parts, 2, false, NULL);
         if (err == OK) {
             client->stats.qos0_sent++;

@@ -7,7 +7,10 @@
  *   0  u64 origin     who numbered it: incarnation of a gateway, or the lasting
  *                     outbox id of a store
  *   8  u64 token      number given by the origin, rising from 1; 0: QoS 0, no answer
- *  16  u64 floor      every token of this origin below it is answered for good
+ *  16  u64 floor      every token of this origin below it is answered for good; with
+ *                     token 0 the era: it rises when the origin gives a core up that may
+ *                     still pass on what it got, and what comes later of a former era is
+ *                     dropped (QoS 0 has no token by which it would be recognised)
  *  24  u64 expiry_ms  absolute wall clock, milliseconds; 0: never
  *  32  u64 publisher  session number of the publisher (no-local); 0: none
  *  40  u8  flags      bits 0-1 QoS, bit 2 retain, bit 3 dup-safe spare (0)

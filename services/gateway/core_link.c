@@ -8,14 +8,16 @@
 #include <string.h>
 
 #include "common/cursor.h"
+#include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
 
-#define REPEATS_MAX       4096u
-#define TICKETS_MAX       (1u << 20)
-#define REPEATS_EXPIRE_MS 60000u
-#define NO_NUMBER         UINT64_MAX
-#define DONE_MAX          (1u << 20)
+#define ORIGINS_MAX    4096u
+#define TICKETS_MAX    (1u << 20)
+#define ORIGIN_IDLE_MS 600000u
+#define FORGET_MS      60000u
+#define NO_NUMBER      UINT64_MAX
+#define DONE_MAX       (1u << 20)
 
 /* ---- callbacks of core_client */
 
@@ -176,7 +178,7 @@ core_link_new(struct hub *hub)
     link->hub = hub;
     link->tail = &link->head;
     link->apply_number = NO_NUMBER;
-    link->repeats = repeats_new(REPEATS_MAX);
+    link->origins = origins_new(ORIGINS_IN_MEMORY, ORIGINS_MAX);
     for (unsigned i = 0; i < CORE_CLIENT_CORES_MAX; i++)
         buf_init(&link->done[i], DONE_MAX);
     link->client = core_client_new(&config, &io, link);
@@ -210,7 +212,7 @@ core_link_free(struct core_link *link)
     for (unsigned i = 0; i < CORE_CLIENT_CORES_MAX; i++)
         buf_fini(&link->done[i]);
     core_client_free(link->client);
-    repeats_free(link->repeats);
+    origins_free(link->origins);
     mem_free(link);
 }
 
@@ -259,6 +261,30 @@ core_link_down(struct core_link *link, struct hub_peer *core)
         core_client_down(link->client, core->index);
 }
 
+bool
+core_link_is_stale(struct core_link *link, const struct message *message, struct slice share)
+{
+    /* The fixed head of publish_record.h, which message_from_record has checked. */
+    uint64_t origin = cursor_load_u64(message->bytes);
+    uint64_t token = cursor_load_u64(message->bytes + 8);
+    uint64_t floor = cursor_load_u64(message->bytes + 16);
+    uint64_t now_ms = loop_now_ms(link->hub->loop);
+    bool seen = false;
+    if (token == 0) {
+        if (!origins_is_late(link->origins, origin, floor, now_ms))
+            return false;
+        metric_counter_add(link->hub->metric.late, 1);
+        return true;
+    }
+    if (share.len != 0) /* the same publish may come once for each group */
+        origin ^= hash_stable(share);
+    /* Too far above the floor to be remembered: better twice than not at all. */
+    if (origins_take(link->origins, origin, token, floor, now_ms, &seen) != OK || !seen)
+        return false;
+    metric_counter_add(link->hub->metric.repeats, 1);
+    return true;
+}
+
 static void
 on_publish(struct core_link *link, struct slice body)
 {
@@ -268,13 +294,7 @@ on_publish(struct core_link *link, struct slice body)
         metric_counter_add(hub->metric.malformed, 1);
         return;
     }
-    /* The fixed head of publish_record.h, which message_from_record has checked. */
-    uint64_t origin = cursor_load_u64(message->bytes);
-    uint64_t token = cursor_load_u64(message->bytes + 8);
-    uint64_t floor = cursor_load_u64(message->bytes + 16);
-    if (token != 0 && repeats_seen(link->repeats, origin, token, floor, loop_now_ms(hub->loop))) {
-        metric_counter_add(hub->metric.repeats, 1);
-    } else {
+    if (!core_link_is_stale(link, message, slice_of(NULL, 0))) {
         uint32_t mask = hub->workers == 1 ? 1 : filters_match(hub->filters, message_topic(message));
         metric_counter_add(hub->metric.messages, 1);
         hub_post_message(hub, message, mask);
@@ -414,8 +434,8 @@ core_link_tick(struct core_link *link, uint64_t now_ms)
     if (link->digest_valid && now_ms - link->valid_told_ms >= link->hub->config->lease_ms / 6)
         tell_digest_valid(link);
     if (now_ms >= link->expire_at_ms) {
-        repeats_expire(link->repeats, now_ms);
-        link->expire_at_ms = now_ms + REPEATS_EXPIRE_MS;
+        origins_forget(link->origins, now_ms, ORIGIN_IDLE_MS, NULL, NULL, NULL);
+        link->expire_at_ms = now_ms + FORGET_MS;
     }
 }
 

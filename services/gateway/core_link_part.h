@@ -9,8 +9,8 @@
 
 #include "common/buf.h"
 #include "proto/core_client.h"
+#include "proto/origins.h"
 #include "services/gateway/hub_state.h"
-#include "services/gateway/repeats.h"
 
 /* A QoS >= 1 publish that found no room. Few: POST_HOLD stops the clients long before. */
 struct waiting {
@@ -25,7 +25,7 @@ struct waiting {
 struct core_link {
     struct hub *hub;
     struct core_client *client;
-    struct repeats *repeats;
+    struct origins *origins;
     struct hub_peer *cores[CORE_CLIENT_CORES_MAX]; /* by number of core_client, which is the
                                                       number in the settings; NULL: never up */
     uint64_t incarnations[CORE_CLIENT_CORES_MAX];
@@ -47,6 +47,10 @@ struct core_link {
 
 /* Keeps a copy of *what until core_link_turn can send it. */
 void core_link_keep_waiting(struct core_link *link, const struct waiting *what);
+
+/* A message of a core was here before, or is older than what came another way: dropped and counted.
+ * share: of the group it is for; empty: none. */
+bool core_link_is_stale(struct core_link *link, const struct message *message, struct slice share);
 
 /* ---- core_shared.c */
 

@@ -6,8 +6,6 @@
  */
 #include "services/gateway/core_link_part.h"
 
-#include "common/cursor.h"
-#include "common/hash.h"
 #include "proto/records.h"
 
 #define DONE_CHUNK 32768u
@@ -34,11 +32,7 @@ core_shared_take(struct core_link *link, uint32_t core, struct slice body)
         return;
     }
     metric_counter_add(hub->metric.shared, 1);
-    uint64_t origin = cursor_load_u64(message->bytes) ^ hash_stable(shared.share);
-    uint64_t token = cursor_load_u64(message->bytes + 8);
-    uint64_t floor = cursor_load_u64(message->bytes + 16);
-    if (token != 0 && repeats_seen(link->repeats, origin, token, floor, loop_now_ms(hub->loop))) {
-        metric_counter_add(hub->metric.repeats, 1);
+    if (core_link_is_stale(link, message, shared.share)) {
         if (shared.number != 0)
             core_link_shared_done(link, core, shared.number);
         message_unref(message);

@@ -104,6 +104,9 @@ hub_metrics_init(struct hub *hub)
         .publishes = COUNTER("publishes", "publishes given to cores"),
         .messages = COUNTER("messages", "messages that came from cores"),
         .repeats = COUNTER("repeats", "messages recognised as repeats"),
+        .late =
+            COUNTER("late_qos0", "QoS 0 messages that a core held back until newer ones of their "
+                                 "publisher had come another way; dropped"),
         .deliveries = COUNTER("deliveries", "deliveries that stores pushed"),
         .malformed = COUNTER("malformed", "records that made no sense"),
         .unknown = COUNTER("unknown_records", "records of an unknown type"),

@@ -38,6 +38,7 @@ struct hub_metrics {
     struct metric_counter *publishes;       /* to cores */
     struct metric_counter *messages;        /* from cores, posted to workers */
     struct metric_counter *repeats;         /* recognised and dropped */
+    struct metric_counter *late;            /* QoS 0 of a former era, dropped */
     struct metric_counter *deliveries;      /* from stores */
     struct metric_counter *malformed;       /* records that made no sense */
     struct metric_counter *unknown;         /* records of an unknown type */

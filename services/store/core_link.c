@@ -82,6 +82,7 @@ core_link_open(struct store *store)
     struct core_client_config config = {
         .origin = store->origin,
         .ticket_base = store->boot << 32,
+        .era = store->boot << 32,
         .digests = false,
         .grace_ms = store->config->lease_ms,
     };

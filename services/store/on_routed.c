@@ -22,22 +22,27 @@ on_routed_end(struct store *store)
     origins_flush(store->origins, put_token_set, store);
 }
 
-/* Whether it was taken before. */
+/* Counts what was taken before, and what is older than what came another way. */
 static bool
-is_repeat(struct store *store, const struct publish_record *record)
+is_stale(struct store *store, const struct publish_record *record)
 {
     static struct log_limit limit;
     uint64_t suppressed;
     bool seen = false;
     enum err err;
-    if (record->token == 0)
-        return false;
+    if (record->token == 0) {
+        seen = origins_is_late(store->origins, record->origin, record->floor, store_wall_ms(store));
+        metric_counter_add(store->counters.late, seen);
+        return seen;
+    }
     err = origins_take(store->origins, record->origin, record->token, record->floor,
                        store_wall_ms(store), &seen);
     if (err != OK && log_every(&limit, 10000, &suppressed))
         log_warn("token_not_remembered", LOG_HEX("origin", record->origin), LOG_ERR(err),
                  LOG_U64("suppressed", suppressed), LOG_END);
-    return err == OK && seen;
+    seen = err == OK && seen;
+    metric_counter_add(store->counters.repeats, seen);
+    return seen;
 }
 
 static void
@@ -61,10 +66,8 @@ on_routed_publish(struct store *store, struct slice body)
         metric_counter_add(store->counters.malformed, 1);
         return;
     }
-    if (is_repeat(store, &record)) {
-        metric_counter_add(store->counters.repeats, 1);
+    if (is_stale(store, &record))
         return;
-    }
     metric_counter_add(store->counters.publishes, 1);
     if (record.expiry_ms != 0 && record.expiry_ms <= store_wall_ms(store)) {
         metric_counter_add(store->counters.dropped[STORE_DROP_EXPIRED], 1);
@@ -95,10 +98,8 @@ on_routed_shared(struct store *store, struct slice body)
     /* The same publish may come once for each group, and once for other subscriptions. */
     known = record;
     known.origin ^= hash_stable(shared.share);
-    if (is_repeat(store, &known)) {
-        metric_counter_add(store->counters.repeats, 1);
+    if (is_stale(store, &known))
         return;
-    }
     metric_counter_add(store->counters.publishes, 1);
     if (record.expiry_ms != 0 && record.expiry_ms <= store_wall_ms(store))
         metric_counter_add(store->counters.dropped[STORE_DROP_EXPIRED], 1);

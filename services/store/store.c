@@ -244,7 +244,7 @@ build(struct store *store)
     crypt_random(&key, sizeof(key));
     wheel_init(&store->deadlines, TICK_MS, 4096, clock_monotonic_ms());
     store->subscriptions = subscriptions_new((size_t)store->config->filters_max);
-    store->origins = origins_new(ORIGINS_MAX);
+    store->origins = origins_new(ORIGINS_WRITTEN, ORIGINS_MAX);
     store->outbox = outbox_new(OUTBOX_COUNT_MAX, OUTBOX_BYTES_MAX);
     store->late_wills = late_wills_new();
     store->users = users_new(REMEMBER_MAX, key);

@@ -17,6 +17,8 @@ store_metrics_init(struct store_metrics *c, struct metrics *m)
     unsigned i;
     c->publishes = counter(m, "sluice_store_publishes_total", "Publishes taken from cores");
     c->repeats = counter(m, "sluice_store_repeats_total", "Publishes recognised as repeats");
+    c->late = counter(m, "sluice_store_late_qos0_total",
+                      "QoS 0 publishes that came after newer ones of their publisher; dropped");
     c->queued = counter(m, "sluice_store_queued_total", "Messages put into queues of sessions");
     c->delivered = counter(m, "sluice_store_delivered_total", "Deliveries pushed to gateways");
     c->acked = counter(m, "sluice_store_acked_total", "Deliveries acknowledged by clients");

@@ -17,6 +17,7 @@ enum store_drop {
 struct store_metrics {
     struct metric_counter *publishes; /* taken from cores */
     struct metric_counter *repeats;   /* recognised and not taken again */
+    struct metric_counter *late;      /* retained QoS 0 of a former era, dropped */
     struct metric_counter *queued;    /* queue entries */
     struct metric_counter *delivered; /* pushed to gateways */
     struct metric_counter *acked;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The whole routing protocol in one thread without sockets: real core clients and real routers,
- * joined by simulated feeds that delay, fill up and end, while cores, the store and gateways are
- * killed and restarted at random. An oracle checks, for every seed:
+ * joined by simulated feeds that delay, fill up and end (at one end first, too), while cores, the
+ * store and gateways are killed and restarted at random. An oracle checks, for every seed:
  *
  *   - a publish is answered once, and when it is answered, every other gateway whose SUBSCRIBE was
  *     answered before it was published has it, and the store has it committed;
  *   - a publish that the digest kept local was wanted by nobody elsewhere;
- *   - nobody takes a message twice; messages of one publisher and topic arrive in order;
+ *   - nobody takes a message twice; messages of one publisher, topic and QoS arrive in order;
  *   - when everything works again, everything is answered.
  */
 #include "common/mem.h"
 #include "proto/core_client.h"
+#include "proto/origins.h"
 #include "proto/publish_record.h"
 #include "proto/records.h"
-#include "proto/token_set.h"
 #include "proto/topic.h"
 #include "services/core/router.h"
 #include "tests/unit/cunit_main.h"
@@ -55,8 +55,10 @@ struct feed {
 
 struct link {
     bool up;
-    struct feed out, in; /* client -> core, core -> client */
-    uint64_t whole_ms;   /* newest time at which both ends lived */
+    bool half;                      /* the client has given it up, the core has not yet */
+    uint64_t give_up_ms, frozen_ms; /* nothing passes until frozen_ms */
+    struct feed out, in;            /* client -> core, core -> client */
+    uint64_t whole_ms;              /* newest time at which both ends lived */
 };
 
 struct message {
@@ -70,8 +72,7 @@ struct message {
 
 struct origin {
     uint64_t id;
-    struct token_set *set;
-    uint32_t last_id[TOPICS]; /* highest message taken */
+    uint32_t last_id[2][TOPICS]; /* by QoS: highest message taken */
 };
 
 struct client {
@@ -86,6 +87,7 @@ struct client {
     unsigned digest_count;
     bool digest_valid;
     uint64_t apply; /* stamp waiting, 0: none */
+    struct origins *seen;
     struct origin origins[ORIGINS];
     unsigned origin_count;
     uint8_t *taken; /* by message: has it */
@@ -374,6 +376,7 @@ client_start(struct world *w, uint32_t index)
     c->incarnation = (uint64_t)(index + 1) << 48 | c->serial << 32;
     config.origin = index == STORE ? 77 : c->incarnation; /* an outbox outlives its program */
     config.ticket_base = c->incarnation;
+    config.era = index == STORE ? c->serial << 32 : 0;
     c->digest_count = 0;
     c->digest_valid = false;
     c->apply = 0;
@@ -399,7 +402,7 @@ origin_of(struct client *c, uint64_t id)
         if (c->origins[i].id == id)
             return &c->origins[i];
     }
-    c->origins[i] = (struct origin){.id = id, .set = token_set_new()};
+    c->origins[i] = (struct origin){.id = id};
     c->origin_count++;
     return &c->origins[i];
 }
@@ -416,20 +419,19 @@ client_take(struct world *w, uint32_t index, struct slice body)
     CU_ASSERT_EQUAL_FATAL(publish_record_decode(body, &r), OK);
     memcpy(&id, r.payload.data, 4);
     topic = w->messages[id].topic;
-    if (r.token != 0) {
-        o = origin_of(c, r.origin);
-        token_set_raise(o->set, r.floor);
-        if (token_set_add(o->set, r.token, &seen) != OK)
-            fail(w, "token beyond the span", id, index);
-        if (seen)
-            return;
-        /* A repeat may bring an older message to somebody who subscribed after it: no disorder. */
-        if (id < o->last_id[topic] &&
-            (index == STORE ? w->messages[id].must_store : w->messages[id].must[index]))
-            fail(w, "out of order", id, index);
-        if (id > o->last_id[topic])
-            o->last_id[topic] = id;
-    }
+    o = origin_of(c, r.origin);
+    if (r.token == 0 && origins_is_late(c->seen, r.origin, r.floor, 0))
+        return;
+    if (r.token != 0 && origins_take(c->seen, r.origin, r.token, r.floor, 0, &seen) != OK)
+        fail(w, "token beyond the span", id, index);
+    if (seen)
+        return;
+    /* A repeat may bring an older message to somebody who subscribed after it: no disorder. */
+    if (id < o->last_id[r.qos][topic] &&
+        (r.qos == 0 || (index == STORE ? w->messages[id].must_store : w->messages[id].must[index])))
+        fail(w, "out of order", id, index);
+    if (id > o->last_id[r.qos][topic])
+        o->last_id[r.qos][topic] = id;
     if (c->taken[id] != 0)
         fail(w, "taken twice", id, index);
     c->taken[id] = 1;
@@ -472,7 +474,7 @@ r_append(void *arg, uint32_t place, uint8_t type, const struct slice *parts, siz
     struct ref *ref = arg;
     uint32_t client = client_at(&ref->world->cores[ref->index], place);
     struct link *link = &ref->world->links[client][ref->index];
-    if (!link->up)
+    if (!link->up && !link->half)
         return ERR_PEER_LOST;
     return feed_append(ref->world, &link->in, type, parts, n, control, ticket);
 }
@@ -527,9 +529,11 @@ static void
 session_end(struct world *w, uint32_t client, uint32_t core)
 {
     struct link *link = &w->links[client][core];
-    if (!link->up)
+    bool up = link->up;
+    if (!up && !link->half)
         return;
-    link->up = false;
+    link->up = link->half = false;
+    link->frozen_ms = 0;
     feed_drop(&link->out);
     if (client == STORE && w->cores[core].alive)
         link->in.undelivered = &link->in.head;
@@ -537,8 +541,20 @@ session_end(struct world *w, uint32_t client, uint32_t core)
         feed_drop(&link->in);
     if (w->cores[core].alive)
         router_down(w->cores[core].router, w->cores[core].place[client]);
-    if (w->clients[client].alive)
+    if (up && w->clients[client].alive)
         core_client_down(w->clients[client].core_client, core);
+    w->clients[client].pending_seq[core] = 0;
+}
+
+/* The client gives the core up, as it does first when a link is cut; what it sent may still arrive,
+ * and be passed on, but nothing comes back. */
+static void
+session_half_end(struct world *w, uint32_t client, uint32_t core)
+{
+    struct link *link = &w->links[client][core];
+    link->up = false;
+    link->half = true;
+    core_client_down(w->clients[client].core_client, core);
     w->clients[client].pending_seq[core] = 0;
 }
 
@@ -550,6 +566,7 @@ session_begin(struct world *w, uint32_t client, uint32_t core)
     char name[8];
     if (link->up || !node->alive || !w->clients[client].alive)
         return;
+    session_end(w, client, core); /* a new hello: the core learns that its session is over */
     link->up = true;
     link->out.done_receiver = link->out.done_sender = link->out.last;
     if (client != STORE)
@@ -604,21 +621,35 @@ client_kill(struct world *w, uint32_t index)
 
 /* A lease ends though both live: the gateway's subscribers are told (their sessions are closed). */
 static void
-lapse(struct world *w, uint32_t client, uint32_t core)
+subscribers_lapse(struct world *w, uint32_t client, uint32_t core)
 {
     struct client *c = &w->clients[client];
     uint32_t i;
-    if (client != STORE && w->links[client][core].up) {
-        for (i = 0; i < FILTERS; i++) {
-            if (c->wants[i] && c->sure[i]) {
-                c->wants[i] = c->sure[i] = false;
-                core_client_route_remove(c->core_client, filter_name(i));
-            }
+    if (client == STORE || !w->links[client][core].up)
+        return;
+    for (i = 0; i < FILTERS; i++) {
+        if (c->wants[i] && c->sure[i]) {
+            c->wants[i] = c->sure[i] = false;
+            core_client_route_remove(c->core_client, filter_name(i));
         }
-        for (i = 0; i < w->message_count; i++)
-            w->messages[i].must[client] = false;
     }
-    session_end(w, client, core);
+    for (i = 0; i < w->message_count; i++)
+        w->messages[i].must[client] = false;
+}
+
+/* Either both ends see it at once, or the link is silent until the client has given the core up;
+ * then what was on the way arrives all the same. */
+static void
+lapse(struct world *w, uint32_t client, uint32_t core)
+{
+    struct link *link = &w->links[client][core];
+    if (rnd(w, 2) == 0) {
+        subscribers_lapse(w, client, core);
+        session_end(w, client, core);
+    } else if (link->up && w->cores[core].alive && w->clients[client].alive) {
+        link->give_up_ms = w->now + 20 + rnd(w, 20);
+        link->frozen_ms = link->give_up_ms + rnd(w, 20);
+    }
 }
 
 /* ---- work ---- */
@@ -627,7 +658,7 @@ static void
 publish(struct world *w, uint32_t index)
 {
     struct client *c = &w->clients[index];
-    uint8_t bytes[128], qos = index != STORE && rnd(w, 8) == 0 ? 0 : 1;
+    uint8_t bytes[128], qos = index != STORE && rnd(w, 3) == 0 ? 0 : 1;
     uint32_t id = w->message_count, i, g;
     struct message *m = &w->messages[id];
     bool wanted = index == STORE || !c->digest_valid;
@@ -700,6 +731,24 @@ subscribe(struct world *w, uint32_t index)
         fail(w, "route refused", 0, index);
 }
 
+/* What the client sent before it gave the core up. */
+static void
+link_half_step(struct world *w, uint32_t client, uint32_t core)
+{
+    struct link *link = &w->links[client][core];
+    struct core_node *node = &w->cores[core];
+    struct packet *p;
+    unsigned n = (unsigned)rnd(w, 6);
+    while (n-- != 0 && (p = feed_next(&link->out)) != NULL) {
+        if (router_record(node->router, node->place[client], p->type, slice_of(p->bytes, p->len)) !=
+            OK)
+            fail(w, "router refuses a record", 0, client);
+        router_frame_end(node->router, node->place[client], p->seq);
+    }
+    if (rnd(w, 100) == 0)
+        session_end(w, client, core);
+}
+
 /* Moves one link a little. */
 static void
 link_step(struct world *w, uint32_t client, uint32_t core)
@@ -709,6 +758,15 @@ link_step(struct world *w, uint32_t client, uint32_t core)
     struct client *c = &w->clients[client];
     struct packet *p;
     unsigned n = (unsigned)rnd(w, 6);
+    if (w->now < link->frozen_ms) {
+        if (w->now >= link->give_up_ms && link->up && node->alive && c->alive) {
+            subscribers_lapse(w, client, core);
+            session_half_end(w, client, core);
+        }
+        return;
+    }
+    if (link->half && node->alive)
+        link_half_step(w, client, core);
     if (!link->up || !node->alive || !c->alive)
         return;
     while (n-- != 0 && (p = feed_next(&link->out)) != NULL) {
@@ -778,7 +836,7 @@ recover(struct world *w, bool heal)
             bool broken = !w->cores[k].alive || !w->clients[i].alive;
             if (!broken)
                 w->links[i][k].whole_ms = w->now;
-            if (w->links[i][k].up && broken &&
+            if ((w->links[i][k].up || w->links[i][k].half) && broken &&
                 (heal || rnd(w, 30) == 0 || w->now - w->links[i][k].whole_ms >= LEASE - 10))
                 session_end(w, i, k);
         }
@@ -795,7 +853,9 @@ recover(struct world *w, bool heal)
             client_start(w, i);
         }
         for (k = 0; k < CORES; k++) {
-            if (heal || rnd(w, 20) == 0)
+            /* Within a lease: who is away for longer may miss something, and is told (exposed). */
+            bool late = w->links[i][k].half && w->now < w->links[i][k].give_up_ms + LEASE / 2;
+            if (heal || rnd(w, late ? 100 : 20) == 0)
                 session_begin(w, i, k);
         }
     }
@@ -848,6 +908,7 @@ run(uint64_t seed, bool faults, unsigned cores_used, unsigned *answered, unsigne
     w->messages[0].answered = true;
     for (i = 0; i < CLIENTS; i++) {
         w->clients[i].taken = mem_zalloc(MESSAGES);
+        w->clients[i].seen = origins_new(ORIGINS_WRITTEN, ORIGINS);
         client_start(w, i);
         for (k = 0; k < CORES; k++) {
             feed_init(&w->links[i][k].out);
@@ -881,8 +942,7 @@ run(uint64_t seed, bool faults, unsigned cores_used, unsigned *answered, unsigne
                            s.tickets_open != 0 || s.backlog_dropped != 0))
             fail(w, "a client keeps something", (uint32_t)s.tokens_open, i);
         core_client_free(w->clients[i].core_client);
-        for (k = 0; k < w->clients[i].origin_count; k++)
-            token_set_free(w->clients[i].origins[k].set);
+        origins_free(w->clients[i].seen);
         mem_free(w->clients[i].taken);
         for (k = 0; k < CORES; k++) {
             feed_drop(&w->links[i][k].out);

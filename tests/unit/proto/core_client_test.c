@@ -378,6 +378,39 @@ flush_that_is_never_answered_times_out(void)
 }
 
 static void
+era_rises_when_a_core_may_still_pass_on_what_it_got(void)
+{
+    setup(0, 0);
+    core_client_up(client, 0, STATE_SERVING);
+    (void)!publish("t", 0, 1);
+    CU_ASSERT_EQUAL(nth(0, FEED_PUBLISH, 0)->floor, 0);
+    core_client_up(client, 1, 0);
+    core_client_down(client, 1); /* it was given nothing */
+    CU_ASSERT_EQUAL(core_client_stats(client).era, 0);
+    core_client_down(client, 0);
+    core_client_up(client, 1, STATE_SERVING);
+    (void)!publish("t", 0, 2);
+    CU_ASSERT_EQUAL(nth(1, FEED_PUBLISH, 0)->floor, 1);
+    (void)!publish("t", 1, 3); /* has a token: its floor is the floor */
+    CU_ASSERT_EQUAL(nth(1, FEED_PUBLISH, 1)->floor, 1);
+    CU_ASSERT_EQUAL(nth(1, FEED_PUBLISH, 1)->number, 1);
+    core_client_state(client, 1, 0); /* it retires, is flushed, and goes */
+    done(1, nth(1, FEED_FLUSH, 0)->number);
+    core_client_down(client, 1);
+    CU_ASSERT_EQUAL(core_client_stats(client).era, 1);
+    core_client_up(client, 1, STATE_SERVING);
+    core_client_state(client, 1, 0); /* the same, and it goes without an answer */
+    core_client_down(client, 1);
+    CU_ASSERT_EQUAL(core_client_stats(client).era, 2);
+    core_client_up(client, 1, STATE_SERVING);
+    core_client_state(client, 1, 0);
+    core_client_tick(client, 5000); /* never answered */
+    CU_ASSERT_EQUAL(core_client_stats(client).flush_timeouts, 1);
+    CU_ASSERT_EQUAL(core_client_stats(client).era, 3);
+    core_client_free(client);
+}
+
+static void
 full_feed_keeps_order_and_room_goes_on(void)
 {
     unsigned i;
@@ -655,6 +688,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(lost_core_hands_its_topics_to_the_other),
     CUNIT_CASE(moved_topics_are_held_until_the_former_core_is_flushed),
     CUNIT_CASE(flush_that_is_never_answered_times_out),
+    CUNIT_CASE(era_rises_when_a_core_may_still_pass_on_what_it_got),
     CUNIT_CASE(full_feed_keeps_order_and_room_goes_on),
     CUNIT_CASE(bounds_hold_early_and_refuse_at_the_end),
     CUNIT_CASE(owner_may_number_publishes_with_gaps),

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The small rooms of the store: sessions, origins, outbox, users, late wills. */
+/* The small rooms of the store: sessions, outbox, users, late wills. */
 #include "common/mem.h"
 #include "services/store/late_wills.h"
-#include "proto/origins.h"
 #include "services/store/outbox.h"
 #include "services/store/sessions.h"
 #include "services/store/users.h"
@@ -99,63 +98,6 @@ a_will_is_kept_whole(void)
     session_drop_will(s);
     CU_ASSERT_PTR_NULL(s->will);
     sessions_free(sessions);
-}
-
-struct flushed {
-    unsigned count;
-    uint64_t origin;
-    uint8_t bytes[4096];
-    size_t len;
-};
-
-static void
-note_flush(void *arg, uint64_t origin, struct slice encoded)
-{
-    struct flushed *flushed = arg;
-    flushed->count++;
-    flushed->origin = origin;
-    flushed->len = encoded.len;
-    if (encoded.len != 0)
-        memcpy(flushed->bytes, encoded.data, encoded.len);
-}
-
-static bool
-keep_none(void *arg, uint64_t origin)
-{
-    (void)arg;
-    (void)origin;
-    return false;
-}
-
-static void
-tokens_are_taken_once_also_after_being_written_and_read(void)
-{
-    struct origins *origins = origins_new(2);
-    struct flushed flushed = {0};
-    bool seen = true;
-    CU_ASSERT_EQUAL(origins_take(origins, 7, 1, 1, 0, &seen), OK);
-    CU_ASSERT_FALSE(seen);
-    CU_ASSERT_EQUAL(origins_take(origins, 7, 1, 1, 0, &seen), OK);
-    CU_ASSERT_TRUE(seen);
-    origins_flush(origins, note_flush, &flushed);
-    CU_ASSERT_EQUAL(flushed.count, 1);
-    origins_flush(origins, note_flush, &flushed);
-    CU_ASSERT_EQUAL(flushed.count, 1);
-    CU_ASSERT_EQUAL(origins_take(origins, 8, 1, 1, 0, &seen), OK);
-    CU_ASSERT_EQUAL(origins_take(origins, 9, 1, 1, 0, &seen), ERR_QUOTA);
-    origins_free(origins);
-    origins = origins_new(2);
-    CU_ASSERT_EQUAL(origins_load(origins, 7, slice_of(flushed.bytes, flushed.len), 0), OK);
-    CU_ASSERT_EQUAL(origins_take(origins, 7, 1, 1, 0, &seen), OK);
-    CU_ASSERT_TRUE(seen);
-    CU_ASSERT_EQUAL(origins_take(origins, 7, 2, 1, 0, &seen), OK);
-    CU_ASSERT_FALSE(seen);
-    origins_flush(origins, note_flush, &flushed);
-    origins_forget(origins, 5, 10, keep_none, note_flush, &flushed);
-    CU_ASSERT_EQUAL(origins_count(origins), 1);
-    origins_forget(origins, 10, 10, keep_none, note_flush, &flushed);
-    CU_ASSERT_EQUAL(origins_count(origins), 0);
-    origins_free(origins);
 }
 
 static void
@@ -257,7 +199,6 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(an_owner_knows_its_sessions_and_which_are_stalled),
     CUNIT_CASE(inbound_packet_ids_are_remembered_until_released),
     CUNIT_CASE(a_will_is_kept_whole),
-    CUNIT_CASE(tokens_are_taken_once_also_after_being_written_and_read),
     CUNIT_CASE(outbox_numbers_rise_and_are_written_ahead_in_steps),
     CUNIT_CASE(a_right_password_is_remembered_until_the_user_changes),
     CUNIT_CASE(a_user_is_live_as_long_as_a_connection_is),

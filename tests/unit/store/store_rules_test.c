@@ -68,6 +68,25 @@ retained_messages_follow_a_subscription(void)
     kit_free(kit);
 }
 
+/* A core may hold QoS 0 back until newer ones of its gateway came through another core. */
+static void
+a_retained_message_is_not_replaced_by_an_older_one(void)
+{
+    struct kit *kit = kit_new();
+    struct opened opened = open_session(kit, LASTING("r", 1));
+    ready(kit, opened, 1, 0);
+    publish_above(kit, 0, 2, "s/1", 0, true, "new");
+    publish_above(kit, 0, 1, "s/1", 0, true, "old");
+    kit_restart_store(kit);
+    publish_above(kit, 0, 1, "s/1", 0, true, "old");
+    opened = open_session(kit, LASTING("r", 2));
+    ready(kit, opened, 2, 0);
+    CU_ASSERT_EQUAL(subscribe(kit, opened, "s/+", 0, 0), 0);
+    await_seen(kit, 1);
+    CU_ASSERT_STRING_EQUAL(kit->seen[0].payload, "new");
+    kit_free(kit);
+}
+
 static void
 users_sign_in_with_their_password_only(void)
 {
@@ -256,6 +275,7 @@ hostile_records_and_calls_change_nothing(void)
 static const struct cunit_case cases[] = {
     CUNIT_CASE(wills_go_out_unless_the_client_said_goodbye),
     CUNIT_CASE(retained_messages_follow_a_subscription),
+    CUNIT_CASE(a_retained_message_is_not_replaced_by_an_older_one),
     CUNIT_CASE(users_sign_in_with_their_password_only),
     CUNIT_CASE(a_full_queue_drops_the_oldest),
     CUNIT_CASE(a_clean_start_ends_the_session_and_its_routes),

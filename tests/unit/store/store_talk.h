@@ -143,15 +143,16 @@ await_seen(struct kit *kit, size_t count)
     CU_ASSERT_EQUAL(kit->seen_count, count);
 }
 
-/* Routes a publish as the core does, and waits until the store has it for good. */
+/* Routes a publish as the core does, and waits until the store has it for good. floor: with token 0
+ * the era. */
 static inline void
-publish(struct kit *kit, uint64_t token, const char *topic, uint8_t qos, bool retain,
-        const char *payload)
+publish_above(struct kit *kit, uint64_t token, uint64_t floor, const char *topic, uint8_t qos,
+              bool retain, const char *payload)
 {
     struct publish_record record = {
         .origin = 42,
         .token = token,
-        .floor = 1,
+        .floor = floor,
         .qos = qos,
         .retain = retain,
         .topic = slice_cstr(topic),
@@ -164,6 +165,13 @@ publish(struct kit *kit, uint64_t token, const char *topic, uint8_t qos, bool re
     CU_ASSERT_EQUAL(peer_append(kit->core_peer, FEED_DATA, FEED_PUBLISH, parts, 2, &awaited_ticket),
                     OK);
     CU_ASSERT_TRUE(kit_wait(kit, is_done));
+}
+
+static inline void
+publish(struct kit *kit, uint64_t token, const char *topic, uint8_t qos, bool retain,
+        const char *payload)
+{
+    publish_above(kit, token, token != 0, topic, qos, retain, payload);
 }
 
 static inline void
