@@ -46,7 +46,7 @@ FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
 .DEFAULT_GOAL := all
 .SECONDARY:
 .PHONY: help all up down certs deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
-        test-unit test-integration test-cluster test-soak test-interop test-fresh
+        test-unit test-integration test-cluster test-soak test-interop test-fresh test-deploy test-k8s k8s
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
@@ -138,6 +138,12 @@ test-interop: ## client libraries of all languages that tests know, installing w
 	@tests/interop/all.sh
 test-fresh: ## `make test` and `make up` in a bare Debian container (needs docker)
 	@tests/deploy/fresh.sh
+test-deploy: ## images, docker-compose.yml and the Helm chart (needs docker)
+	@services/install.sh deploy
+	@TEST_TIMEOUT=1200 tests/run.py tests/deploy/chart_test.py tests/deploy/compose_test.py
+test-k8s: ## the manifests on the cluster of KUBECONFIG, with images that its node has
+	@services/install.sh deploy
+	@TEST_TIMEOUT=3600 tests/run.py tests/deploy/kube_test.py
 asan: ## unit and integration tests under ASan and UBSan
 	@$(MAKE) --no-print-directory FLAVOUR=asan test-unit
 	@$(MAKE) --no-print-directory FLAVOUR=asan test-integration
@@ -157,6 +163,9 @@ bench: ## measure beside Mosquitto, write docs/benchmarks.md
 	@services/install.sh test
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all
 	@tests/bench/bench.py
+
+k8s: ## render what kustomize takes from the Helm chart (HELM=helm)
+	@k8s/render.sh
 
 clean: ## remove build/ (state of make up stays in .sluice/)
 	rm -rf build

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# install.sh run|test|interop: installs the Debian packages that are missing. Asks for
+# install.sh run|test|interop|deploy: installs the Debian packages that are missing. Asks for
 # root only when something is missing. One clear line when it cannot.
 set -euo pipefail
 cd "$(dirname "$0")"
 case ${1:-run} in
 run) kinds='run' ;;
 test) kinds='run|test' ;;
-*) kinds='run|test|interop' ;;
+*) kinds="run|test|$1" ;;
 esac
 wanted=()
 while read -r kind names; do

@@ -24,6 +24,8 @@ class Endpoint:
     """A client that follows the protocol: acknowledges, resends after a reconnect, and reconnects
     to the next port of its list when the connection closes (unless it must stay)."""
 
+    credentials = {}  # user and password, if need be
+
     def __init__(self, oracle, client_id, ports, version, clean):
         self.oracle, self.client_id, self.ports = oracle, client_id, list(ports)
         self.version, self.clean = version, clean
@@ -44,7 +46,7 @@ class Endpoint:
             self.connects += 1
             try:
                 reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
-                self.writer.write(mqtt.connect(self.client_id, version=self.version, **self.options()))
+                self.writer.write(mqtt.connect(self.client_id, version=self.version, **self.credentials, **self.options()))
                 parser = mqtt.Parser(self.version)
                 while True:
                     data = await reader.read(65536)
@@ -222,7 +224,7 @@ class Oracle:
     """Sets up the clients over the gateways' ports, lets `script` do its worst, judges."""
 
     def __init__(self, ports, publishers=200, clean_subscribers=4, persistent_subscribers=4, seed=None, pause=0.05,
-                 window=4, steady=True, persistent_publishers=True):
+                 window=4, steady=True, persistent_publishers=True, credentials=None):
         self.seed = seed if seed is not None else random.SystemRandom().randrange(1 << 32)
         self.random = random.Random(self.seed)
         self.ports, self.pause, self.steady = ports, pause, steady
@@ -239,6 +241,8 @@ class Oracle:
             clean = i < clean_subscribers
             self.subscribers.append(Subscriber(self, f"s{tag}-{i}", self.home(i), (5, 4)[i // 2 % 2], clean,
                                                filters=[f"{TOPIC}/#"], qos=2))
+        for endpoint in self.publishers + self.subscribers:
+            endpoint.credentials = credentials or {}
 
     def home(self, i):
         k = i % len(self.ports)
