@@ -14,6 +14,31 @@ import websocket as ws
 CONNECT = mqtt.connect("raw")
 
 
+def random_frames(rng, sock):
+    """Sends a burst of frames, most of them good, and closes; how many. With a CONNECT first, or not."""
+    burst, data = rng.randrange(1, 200), b""
+    sock.settimeout(10)
+    if rng.random() < .7:
+        sock.sendall(mqtt.connect("random" + rng.randbytes(4).hex()))
+        assert sock.recv(0)[0] >> 4 == mqtt.CONNACK
+    for _ in range(burst):
+        kind = rng.random()
+        if kind < .2:
+            data += rng.randbytes(rng.randrange(1, 40))
+        elif kind < .9:
+            payload = rng.choice((b"", b"\xc0\x00", mqtt.publish("a/b", b"x", 0), rng.randbytes(rng.randrange(200))))
+            data += ws.frame(payload, rng.choice((0, 2, 2, 2, 2, 8, 9, 9, 10)), fin=rng.random() < .9, mask=rng.randbytes(4))
+        else:
+            data += ws.frame(b"", rng.randrange(16), fin=rng.random() < .5, masked=rng.random() < .9,
+                             rsv=rng.choice((0, 0, 0x10)), length=(rng.choice((126, 127)), rng.randrange(1 << 16)))
+    try:
+        sock.sock.sendall(data)
+    except OSError:
+        pass  # closed before all was sent
+    sock.close()
+    return burst
+
+
 class OverWebSocket(Basics, ClusterTest):
     TRANSPORT = "ws"
 
@@ -228,27 +253,7 @@ class Frames(ClusterTest):
         print(f"SEED={seed}")
         rng, sent = random.Random(seed), 0
         while sent < n:
-            sock = self.dial(connect=rng.random() < .7)
-            sock.sock.settimeout(10)
-            burst = rng.randrange(1, 200)
-            data = b""
-            for _ in range(burst):
-                kind = rng.random()
-                if kind < .2:
-                    data += rng.randbytes(rng.randrange(1, 40))
-                elif kind < .9:
-                    payload = rng.choice((b"", b"\xc0\x00", mqtt.publish("a/b", b"x", 0), rng.randbytes(rng.randrange(200))))
-                    data += ws.frame(payload, rng.choice((0, 2, 2, 2, 2, 8, 9, 9, 10)), fin=rng.random() < .9,
-                                     mask=rng.randbytes(4))
-                else:
-                    data += ws.frame(b"", rng.randrange(16), fin=rng.random() < .5, masked=rng.random() < .9,
-                                     rsv=rng.choice((0, 0, 0x10)), length=(rng.choice((126, 127)), rng.randrange(1 << 16)))
-            try:
-                sock.sock.sendall(data)
-            except OSError:
-                pass  # closed before all was sent
-            sock.close()
-            sent += burst
+            sent += random_frames(rng, self.dial(connect=False))
         self.alive(witness)
         await_true("all have gone", lambda: self.cluster["gateway0"].metric("sluice_gateway_connections") <= 1)
 
