@@ -132,6 +132,7 @@ test-cluster: ## tests/cluster: programs are killed while an oracle counts
 test-soak: ## tests/soak: storms, floods and long kills (see each file's head)
 	@services/install.sh test
 	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=release programs $(B)/mqload
+	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=asan programs
 	@tests/run.py tests/soak/*_test.py
 test-interop: ## client libraries of all languages that tests know, installing what is missing
 	@services/install.sh interop
