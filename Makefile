@@ -27,7 +27,7 @@ SERVICES := gateway core store rest
 LIBS_base    := -levent -levent_pthreads -lcrypto -lnng -lprotobuf-c
 LIBS_gateway := -lssl $(LIBS_base)
 LIBS_core    := $(LIBS_base)
-LIBS_store   := -llmdb -lmariadb -lhiredis $(LIBS_base)
+LIBS_store   := -llmdb -lmariadb -lhiredis -lssl $(LIBS_base)
 LIBS_rest    := -lulfius -ljansson $(LIBS_base)
 
 PROTOS      := $(wildcard proto/*.proto)

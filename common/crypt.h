@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one door to libcrypto: random bytes, digests, password hashes, and the text forms of bytes.
- * No TLS (that is the gateway's tls.c and nng's own). All functions are thread-safe; crypt_scrypt
- * and crypt_password_* take tens of milliseconds: never on a loop's thread. */
+ * No TLS (that is the gateway's tls.c, driver_redis_stream.c and nng's own). All functions are
+ * thread-safe; crypt_scrypt and crypt_password_* take tens of milliseconds: never on a loop's
+ * thread. */
 #ifndef SLUICE_COMMON_CRYPT_H
 #define SLUICE_COMMON_CRYPT_H
 
@@ -22,7 +23,7 @@ void crypt_random(void *out, size_t len);
 uint64_t crypt_random_u64(void);
 
 void crypt_sha256(struct slice data, uint8_t out[CRYPT_SHA256_LEN]);
-/* Only for the handshake of WebSocket, where it protects nothing. */
+/* Only where it protects nothing: the handshake of WebSocket, names of Redis' scripts. */
 void crypt_sha1(struct slice data, uint8_t out[CRYPT_SHA1_LEN]);
 /* Over the parts one after the other. Whoever joins parts of varying length puts lengths in. */
 void crypt_hmac_sha256(struct slice key, const struct slice *parts, size_t count,

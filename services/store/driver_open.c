@@ -3,6 +3,7 @@
 #include "services/store/driver_open.h"
 
 #include "services/store/driver_lmdb.h"
+#include "services/store/driver_redis.h"
 
 #include <string.h>
 
@@ -17,13 +18,19 @@ open_embedded(const struct store_config *config, char why[DRIVER_REASON_SIZE], s
     return driver_lmdb_open(&settings, why, out);
 }
 
+static enum err
+open_redis(const struct store_config *config, char why[DRIVER_REASON_SIZE], struct driver **out)
+{
+    return driver_redis_open(&config->redis, why, out);
+}
+
 static const struct {
     const char *name;
     open_fn open; /* NULL: this build has none */
 } kinds[] = {
     {"embedded", open_embedded},
     {"mysql", NULL},
-    {"redis", NULL},
+    {"redis", open_redis},
 };
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 

@@ -74,6 +74,17 @@ check_driver(struct conf *conf, const char *name, const char *value)
         conf_mistake(conf, name, "must be one of " DRIVER_OPEN_NAMES);
 }
 
+static bool
+uses_driver(const struct store_config *config, const char *name)
+{
+    unsigned i;
+    for (i = 0; i < DRIVER_DOMAIN_COUNT; i++) {
+        if (strcmp(driver_open_choice(config, (enum driver_domain)i), name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void
 check(struct conf *conf, void *arg)
 {
@@ -88,6 +99,7 @@ check(struct conf *conf, void *arg)
     check_driver(conf, "driver-sessions", config->driver_sessions);
     if (!is_plain(config->shard))
         conf_mistake(conf, "shard", "must be letters, digits, '-' and '_'");
+    driver_redis_config_check(conf, &config->redis, uses_driver(config, "redis"));
 }
 
 enum conf_outcome
@@ -95,8 +107,13 @@ store_config_load(int argc, char *const *argv, struct store_config *config, stru
 {
     static const struct conf_program program = {
         "sluice-store", "keeps users, persistent sessions and retained messages", SLUICE_VERSION};
-    struct conf_table table;
+    struct conf_table tables[2];
+    enum conf_outcome outcome;
     memset(config, 0, sizeof(*config));
-    table = CONF_TABLE(rows, config);
-    return conf_load(&program, &table, 1, argc, argv, check, config, conf);
+    tables[0] = CONF_TABLE(rows, config);
+    tables[1] = driver_redis_config_table(&config->redis);
+    outcome = conf_load(&program, tables, sizeof(tables) / sizeof(tables[0]), argc, argv, check,
+                        config, conf);
+    config->redis.shard = config->shard;
+    return outcome;
 }

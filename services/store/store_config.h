@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The settings of sluice-store: one table. What a value means is said in its row. */
+/* The settings of sluice-store: one table, and one for each
+ * driver that has its own. What a value means is said in its row. */
 #ifndef SERVICES_STORE_STORE_CONFIG_H
 #define SERVICES_STORE_STORE_CONFIG_H
 
 #include "common/conf.h"
+#include "services/store/driver_redis_config.h"
 
 enum store_config_drop { STORE_CONFIG_DROP_OLDEST, STORE_CONFIG_DROP_NEWEST };
 
@@ -31,6 +33,7 @@ struct store_config {
     uint64_t read_threads;
     uint64_t verify_threads;
     uint64_t max_record;
+    struct driver_redis_config redis; /* the rows redis-* */
 };
 
 /* As conf_load. */
