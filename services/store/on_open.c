@@ -208,7 +208,7 @@ admit(struct open_job *job, struct owner *owner)
 }
 
 static void
-signed_in(void *arg, enum err err, struct slice roles)
+signed_in(void *arg, enum err err, const struct users_access *access)
 {
     struct open_job *job = arg;
     struct store *store = job->store;
@@ -220,7 +220,7 @@ signed_in(void *arg, enum err err, struct slice roles)
         return;
     }
     if (err == OK) {
-        job->roles = signin_roles_decode(roles, &job->role_count);
+        job->roles = signin_roles_decode(access->roles, &job->role_count);
         admit(job, owner);
     } else if (err == ERR_DENIED) {
         refuse(job, MQTT_BAD_USER_NAME_OR_PASSWORD);
@@ -237,14 +237,16 @@ sign_in_by_proof(struct open_job *job)
     const Sluice__SessionOpen *open = job->open;
     struct signin_user user = {0};
     struct scram_first first;
+    struct users_access access;
     enum err err = signin_scram_check(job->store, open->auth, &first, &user, job->auth_data);
     if (err == OK &&
         !slice_equal(scram_first_user(&first), slice_of(open->user.data, open->user.len)))
         err = ERR_DENIED; /* the proof is somebody else's */
+    access = signin_user_access(&user);
     if (err != OK)
         refuse(job, signin_scram_reason(err));
     else
-        signed_in(job, OK, slice_of(user.roles, user.roles_len));
+        signed_in(job, OK, &access);
     signin_user_fini(&user);
 }
 
@@ -278,13 +280,13 @@ on_open(struct store *store, struct peer *peer, struct call_request request, str
     if (open->auth != NULL)
         sign_in_by_proof(job);
     else if (open->has_user && open->verified)
-        signed_in(job, OK, slice_of(NULL, 0));
+        signed_in(job, OK, &(struct users_access){0});
     else if (open->has_user)
         signin_check(store, slice_of(open->user.data, open->user.len),
                      slice_of(open->password.data, open->has_password ? open->password.len : 0),
                      signed_in, job);
     else if (open->anonymous_ok)
-        signed_in(job, OK, slice_of(NULL, 0));
+        signed_in(job, OK, &(struct users_access){0});
     else
         refuse(job, MQTT_NOT_AUTHORIZED);
 }

@@ -3,10 +3,12 @@
  * when it is durable, and then every gateway hears of it. */
 #include "common/log.h"
 #include "common/mem.h"
+#include "proto/access_rules.h"
 #include "proto/calls.pb-c.h"
 #include "proto/feed_records.h"
 #include "proto/limits.h"
 #include "proto/utf8.h"
+#include "services/store/access_rows.h"
 #include "services/store/desks.h"
 #include "services/store/signin.h"
 
@@ -66,6 +68,8 @@ on_people_get(struct store *store, struct peer *peer, struct call_request reques
         answer.name = get->name;
         answer.roles = roles;
         answer.n_roles = count;
+        answer.rules = user.rules;
+        answer.revision = user.revision;
         answer.status = (char *)(uintptr_t)status_of(store, slice_cstr(get->name));
         store_reply(store, request, OK, &answer);
         signin_roles_free(roles, count);
@@ -121,6 +125,7 @@ list_one(void *arg, const struct driver_user *user)
     sluice__user__init(row);
     row->name = slice_dup(user->name);
     row->roles = signin_roles_decode(user->roles, &row->n_roles);
+    row->revision = user->changed_ms;
     listing->users[listing->count++] = row;
 }
 
@@ -171,6 +176,7 @@ struct change {
     Sluice__UserPut *put; /* NULL: deletion */
     char *name;           /* of a deletion; else put->name */
     bool created;
+    uint64_t revision;
 };
 
 static struct slice
@@ -208,6 +214,7 @@ changed(void *arg, uint64_t a, uint64_t b, uint64_t c)
     users_forget(store->users, name_of(change));
     store_link_broadcast(store, FEED_USER_CHANGED, name_of(change));
     answer.created = change->created;
+    answer.revision = change->revision;
     if (change->put != NULL)
         store_reply(store, change->request, OK, &answer);
     else
@@ -217,38 +224,89 @@ changed(void *arg, uint64_t a, uint64_t b, uint64_t c)
     change_free(change);
 }
 
+/* What the audit says of a put; never a password. */
+static void
+audit_put(const struct change *change, size_t rule_count)
+{
+    const Sluice__UserPut *put = change->put;
+    struct buf detail;
+    size_t i;
+    buf_init(&detail, (size_t)USERS_ROLES_MAX * (USERS_ROLE_MAX + 1) + 64);
+    if (put->has_password || put->has_password_md5)
+        buf_append_cstr(&detail, "password; ");
+    if (!put->keep_roles) {
+        buf_append_cstr(&detail, "roles");
+        for (i = 0; i < put->n_roles; i++) {
+            buf_append_cstr(&detail, " ");
+            buf_append_cstr(&detail, put->roles[i]);
+        }
+        buf_append_cstr(&detail, "; ");
+    }
+    if (put->has_rules)
+        buf_printf(&detail, "%zu rules", rule_count);
+    access_rows_audit(change->store, put->actor, "user.put", slice_cstr(put->name),
+                      buf_slice(&detail));
+    buf_fini(&detail);
+}
+
+/* Whether there may be a change: of the former user (NULL: none). */
+static enum err
+may_write(struct store *store, const Sluice__UserPut *put, const struct signin_user *former,
+          bool has_password)
+{
+    const struct people_row row = {.revision = former != NULL ? former->revision : 0};
+    enum err err = access_rows_check(former != NULL ? &row : NULL, put->create_only,
+                                     put->update_only, put->has_if_revision, put->if_revision);
+    if (err == OK && former == NULL && !has_password)
+        err = ERR_INVALID;
+    if (err == OK)
+        err = commit_state(store->commit) != OK ? commit_state(store->commit)
+                                                : commit_room(store->commit);
+    return err;
+}
+
+/* password empty: as it is. */
 static void
 write_user(struct change *change, struct slice password)
 {
     struct store *store = change->store;
     const Sluice__UserPut *put = change->put;
     struct signin_user former = {0};
+    struct users_access access;
+    struct access_rules rules = {0};
+    struct access_problem problem;
     struct driver_user row = {.name = slice_cstr(put->name), .password = password};
     struct buf roles;
     enum err err = signin_user_get(store, row.name, &former);
-    buf_init(&roles, (size_t)USERS_ROLES_MAX * (USERS_ROLE_MAX + 1));
     change->created = err == ERR_NOT_FOUND;
-    if (err == ERR_NOT_FOUND)
-        err = put->update_only ? ERR_NOT_FOUND : password.len == 0 ? ERR_INVALID : OK;
-    else if (err == OK && put->create_only)
-        err = ERR_EXISTS;
-    if (err == OK)
+    buf_init(&roles, (size_t)USERS_ROLES_MAX * (USERS_ROLE_MAX + 1));
+    if (err == OK || err == ERR_NOT_FOUND)
+        err = may_write(store, put, change->created ? NULL : &former, password.len != 0);
+    if (err == OK && put->has_rules)
+        err = access_rules_parse(slice_cstr(put->rules), &rules, &problem);
+    if (err == OK && !put->keep_roles)
         err = signin_roles_encode(put->roles, put->n_roles, &roles);
-    if (err == OK)
-        err = commit_state(store->commit) != OK ? commit_state(store->commit)
-                                                : commit_room(store->commit);
     if (err != OK) {
         change_failed(change, err);
     } else {
+        access = signin_user_access(&former);
+        if (put->has_rules)
+            access.rules = slice_cstr(put->rules);
+        if (!put->keep_roles)
+            access.roles = buf_slice(&roles);
+        access.revision = access_rows_revision(store, former.revision);
         if (password.len == 0)
             row.password = slice_of(former.password, former.password_len);
-        row.roles = buf_slice(&roles);
-        row.changed_ms = store_wall_ms(store);
+        row.roles = access.roles;
+        row.rules = access.rules;
+        row.changed_ms = change->revision = access.revision;
         batch_user_put(commit_batch(store->commit), &row);
-        users_pending_put(store->users, row.name, row.password, row.roles);
+        audit_put(change, rules.count);
+        users_pending_put(store->users, row.name, row.password, &access);
         users_forget(store->users, row.name);
         commit_mark(store->commit, changed, store, (uint64_t)(uintptr_t)change, 0, 0);
     }
+    access_rules_fini(&rules);
     buf_fini(&roles);
     signin_user_fini(&former);
 }
@@ -308,6 +366,10 @@ on_people_delete(struct store *store, struct peer *peer, struct call_request req
     if (message != NULL) {
         name = slice_cstr(message->name);
         err = signin_user_get(store, name, &former);
+        if (err == ERR_NOT_FOUND && message->has_if_revision)
+            err = ERR_CONFLICT;
+        if (err == OK && message->has_if_revision && message->if_revision != former.revision)
+            err = ERR_CONFLICT;
         if (err == OK)
             err = commit_state(store->commit);
     }
@@ -319,7 +381,8 @@ on_people_delete(struct store *store, struct peer *peer, struct call_request req
         change->request = request;
         change->name = mem_strdup(message->name);
         batch_user_delete(commit_batch(store->commit), name);
-        users_pending_put(store->users, name, slice_of(NULL, 0), slice_of(NULL, 0));
+        access_rows_audit(store, message->actor, "user.delete", name, slice_of(NULL, 0));
+        users_pending_put(store->users, name, slice_of(NULL, 0), &(struct users_access){0});
         users_forget(store->users, name);
         commit_mark(store->commit, changed, store, (uint64_t)(uintptr_t)change, 0, 0);
     }
@@ -336,7 +399,7 @@ struct verify {
 };
 
 static void
-verified(void *arg, enum err err, struct slice encoded)
+verified(void *arg, enum err err, const struct users_access *access)
 {
     struct verify *verify = arg;
     Sluice__UserVerified answer = SLUICE__USER_VERIFIED__INIT;
@@ -345,7 +408,7 @@ verified(void *arg, enum err err, struct slice encoded)
     if (err == OK || err == ERR_DENIED) {
         answer.ok = err == OK;
         if (err == OK)
-            roles = signin_roles_decode(encoded, &count);
+            roles = signin_roles_decode(access->roles, &count);
         answer.roles = roles;
         answer.n_roles = count;
         store_reply(verify->store, verify->request, OK, &answer);

@@ -37,22 +37,27 @@ copy_user(void *arg, const struct driver_user *user)
     out->password_len = user->password.len;
     out->roles = slice_dup(user->roles);
     out->roles_len = user->roles.len;
+    out->rules = slice_dup(user->rules);
+    out->rules_len = user->rules.len;
+    out->revision = user->changed_ms;
 }
 
 enum err
 signin_user_get(struct store *store, struct slice name, struct signin_user *out)
 {
     struct slice password;
-    struct slice roles;
+    struct users_access access;
     struct driver_user pending = {0};
     if (name.len == 0 || name.len > USERS_NAME_MAX)
         return ERR_NOT_FOUND;
-    if (!users_pending_get(store->users, name, &password, &roles))
+    if (!users_pending_get(store->users, name, &password, &access))
         return driver_user_get(store->driver, name, copy_user, out);
     if (password.len == 0)
         return ERR_NOT_FOUND;
     pending.password = password;
-    pending.roles = roles;
+    pending.roles = access.roles;
+    pending.rules = access.rules;
+    pending.changed_ms = access.revision;
     copy_user(out, &pending);
     return OK;
 }
@@ -62,6 +67,7 @@ signin_user_fini(struct signin_user *user)
 {
     mem_free(user->password);
     mem_free(user->roles);
+    mem_free(user->rules);
     *user = (struct signin_user){0};
 }
 
@@ -69,12 +75,12 @@ static void
 job_end(struct signin_job *job, enum err err)
 {
     struct store *store = job->store;
-    struct slice roles = slice_of(job->user.roles, job->user.roles_len);
+    struct users_access access = signin_user_access(&job->user);
     HASH_DEL(store->signins, job);
     while (job->waiters != NULL) {
         struct waiter *waiter = job->waiters;
         job->waiters = waiter->next;
-        waiter->fn(waiter->arg, err, roles);
+        waiter->fn(waiter->arg, err, &access);
         mem_free(waiter);
     }
     signin_user_fini(&job->user);
@@ -93,9 +99,14 @@ still_true(struct signin_job *job)
     if (!slice_equal(slice_of(now.password, now.password_len),
                      slice_of(job->user.password, job->user.password_len)))
         err = ERR_DENIED;
-    else
-        users_remember(job->store->users, name, &job->mac,
-                       slice_of(job->user.roles, job->user.roles_len));
+    if (err == OK) {
+        /* Roles and rules may have changed while the password stayed. */
+        struct signin_user former = job->user;
+        struct users_access access = signin_user_access(&now);
+        users_remember(job->store->users, name, &job->mac, &access);
+        job->user = now;
+        now = former;
+    }
     signin_user_fini(&now);
     return err;
 }
@@ -131,13 +142,13 @@ signin_check(struct store *store, struct slice name, struct slice password, sign
 {
     struct users_mac mac;
     struct signin_job *job;
-    struct slice roles;
+    struct users_access access;
     enum err err;
     if (name.len > USERS_NAME_MAX)
         name.len = 0; /* nobody has such a name; still costs a check */
     mac = users_mac_of(store->users, name, password);
-    if (users_recall(store->users, name, &mac, &roles)) {
-        fn(arg, OK, roles);
+    if (users_recall(store->users, name, &mac, &access)) {
+        fn(arg, OK, &access);
         return;
     }
     HASH_FIND(hh, store->signins, &mac, sizeof(mac), job);

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "proto/calls.pb-c.h"
 #include "proto/feed_records.h"
+#include "services/store/access_rows.h"
 #include "services/store/core_link.h"
 #include "services/store/driver_open.h"
 #include "services/store/report.h"
@@ -125,6 +126,7 @@ on_tick(void *arg)
         session_life_release_limbo(store, 0);
     }
     session_life_tick(store);
+    access_rows_tick(store, now_ms);
     report_tick(store, now_ms);
     if (now_ms - store->last_sweep_ms >= SWEEP_MS) {
         store->last_sweep_ms = now_ms;
@@ -251,6 +253,8 @@ build(struct store *store)
     store->next_body = 1;
     store->stamp = 1;
     err = restore_load(store);
+    if (err == OK)
+        err = access_rows_load(store);
     if (err != OK)
         return err;
     loop_on_turn(store->loop, on_turn, store);
@@ -321,6 +325,7 @@ store_free(struct store *store)
     outbox_free(store->outbox);
     late_wills_free(store->late_wills);
     users_free(store->users);
+    access_rows_free(store->access);
     driver_close(store->driver);
     wheel_fini(&store->deadlines);
     metrics_free(store->metrics);

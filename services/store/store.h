@@ -34,6 +34,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct access_rows;
 struct signin_job;
 struct restore_copy;
 struct retained_job;
@@ -58,6 +59,7 @@ struct store {
     struct outbox *outbox;
     struct late_wills *late_wills;
     struct users *users;
+    struct access_rows *access; /* roles, bans, keys, audit */
     struct verify_pool *pool;
     struct signin_job *signins;
     struct retained_job *retained_jobs;

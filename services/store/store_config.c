@@ -55,6 +55,8 @@ static const struct conf_row rows[] = {
      AT(read_threads)},
     {"verify-threads", CONF_U64, "2", 1, 32, NULL, NULL, "threads that check passwords",
      AT(verify_threads)},
+    {"audit-max", CONF_U64, "100000", 100, 10000000, "entries", NULL,
+     "of the audit kept; the oldest go first", AT(audit_max)},
     {"max-record", CONF_SIZE, "4MiB", 65536, UINT64_C(256) << 20, NULL, NULL,
      "largest message with its topic and properties", AT(max_record)},
 };

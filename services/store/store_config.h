@@ -32,6 +32,7 @@ struct store_config {
     uint64_t max_inflight;
     uint64_t read_threads;
     uint64_t verify_threads;
+    uint64_t audit_max; /* entries kept */
     uint64_t max_record;
     struct driver_redis_config redis; /* the rows redis-* */
 };

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/feed_records.h"
+#include "services/store/access_rows.h"
 #include "services/store/core_link.h"
 #include "services/store/desks.h"
 #include "services/store/session_life.h"
@@ -323,6 +324,7 @@ on_up(void *arg, struct peer *peer, const struct peer_info *info)
     } else if (kind == STORE_LINK_GATEWAY && link->kind == STORE_LINK_GATEWAY && info->has_feed) {
         link->owner.incarnation = info->incarnation;
         link->owner.up = true;
+        access_rows_tell_all(store, &link->owner);
         send_to(peer, link, FEED_RESYNC_END, nothing);
     }
     return PEER_DROP;

@@ -7,11 +7,19 @@
 
 #include <string.h>
 
+/* A copy of struct users_access. */
+struct access {
+    char *roles;
+    char *rules;
+    size_t roles_len;
+    size_t rules_len;
+    uint64_t revision;
+};
+
 struct remembered {
     UT_hash_handle hh;
     struct users_mac mac;
-    char *roles;
-    size_t roles_len;
+    struct access access;
     size_t len;
     uint8_t name[];
 };
@@ -20,9 +28,8 @@ struct pending {
     UT_hash_handle hh;
     uint64_t changes;
     char *password;
-    char *roles;
     size_t password_len;
-    size_t roles_len;
+    struct access access;
     size_t len;
     uint8_t name[];
 };
@@ -45,10 +52,34 @@ users_new(size_t remember_cap, struct hash_key key)
 }
 
 static void
+access_set(struct access *to, const struct users_access *from)
+{
+    to->roles = slice_dup(from->roles);
+    to->roles_len = from->roles.len;
+    to->rules = slice_dup(from->rules);
+    to->rules_len = from->rules.len;
+    to->revision = from->revision;
+}
+
+static void
+access_fini(struct access *access)
+{
+    mem_free(access->roles);
+    mem_free(access->rules);
+}
+
+static struct users_access
+access_of(const struct access *access)
+{
+    return (struct users_access){slice_of(access->roles, access->roles_len),
+                                 slice_of(access->rules, access->rules_len), access->revision};
+}
+
+static void
 drop_remembered(struct users *users, struct remembered *known)
 {
     HASH_DEL(users->remembered, known);
-    mem_free(known->roles);
+    access_fini(&known->access);
     mem_free(known);
 }
 
@@ -57,7 +88,7 @@ drop_pending(struct users *users, struct pending *pending)
 {
     HASH_DEL(users->pending, pending);
     mem_free(pending->password);
-    mem_free(pending->roles);
+    access_fini(&pending->access);
     mem_free(pending);
 }
 
@@ -141,7 +172,7 @@ find_remembered(struct users *users, struct slice name)
 
 void
 users_remember(struct users *users, struct slice name, const struct users_mac *mac,
-               struct slice roles)
+               const struct users_access *access)
 {
     struct remembered *known = find_remembered(users, name);
     if (known != NULL)
@@ -152,8 +183,7 @@ users_remember(struct users *users, struct slice name, const struct users_mac *m
         drop_remembered(users, users->remembered);
     known = mem_zalloc(sizeof(*known) + name.len);
     known->mac = *mac;
-    known->roles = slice_dup(roles);
-    known->roles_len = roles.len;
+    access_set(&known->access, access);
     known->len = name.len;
     memcpy(known->name, name.data, name.len);
     HASH_ADD_KEYPTR(hh, users->remembered, known->name, name.len, known);
@@ -161,12 +191,12 @@ users_remember(struct users *users, struct slice name, const struct users_mac *m
 
 bool
 users_recall(struct users *users, struct slice name, const struct users_mac *mac,
-             struct slice *roles)
+             struct users_access *access)
 {
     const struct remembered *known = find_remembered(users, name);
     if (known == NULL || !crypt_equal(known->mac.bytes, mac->bytes, sizeof(mac->bytes)))
         return false;
-    *roles = slice_of(known->roles, known->roles_len);
+    *access = access_of(&known->access);
     return true;
 }
 
@@ -188,7 +218,8 @@ find_pending(struct users *users, struct slice name)
 }
 
 void
-users_pending_put(struct users *users, struct slice name, struct slice password, struct slice roles)
+users_pending_put(struct users *users, struct slice name, struct slice password,
+                  const struct users_access *access)
 {
     struct pending *pending = find_pending(users, name);
     if (pending == NULL) {
@@ -200,11 +231,10 @@ users_pending_put(struct users *users, struct slice name, struct slice password,
     }
     pending->changes++;
     mem_free(pending->password);
-    mem_free(pending->roles);
+    access_fini(&pending->access);
     pending->password = slice_dup(password);
     pending->password_len = password.len;
-    pending->roles = slice_dup(roles);
-    pending->roles_len = roles.len;
+    access_set(&pending->access, access);
 }
 
 void
@@ -217,12 +247,12 @@ users_pending_done(struct users *users, struct slice name)
 
 bool
 users_pending_get(struct users *users, struct slice name, struct slice *password,
-                  struct slice *roles)
+                  struct users_access *access)
 {
     const struct pending *pending = find_pending(users, name);
     if (pending == NULL)
         return false;
     *password = slice_of(pending->password, pending->password_len);
-    *roles = slice_of(pending->roles, pending->roles_len);
+    *access = access_of(&pending->access);
     return true;
 }

@@ -42,23 +42,30 @@ struct users_mac {
 };
 /* A keyed hash of name and password; key is a secret of this run. */
 struct users_mac users_mac_of(struct users *users, struct slice name, struct slice password);
-/* The password of mac is right; roles are those it was found with (copied). */
+
+/* What a user may do, as stored. */
+struct users_access {
+    struct slice roles; /* encoded (signin.h) */
+    struct slice rules; /* text */
+    uint64_t revision;
+};
+/* The password of mac is right; access is what it was found with (copied). */
 void users_remember(struct users *users, struct slice name, const struct users_mac *mac,
-                    struct slice roles);
-/* True: known to be right; *roles borrowed until the next change. */
+                    const struct users_access *access);
+/* True: known to be right; *access borrowed until the next change. */
 bool users_recall(struct users *users, struct slice name, const struct users_mac *mac,
-                  struct slice *roles);
+                  struct users_access *access);
 /* The user changed: whatever was remembered is not true any more. */
 void users_forget(struct users *users, struct slice name);
 
 /* A change that is not durable yet; it counts until as many users_pending_done. password empty:
  * deleted. Copied. */
 void users_pending_put(struct users *users, struct slice name, struct slice password,
-                       struct slice roles);
+                       const struct users_access *access);
 void users_pending_done(struct users *users, struct slice name);
 /* True if a change is pending: *password is empty when it is a deletion. Borrowed until the next
  * change. */
 bool users_pending_get(struct users *users, struct slice name, struct slice *password,
-                       struct slice *roles);
+                       struct users_access *access);
 
 #endif

@@ -5,6 +5,7 @@
 #define SLUICE_TESTS_STORE_KIT_H
 
 #include "common/clock.h"
+#include "common/cursor.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mem.h"
@@ -70,6 +71,7 @@ struct kit {
     void (*on_gateway_up)(struct kit *kit); /* announcements */
     struct kit_seen seen[KIT_SEEN_MAX];
     size_t seen_count;
+    bool notes_access; /* also begin and end of what a new session is told about access */
     struct kit_answer answer;
 };
 
@@ -247,6 +249,24 @@ kit_gateway_record(void *arg, struct peer *peer, uint8_t type, struct slice body
     case FEED_USER_CHANGED:
         (void)kit_note(kit, type);
         break;
+    case FEED_ROLE: {
+        struct cursor c = cursor_of(body);
+        uint8_t there = cursor_u8(&c);
+        struct slice name = cursor_bytes16(&c), rules = cursor_rest(&c);
+        seen = kit_note(kit, type);
+        seen->flags = there;
+        (void)str_format(seen->payload, sizeof(seen->payload), "%.*s=%.*s", (int)name.len,
+                         (const char *)name.data, (int)rules.len, (const char *)rules.data);
+        break;
+    }
+    case FEED_BAN:
+        kit_note(kit, type)->flags = body.len > 0 ? body.data[0] : 0;
+        break;
+    case FEED_ACCESS_RESET:
+    case FEED_ACCESS_END:
+        if (kit->notes_access)
+            (void)kit_note(kit, type);
+        break;
     default:
         break;
     }
@@ -374,6 +394,7 @@ kit_new(void)
         .max_inflight = 1000,
         .read_threads = 2,
         .verify_threads = 2,
+        .audit_max = 100,
         .max_record = 1u << 20,
     };
     kit_start_store(kit);

@@ -134,28 +134,31 @@ a_right_password_is_remembered_until_the_user_changes(void)
     struct slice ann = slice_cstr("ann");
     struct users_mac right = users_mac_of(users, ann, slice_cstr("pw"));
     struct users_mac wrong = users_mac_of(users, slice_cstr("annp"), slice_cstr("w"));
-    struct slice roles;
+    struct users_access known = {slice_cstr("r"), slice_cstr("rules"), 7};
+    struct users_access access;
     struct slice password;
     CU_ASSERT_NOT_EQUAL(memcmp(right.bytes, wrong.bytes, sizeof(right.bytes)), 0);
-    CU_ASSERT_FALSE(users_recall(users, ann, &right, &roles));
-    users_remember(users, ann, &right, slice_cstr("r"));
-    CU_ASSERT_TRUE(users_recall(users, ann, &right, &roles));
-    CU_ASSERT_TRUE(slice_equal_cstr(roles, "r"));
-    CU_ASSERT_FALSE(users_recall(users, ann, &wrong, &roles));
+    CU_ASSERT_FALSE(users_recall(users, ann, &right, &access));
+    users_remember(users, ann, &right, &known);
+    CU_ASSERT_TRUE(users_recall(users, ann, &right, &access));
+    CU_ASSERT_TRUE(slice_equal_cstr(access.roles, "r"));
+    CU_ASSERT_TRUE(slice_equal_cstr(access.rules, "rules"));
+    CU_ASSERT_EQUAL(access.revision, 7);
+    CU_ASSERT_FALSE(users_recall(users, ann, &wrong, &access));
     users_forget(users, ann);
-    CU_ASSERT_FALSE(users_recall(users, ann, &right, &roles));
-    users_remember(users, ann, &right, slice_cstr("r"));
-    users_remember(users, slice_cstr("b"), &right, slice_cstr("r"));
-    users_remember(users, slice_cstr("c"), &right, slice_cstr("r"));
-    CU_ASSERT_FALSE(users_recall(users, ann, &right, &roles)); /* the oldest made room */
-    CU_ASSERT_FALSE(users_pending_get(users, ann, &password, &roles));
-    users_pending_put(users, ann, slice_cstr("hash"), slice_cstr(""));
-    users_pending_put(users, ann, slice_cstr(""), slice_cstr(""));
+    CU_ASSERT_FALSE(users_recall(users, ann, &right, &access));
+    users_remember(users, ann, &right, &known);
+    users_remember(users, slice_cstr("b"), &right, &known);
+    users_remember(users, slice_cstr("c"), &right, &known);
+    CU_ASSERT_FALSE(users_recall(users, ann, &right, &access)); /* the oldest made room */
+    CU_ASSERT_FALSE(users_pending_get(users, ann, &password, &access));
+    users_pending_put(users, ann, slice_cstr("hash"), &known);
+    users_pending_put(users, ann, slice_cstr(""), &(struct users_access){0});
     users_pending_done(users, ann);
-    CU_ASSERT_TRUE(users_pending_get(users, ann, &password, &roles));
+    CU_ASSERT_TRUE(users_pending_get(users, ann, &password, &access));
     CU_ASSERT_EQUAL(password.len, 0);
     users_pending_done(users, ann);
-    CU_ASSERT_FALSE(users_pending_get(users, ann, &password, &roles));
+    CU_ASSERT_FALSE(users_pending_get(users, ann, &password, &access));
     users_free(users);
 }
 
