@@ -3,6 +3,7 @@
 #include "services/store/driver_open.h"
 
 #include "services/store/driver_lmdb.h"
+#include "services/store/driver_mysql.h"
 #include "services/store/driver_redis.h"
 
 #include <string.h>
@@ -19,6 +20,12 @@ open_embedded(const struct store_config *config, char why[DRIVER_REASON_SIZE], s
 }
 
 static enum err
+open_mysql(const struct store_config *config, char why[DRIVER_REASON_SIZE], struct driver **out)
+{
+    return driver_mysql_open(&config->mysql, why, out);
+}
+
+static enum err
 open_redis(const struct store_config *config, char why[DRIVER_REASON_SIZE], struct driver **out)
 {
     return driver_redis_open(&config->redis, why, out);
@@ -29,7 +36,7 @@ static const struct {
     open_fn open; /* NULL: this build has none */
 } kinds[] = {
     {"embedded", open_embedded},
-    {"mysql", NULL},
+    {"mysql", open_mysql},
     {"redis", open_redis},
 };
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))

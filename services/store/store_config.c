@@ -101,6 +101,7 @@ check(struct conf *conf, void *arg)
     check_driver(conf, "driver-sessions", config->driver_sessions);
     if (!is_plain(config->shard))
         conf_mistake(conf, "shard", "must be letters, digits, '-' and '_'");
+    driver_mysql_config_check(conf, &config->mysql, uses_driver(config, "mysql"));
     driver_redis_config_check(conf, &config->redis, uses_driver(config, "redis"));
 }
 
@@ -109,13 +110,16 @@ store_config_load(int argc, char *const *argv, struct store_config *config, stru
 {
     static const struct conf_program program = {
         "sluice-store", "keeps users, persistent sessions and retained messages", SLUICE_VERSION};
-    struct conf_table tables[2];
+    struct conf_table tables[3];
     enum conf_outcome outcome;
     memset(config, 0, sizeof(*config));
     tables[0] = CONF_TABLE(rows, config);
-    tables[1] = driver_redis_config_table(&config->redis);
+    tables[1] = driver_mysql_config_table(&config->mysql);
+    tables[2] = driver_redis_config_table(&config->redis);
     outcome = conf_load(&program, tables, sizeof(tables) / sizeof(tables[0]), argc, argv, check,
                         config, conf);
+    config->mysql.shard = config->shard;
+    config->mysql.max_record = config->max_record;
     config->redis.shard = config->shard;
     return outcome;
 }

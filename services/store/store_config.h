@@ -5,6 +5,7 @@
 #define SERVICES_STORE_STORE_CONFIG_H
 
 #include "common/conf.h"
+#include "services/store/driver_mysql_config.h"
 #include "services/store/driver_redis_config.h"
 
 enum store_config_drop { STORE_CONFIG_DROP_OLDEST, STORE_CONFIG_DROP_NEWEST };
@@ -34,6 +35,7 @@ struct store_config {
     uint64_t verify_threads;
     uint64_t audit_max; /* entries kept */
     uint64_t max_record;
+    struct driver_mysql_config mysql;
     struct driver_redis_config redis; /* the rows redis-* */
 };
 
