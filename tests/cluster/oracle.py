@@ -24,6 +24,7 @@ class Endpoint:
     """A client that follows the protocol: acknowledges, resends after a reconnect, and reconnects
     to the next port of its list when the connection closes (unless it must stay)."""
 
+    host = "127.0.0.1"
     credentials = {}  # user and password, if need be
 
     def __init__(self, oracle, client_id, ports, version, clean):
@@ -45,7 +46,7 @@ class Endpoint:
             port = self.ports[self.connects % len(self.ports)]
             self.connects += 1
             try:
-                reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
+                reader, self.writer = await asyncio.open_connection(self.host, port)
                 self.writer.write(mqtt.connect(self.client_id, version=self.version, **self.credentials, **self.options()))
                 parser = mqtt.Parser(self.version)
                 while True:
@@ -224,7 +225,7 @@ class Oracle:
     """Sets up the clients over the gateways' ports, lets `script` do its worst, judges."""
 
     def __init__(self, ports, publishers=200, clean_subscribers=4, persistent_subscribers=4, seed=None, pause=0.05,
-                 window=4, steady=True, persistent_publishers=True, credentials=None):
+                 window=4, steady=True, persistent_publishers=True, credentials=None, host="127.0.0.1"):
         self.seed = seed if seed is not None else random.SystemRandom().randrange(1 << 32)
         self.random = random.Random(self.seed)
         self.ports, self.pause, self.steady = ports, pause, steady
@@ -242,7 +243,7 @@ class Oracle:
             self.subscribers.append(Subscriber(self, f"s{tag}-{i}", self.home(i), (5, 4)[i // 2 % 2], clean,
                                                filters=[f"{TOPIC}/#"], qos=2))
         for endpoint in self.publishers + self.subscribers:
-            endpoint.credentials = credentials or {}
+            endpoint.credentials, endpoint.host = credentials or {}, host
 
     def home(self, i):
         k = i % len(self.ports)
