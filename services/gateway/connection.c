@@ -223,6 +223,10 @@ connection_fail(struct connection *connection, enum mqtt_reason reason)
             mqtt_properties_set(&properties, MQTT_PROPERTY_REASON_STRING);
             properties.reason_string = slice_cstr(mqtt_reason_name(reason));
         }
+        if (reason == MQTT_USE_ANOTHER_SERVER) {
+            mqtt_properties_set(&properties, MQTT_PROPERTY_SERVER_REFERENCE);
+            properties.server_reference = slice_cstr(worker->options.server_reference);
+        }
         buf_reset(&worker->scratch);
         if (mqtt_encode_disconnect(MQTT_5_0, reason, &properties, connection->max_packet,
                                    &worker->scratch) > 0)

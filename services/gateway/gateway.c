@@ -140,6 +140,7 @@ fill_options(const struct gateway *gateway, struct worker_options *options)
     options->allow_anonymous = config->allow_anonymous;
     options->max_subscriptions = (uint32_t)config->max_subscriptions;
     options->check_payload_format = config->check_payload_format;
+    options->server_reference = config->server_reference;
     options->response_information = config->response_information;
     memcpy(options->listeners, config->listeners, sizeof(options->listeners));
     options->trusted = gateway->trusted;

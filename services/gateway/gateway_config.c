@@ -110,6 +110,9 @@ static const struct conf_row rows[] = {
         "subscriptions of one client"),
     ROW("check-payload-format", CONF_BOOL, "off", 0, 0, NULL, check_payload_format,
         "refuse payloads that say they are UTF-8 and are not"),
+    ROW("server-reference", CONF_STR, "", 0, HOST_MAX, NULL, server_reference,
+        "where 5.0 clients are told to go while this gateway drains, like other.example.org:18883 "
+        "(several separated by spaces); empty: nowhere"),
     ROW("response-information", CONF_STR, "", 0, HOST_MAX, NULL, response_information,
         "what 5.0 clients that ask get before their client id, as the base of response topics; "
         "empty: nothing"),

@@ -55,6 +55,7 @@ struct gateway_config {
     uint64_t connect_timeout_ms;   /* from accept to CONNECT */
     uint64_t max_subscriptions;    /* of one client */
     bool check_payload_format;
+    char *server_reference;     /* empty: none */
     char *response_information; /* prefix; empty: none */
 
     /* towards cores and stores */

@@ -42,6 +42,10 @@ desk_refuse(struct connection *connection, enum mqtt_reason reason, struct slice
         mqtt_properties_set(&properties, MQTT_PROPERTY_REASON_STRING);
         properties.reason_string = text;
     }
+    if (reason == MQTT_USE_ANOTHER_SERVER) {
+        mqtt_properties_set(&properties, MQTT_PROPERTY_SERVER_REFERENCE);
+        properties.server_reference = slice_cstr(connection->worker->options.server_reference);
+    }
     connection->worker->counts.refused++;
     send_connack(connection, false, reason, &properties);
     connection->flags |= CONNECTION_SAID_WHY;
@@ -139,7 +143,9 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
     }
     read_limits(connection, &connect);
     if (worker->is_draining) {
-        refuse_connect(connection, MQTT_SERVER_UNAVAILABLE);
+        bool elsewhere =
+            connection->version == MQTT_5_0 && worker->options.server_reference[0] != '\0';
+        refuse_connect(connection, elsewhere ? MQTT_USE_ANOTHER_SERVER : MQTT_SERVER_UNAVAILABLE);
         return;
     }
     if (connect.has_will && connect.will.retain && !worker->options.retain_available) {

@@ -43,6 +43,7 @@ worker_options_init(struct worker_options *options)
                                        .max_connections = 1u << 20,
                                        .max_filters = 4u << 20,
                                        .max_subscriptions = 1u << 20,
+                                       .server_reference = "",
                                        .response_information = "",
                                        .retain_available = true};
 }
@@ -254,11 +255,13 @@ drain_some(struct worker *worker)
     uint64_t left_ms = worker->drain_end_ms > now ? worker->drain_end_ms - now : 0;
     uint64_t turns = left_ms / TICK_MS + 1;
     uint64_t n = (worker->open_count + turns - 1) / turns;
+    bool elsewhere = worker->options.server_reference[0] != '\0';
     while (n > 0 && worker->drain_slot < worker->slot_count) {
         struct connection *connection = worker->slots[worker->drain_slot++].connection;
         if (connection == NULL || connection->state >= CONNECTION_DYING)
             continue;
-        connection_fail(connection, MQTT_SERVER_SHUTTING_DOWN);
+        connection_fail(connection,
+                        elsewhere ? MQTT_USE_ANOTHER_SERVER : MQTT_SERVER_SHUTTING_DOWN);
         n--;
     }
     if (worker->drain_slot >= worker->slot_count)

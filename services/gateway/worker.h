@@ -24,23 +24,25 @@
 
 /* What the settings say; worker_options_init gives the defaults. Copied by worker_new. */
 struct worker_options {
-    uint32_t max_packet_size;         /* bytes a client may send in one packet */
-    uint32_t max_inflight;            /* QoS 1 and 2 messages unacknowledged per client */
-    uint32_t max_queued;              /* messages waiting behind them */
-    size_t max_queued_bytes;          /* of them */
-    bool drop_oldest;                 /* of them, when a new one finds no room; else the new one */
-    uint64_t client_messages;         /* PUBLISHes read per second and client; 0: any */
-    uint64_t client_bytes;            /* bytes; 0: any */
-    uint32_t max_output;              /* bytes waiting for a slow reader, per client */
-    uint32_t receive_maximum;         /* what we tell a 5.0 client */
-    uint32_t topic_alias_maximum;     /* aliases a 5.0 client may set */
-    uint32_t topic_alias_outbound;    /* aliases we set at most, if the client allows as many */
-    uint32_t keep_alive_max_s;        /* 0: no cap */
-    uint32_t session_expiry_max_s;    /* cap; 0xFFFFFFFF: none */
-    uint32_t connect_timeout_ms;      /* from accept to CONNECT */
-    uint32_t max_connections;         /* per worker */
-    size_t max_filters;               /* filters in the route tree */
-    uint32_t max_subscriptions;       /* of one client */
+    uint32_t max_packet_size;      /* bytes a client may send in one packet */
+    uint32_t max_inflight;         /* QoS 1 and 2 messages unacknowledged per client */
+    uint32_t max_queued;           /* messages waiting behind them */
+    size_t max_queued_bytes;       /* of them */
+    bool drop_oldest;              /* of them, when a new one finds no room; else the new one */
+    uint64_t client_messages;      /* PUBLISHes read per second and client; 0: any */
+    uint64_t client_bytes;         /* bytes; 0: any */
+    uint32_t max_output;           /* bytes waiting for a slow reader, per client */
+    uint32_t receive_maximum;      /* what we tell a 5.0 client */
+    uint32_t topic_alias_maximum;  /* aliases a 5.0 client may set */
+    uint32_t topic_alias_outbound; /* aliases we set at most, if the client allows as many */
+    uint32_t keep_alive_max_s;     /* 0: no cap */
+    uint32_t session_expiry_max_s; /* cap; 0xFFFFFFFF: none */
+    uint32_t connect_timeout_ms;   /* from accept to CONNECT */
+    uint32_t max_connections;      /* per worker */
+    size_t max_filters;            /* filters in the route tree */
+    uint32_t max_subscriptions;    /* of one client */
+    const char *server_reference;  /* other servers, told to 5.0 clients with 0x9C while draining;
+                                      empty: none, 0x8B. Borrowed */
     const char *response_information; /* before the client id in CONNACK; empty: none. Borrowed */
     bool check_payload_format;        /* payloads that say they are UTF-8 must be */
     struct websocket_upgrade_options websocket; /* borrowed until worker_free */
