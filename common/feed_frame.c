@@ -20,6 +20,8 @@ feed_frame_encode_header(const struct feed_frame *frame, uint8_t out[FEED_FRAME_
     buf_store_u64(out + 40, frame->seq);
     buf_store_u64(out + 48, frame->received);
     buf_store_u64(out + 56, frame->done);
+    buf_store_u32(out + 64, frame->stamp);
+    buf_store_u32(out + 68, frame->echo);
 }
 
 void
@@ -69,6 +71,8 @@ feed_frame_decode(struct slice bytes, size_t max_record, struct feed_frame *out)
     frame.seq = cursor_u64(&c);
     frame.received = cursor_u64(&c);
     frame.done = cursor_u64(&c);
+    frame.stamp = cursor_u32(&c);
+    frame.echo = cursor_u32(&c);
     frame.records = cursor_rest(&c);
     if (c.err != OK)
         return c.err;

@@ -32,8 +32,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HELLO_VERSION_MIN 1u
-#define HELLO_VERSION_MAX 1u
+#define HELLO_VERSION_MIN 2u
+#define HELLO_VERSION_MAX 2u
 #define HELLO_NONCE_LEN   16u
 #define HELLO_PROOF_LEN   32u
 #define HELLO_NAME_MAX    63u

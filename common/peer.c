@@ -134,7 +134,7 @@ peer_address(const struct peer *peer)
 uint64_t
 peer_lease_end_ms(const struct peer *peer)
 {
-    return peer->up ? peer->heard_ms + peer_session_lease_ms(peer) : 0;
+    return peer_session_lease_end_ms(peer);
 }
 
 uint64_t

@@ -10,8 +10,9 @@
  * Session: from `up` to `down`. Both ends see the same sessions; each end runs its resync in every
  * `up`. Frames or calls of another session, or of strangers, are refused and counted. A lease ends
  * after lease_ms without a valid frame (or ping, for peers without feed); the dialing side then
- * says hello again. For the dialing side it ends at three quarters of that, and it speaks twice as
- * often as the other: cut off, it stops acting on what it was told before the other forgets it.
+ * says hello again. For the dialing side it ends three quarters of that after it sent the newest
+ * message that the other is known to have (frames echo each other's stamps): cut off in either
+ * direction, it stops acting on what it was told before the other forgets it.
  *
  * Delivery: within a session every record arrives once, in order. Over a change of session the
  * sender decides in `up`: PEER_DROP forgets what was not done; PEER_KEEP sends it again after what
@@ -53,7 +54,7 @@ struct peers_config {
     size_t n_dial;
     struct slice blob;     /* told to every peer in the hello, at most 4096 bytes */
     uint32_t lease_ms;     /* default 3000 */
-    uint32_t heartbeat_ms; /* default 1000 */
+    uint32_t heartbeat_ms; /* of pings; feeds speak twice as often. Default 1000 */
     uint32_t
         forget_ms; /* an incoming peer without session is forgotten after this; default 600000 */
     uint32_t max_peers;               /* default 1024; further hellos are refused */
@@ -142,7 +143,7 @@ const char *peer_service(const struct peer *peer);
 const char *peer_name(const struct peer *peer); /* "" before the first session of a dialed peer */
 const char *peer_address(const struct peer *peer);  /* dialed: as in peers_dial; else "" */
 uint64_t peer_incarnation(const struct peer *peer); /* 0: never in session */
-/* Monotonic time at which the session ends if nothing more is heard; 0: no session. */
+/* Monotonic time after which the session ends if nothing more is heard; 0: no session. */
 uint64_t peer_lease_end_ms(const struct peer *peer);
 uint32_t peer_state(const struct peer *peer);
 bool peer_is_up(const struct peer *peer);

@@ -178,6 +178,7 @@ on_offer(void *arg, enum err result, struct slice reply)
     hello_second_encode(hello1, offer_bytes, mac, &hello2);
     peer_call_fill(peer, CALL_FRAME_HELLO2, 0, head);
     peer->dial_state = PEER_DIAL_HELLO2;
+    peer->hello2_ms = peer_now_ms(peers);
     result = buf_error(&hello2);
     if (result == OK)
         result = call_client_send(peer->client, slice_of(head, sizeof(head)), buf_slice(&hello2),

@@ -72,6 +72,10 @@ struct peer {
     uint8_t token_out[FEED_FRAME_TOKEN_LEN];
     uint8_t token_calls[FEED_FRAME_TOKEN_LEN];
     uint64_t heard_ms, sent_ms, down_ms;
+    uint64_t
+        proved_ms; /* dialed: when we sent the newest message that the far end is known to have */
+    uint32_t far_stamp; /* of the newest frame of this session, to be echoed */
+    bool has_far_stamp;
 
     /* feed; NULL when calls_only */
     struct feed_window *window;
@@ -87,7 +91,7 @@ struct peer {
     char *address;                     /* as given */
     char dial_host[HELLO_URL_MAX + 1]; /* where the feed is when the offer names no host */
     enum peer_dial_state dial_state;
-    uint64_t retry_ms;
+    uint64_t retry_ms, hello2_ms;
     uint64_t ping_ms; /* when the last ping left */
     bool ping_in_flight;
     struct buf hello1, offer; /* as sent and received, while saying hello */
@@ -143,7 +147,7 @@ enum err peer_session_open_feed(struct peer *peer) ERR_MUST_USE;
 void peer_session_start(struct peer *peer, const struct peer_greeting *greeting);
 void peer_session_end(struct peer *peer, enum err why);
 void peer_session_on_frame(void *arg, struct slice bytes);
-uint32_t peer_session_lease_ms(const struct peer *peer); /* what counts on this side */
+uint64_t peer_session_lease_end_ms(const struct peer *peer); /* on this side; 0: no session */
 bool peer_session_lease_over(const struct peer *peer, uint64_t now_ms);
 void peer_session_touch(struct peer *peer); /* flush at the end of the turn */
 void peer_session_transmit(struct peer *peer, uint64_t now_ms);

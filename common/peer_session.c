@@ -136,6 +136,8 @@ peer_session_start(struct peer *peer, const struct peer_greeting *g)
            FEED_FRAME_TOKEN_LEN);
     memcpy(peer->token_calls, g->tokens->calls, FEED_FRAME_TOKEN_LEN);
     peer->heard_ms = peer->ping_ms = peer_now_ms(peers);
+    peer->proved_ms = peer->hello2_ms;
+    peer->has_far_stamp = false;
     peer->sent_ms = 0;
     peer->say_now = true;
     enter_tables(peer);
@@ -186,25 +188,39 @@ peer_session_end(struct peer *peer, enum err why)
         peer_hello_retry(peer, 0);
 }
 
-uint32_t
-peer_session_lease_ms(const struct peer *peer)
+/*
+ * The side that answers counts its lease from what it heard last. The side that dials counts a
+ * shorter one from when it *sent* what the other is known to have heard last: whatever is stopped,
+ * delayed or cut, in either direction, it ends first, and nobody acts for long on what he was told
+ * by a program that has given him up.
+ */
+uint64_t
+peer_session_lease_end_ms(const struct peer *peer)
 {
-    /* The other side counts from what it heard last of us, at most half a heartbeat (a sixth of
-     * the lease) older than what we heard last of it when a link breaks. */
-    return peer->dialed && !peer->calls_only ? peer->lease_ms - peer->lease_ms / 4 : peer->lease_ms;
-}
-
-static uint32_t
-heartbeat_ms(const struct peer *peer)
-{
-    uint32_t ms = peer->peers->config.heartbeat_ms;
-    return peer->dialed ? ms / 2 : ms;
+    if (!peer->up)
+        return 0;
+    if (!peer->dialed || peer->calls_only) /* pings are answered: heard is proved */
+        return peer->heard_ms + peer->lease_ms;
+    return peer->proved_ms + peer->lease_ms - peer->lease_ms / 4;
 }
 
 bool
 peer_session_lease_over(const struct peer *peer, uint64_t now_ms)
 {
-    return peer->up && now_ms - peer->heard_ms > peer_session_lease_ms(peer);
+    return peer->up && now_ms > peer_session_lease_end_ms(peer);
+}
+
+/* An echo says which of our frames arrived. One from the future, or older than what we know, says
+ * nothing. */
+static void
+take_echo(struct peer *peer, const struct feed_frame *frame, uint64_t now_ms)
+{
+    uint32_t age_ms = (uint32_t)now_ms - frame->echo;
+    peer->far_stamp = frame->stamp;
+    peer->has_far_stamp = true;
+    if ((frame->flags & FEED_FRAME_ECHO) != 0 && age_ms <= peer->lease_ms &&
+        now_ms - age_ms > peer->proved_ms)
+        peer->proved_ms = now_ms - age_ms;
 }
 
 /* ---- in */
@@ -272,6 +288,7 @@ peer_session_on_frame(void *arg, struct slice bytes)
         return;
     }
     peer->heard_ms = now;
+    take_echo(peer, &frame, now);
     peer->confirmed = true;
     if (frame.state != peer->state) {
         peer->state = frame.state;
@@ -294,13 +311,15 @@ static bool
 send_frame(struct peer *peer, const struct feed_window_out *out, uint64_t now_ms)
 {
     struct feed_frame frame = {
-        .flags = out->flags,
+        .flags = out->flags | (peer->has_far_stamp ? FEED_FRAME_ECHO : 0),
         .state = peer->peers->state,
         .sender = peer->peers->incarnation,
         .receiver = peer->incarnation,
         .seq = out->seq,
         .received = out->received,
         .done = out->done,
+        .stamp = (uint32_t)now_ms,
+        .echo = peer->far_stamp,
     };
     uint8_t header[FEED_FRAME_HEADER_LEN];
     memcpy(frame.token, peer->token_out, sizeof(frame.token));
@@ -343,7 +362,7 @@ flush(struct peer *peer, uint64_t now_ms)
     if (!can_send(peer))
         return;
     if (peer->say_now || feed_window_ack_due(peer->window) ||
-        now_ms - peer->sent_ms >= heartbeat_ms(peer)) {
+        now_ms - peer->sent_ms >= peer->peers->config.heartbeat_ms / 2) {
         feed_window_ack(peer->window, &out);
         (void)send_frame(peer, &out, now_ms);
     }

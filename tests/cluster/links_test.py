@@ -141,6 +141,14 @@ class OneCore(LinksTest):
         sub.subscribe(("topic", 1))  # once the core has given the other gateway up
         self.publish_waits(pub, sub, lambda: self.heal(link))
 
+    def test_a_gateway_that_hears_the_core_but_is_not_heard_acknowledges_nothing_for_a_new_subscriber(self):
+        pub = self.client(0, "pub")
+        self.links.cut("gateway0", "core0", "freeze-to")
+        self.peers("core0", {"gateway0": False})
+        sub = self.client(1, "sub")
+        sub.subscribe(("topic", 1))
+        self.publish_waits(pub, sub, lambda: self.heal(("gateway0", "core0")))
+
     def test_a_gateway_that_was_stopped_does_not_go_on_with_old_digests(self):
         pub = self.client(0, "pub")
         self.cluster["gateway0"].kill(signal.SIGSTOP)

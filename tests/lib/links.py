@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Links between programs that a test can cut, without privileges: programs listen on 127.0.0.1 and
 tell each other 127.0.0.2 (the same ports), where a process of ours forwards. Whose connection it is
-it finds by the socket's owner in /proc. A frozen link is silent and loses nothing; a reset one closes
-its connections and refuses new ones."""
+it finds by the socket's owner in /proc. A frozen link is silent and loses nothing, in one direction or in both; a reset one
+closes its connections and refuses new ones."""
 
 import asyncio
 import json
@@ -53,6 +53,7 @@ class Links:
         self._tell("pid", program.name, str(program.pid))
 
     def cut(self, a, b, how):
+        """how: "freeze", "freeze-to" (what a sends to b), "reset"."""
         self._tell(how, a, b)
 
     def heal(self, a, b):
@@ -64,11 +65,12 @@ class Forwarder:
         self.ports = {int(port): name for port, name in ports.items()}
         self.pids, self.open, self.mode, self.gates = {}, {}, {}, {}
 
-    def gate(self, pair):
-        if pair not in self.gates:
-            self.gates[pair] = asyncio.Event()
-            self.gates[pair].set()
-        return self.gates[pair]
+    def gate(self, source, target):
+        way = (source, target)
+        if way not in self.gates:
+            self.gates[way] = asyncio.Event()
+            self.gates[way].set()
+        return self.gates[way]
 
     def owner(self, source_port, port):
         with open("/proc/net/tcp") as table:
@@ -92,28 +94,30 @@ class Forwarder:
             await asyncio.sleep(0.05)
         return name
 
-    async def pump(self, reader, writer, pair):
+    async def pump(self, reader, writer, gate):
         while data := await reader.read(65536):
-            await self.gate(pair).wait()
+            await gate.wait()
             writer.write(data)
             await writer.drain()
 
     async def accept(self, reader, writer):
         port = writer.get_extra_info("sockname")[1]
         name = await self.source(writer.get_extra_info("peername")[1], port)
+        there, back = self.gate(name, self.ports[port]), self.gate(self.ports[port], name)
         pair = frozenset((name, self.ports[port]))
         writers = [writer]
         self.open.setdefault(pair, []).append(writers)
         try:
-            await self.gate(pair).wait()
+            await there.wait()
             if self.mode.get(pair) == "reset":
                 return
             far_reader, far_writer = await asyncio.open_connection(NEAR, port)
             writers.append(far_writer)
-            pumps = [asyncio.ensure_future(self.pump(reader, far_writer, pair)),
-                     asyncio.ensure_future(self.pump(far_reader, writer, pair))]
+            pumps = [asyncio.ensure_future(self.pump(reader, far_writer, there)),
+                     asyncio.ensure_future(self.pump(far_reader, writer, back))]
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            await self.gate(pair).wait()  # the end is not seen through a frozen link either
+            await there.wait()
+            await back.wait()  # the end is not seen through a frozen link either
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
@@ -131,10 +135,13 @@ class Forwarder:
             return
         pair = frozenset(words[1:])
         self.mode[pair] = words[0]
-        if words[0] == "freeze":
-            self.gate(pair).clear()
+        ways = [self.gate(words[1], words[2]), self.gate(words[2], words[1])]
+        if words[0] in ("freeze", "freeze-to"):
+            for gate in ways[:1] if words[0] == "freeze-to" else ways:
+                gate.clear()
             return
-        self.gate(pair).set()
+        for gate in ways:
+            gate.set()
         if words[0] == "reset":
             for writers in list(self.open.get(pair, ())):
                 for writer in writers:

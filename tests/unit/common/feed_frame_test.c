@@ -7,24 +7,27 @@
 
 #include <string.h>
 
-static const char example_hex[] = "5b010001000000070102030405060708"
+static const char example_hex[] = "5b020003000000070102030405060708"
                                   "11121314151617182021222324252627"
                                   "28292a2b2c2d2e2f0000010000000001"
                                   "00000100000000000000010000000000"
+                                  "0000abcd00001234"
                                   "00000003096869";
-#define EXAMPLE_LEN 71u
+#define EXAMPLE_LEN 79u
 
 static struct feed_frame
 example_frame(void)
 {
     struct feed_frame frame = {
-        .flags = FEED_FRAME_GAP,
+        .flags = FEED_FRAME_GAP | FEED_FRAME_ECHO,
         .state = 7,
         .sender = 0x0102030405060708u,
         .receiver = 0x1112131415161718u,
         .seq = 0x10000000001u,
         .received = 0x10000000000u,
         .done = 0x10000000000u,
+        .stamp = 0xabcdu,
+        .echo = 0x1234u,
     };
     for (size_t i = 0; i < FEED_FRAME_TOKEN_LEN; i++)
         frame.token[i] = (uint8_t)(0x20 + i);
@@ -60,6 +63,8 @@ the_drawn_example_is_decoded(void)
     CU_ASSERT_EQUAL(frame.seq, expected.seq);
     CU_ASSERT_EQUAL(frame.received, expected.received);
     CU_ASSERT_EQUAL(frame.done, expected.done);
+    CU_ASSERT_EQUAL(frame.stamp, expected.stamp);
+    CU_ASSERT_EQUAL(frame.echo, expected.echo);
     CU_ASSERT_TRUE(feed_frame_next(&frame.records, &type, &body));
     CU_ASSERT_EQUAL(type, 9);
     CU_ASSERT_TRUE(slice_equal_cstr(body, "hi"));
@@ -85,11 +90,11 @@ broken_frames_are_refused(void)
         enum err err;
     } cases[] = {
         {0, 0x5c, ERR_VERSION},    /* magic */
-        {1, 0x02, ERR_VERSION},    /* version */
-        {67, 0, ERR_MALFORMED},    /* record without type */
-        {67, 4, ERR_MALFORMED},    /* record longer than the frame */
-        {64, 0xff, ERR_MALFORMED}, /* much longer */
-        {67, 2, ERR_MALFORMED},    /* a rest that is no record */
+        {1, 0x01, ERR_VERSION},    /* version */
+        {75, 0, ERR_MALFORMED},    /* record without type */
+        {75, 4, ERR_MALFORMED},    /* record longer than the frame */
+        {72, 0xff, ERR_MALFORMED}, /* much longer */
+        {75, 2, ERR_MALFORMED},    /* a rest that is no record */
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct feed_frame frame;
@@ -106,10 +111,11 @@ records_need_a_sequence_number_and_the_reverse(void)
     struct feed_frame frame;
     uint8_t bytes[EXAMPLE_LEN];
     CU_ASSERT_EQUAL_FATAL(crypt_hex_decode(slice_cstr(example_hex), bytes, EXAMPLE_LEN), OK);
-    CU_ASSERT_EQUAL(feed_frame_decode(slice_of(bytes, 64), 2, &frame), ERR_MALFORMED);
+    CU_ASSERT_EQUAL(feed_frame_decode(slice_of(bytes, FEED_FRAME_HEADER_LEN), 2, &frame),
+                    ERR_MALFORMED);
     memset(bytes + 40, 0, 8);
     CU_ASSERT_EQUAL(feed_frame_decode(slice_of(bytes, EXAMPLE_LEN), 2, &frame), ERR_MALFORMED);
-    CU_ASSERT_EQUAL(feed_frame_decode(slice_of(bytes, 64), 2, &frame), OK);
+    CU_ASSERT_EQUAL(feed_frame_decode(slice_of(bytes, FEED_FRAME_HEADER_LEN), 2, &frame), OK);
 }
 
 static void
