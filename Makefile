@@ -46,7 +46,7 @@ FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
 .DEFAULT_GOAL := all
 .SECONDARY:
 .PHONY: help all up down certs deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
-        test-unit test-integration test-cluster test-soak test-interop test-fresh test-deploy test-k8s k8s
+        test-unit test-integration test-cluster test-soak test-interop test-browser test-fresh test-deploy test-k8s k8s
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
@@ -137,6 +137,10 @@ test-soak: ## tests/soak: storms, floods and long kills (see each file's head)
 test-interop: ## client libraries of all languages that tests know, installing what is missing
 	@services/install.sh interop
 	@tests/interop/all.sh
+test-browser: ## MQTT.js and Paho JS, from Node and from a page in headless Chromium
+	@services/install.sh browser
+	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=release programs
+	@tests/browser/all.sh
 test-fresh: ## `make test` and `make up` in a bare Debian container (needs docker)
 	@tests/deploy/fresh.sh
 test-deploy: ## images, docker-compose.yml and the Helm chart (needs docker)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MQTT.js and Paho JS over WebSocket and secure WebSocket, from Node and from a page in headless
+Chromium: connect, subscribe, every QoS both ways, close; and which pages ws-origins lets in. Pictures of
+the pages: build/screenshots."""
+
+import base64
+import functools
+import hashlib
+import http.server
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import threading
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+import mqtt  # noqa: E402
+from certs import Authority  # noqa: E402
+from cluster import TOP, Cluster  # noqa: E402
+
+MODULES = os.path.join(TOP, "build", "browser", "node_modules")
+SCREENSHOTS = os.path.join(TOP, "build", "screenshots")
+FILES = {"/page.html": (HERE, "page.html", "text/html"), "/exercise.js": (HERE, "exercise.js", "text/javascript"),
+         "/mqtt.js": (MODULES, "mqtt/dist/mqtt.min.js", "text/javascript"),
+         "/paho.js": (MODULES, "paho-mqtt/paho-mqtt-min.js", "text/javascript")}
+CASES = [("mqttjs", 4), ("mqttjs", 5), ("paho", 4)]
+SIZES = (1, 10, 70000)
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        found = FILES.get(self.path.split("?")[0])
+        if found is None:
+            self.send_error(404)
+            return
+        with open(os.path.join(*found[:2]), "rb") as f:
+            body = f.read()
+        self.send_response(200)
+        self.send_header("Content-Type", found[2])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Runner:
+    """run.js: one exercise at a time."""
+
+    def __init__(self, *args, **env):
+        self.process = subprocess.Popen(["node", os.path.join(HERE, "run.js"), *args], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True,
+                                        env={**os.environ, "NODE_PATH": MODULES, **env})
+        assert self.answer(60) == "ready"
+
+    def begin(self, **options):
+        self.process.stdin.write(json.dumps(options) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self, timeout=60):
+        assert select.select([self.process.stdout], [], [], timeout)[0], "no answer"
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self.process.stdout.close()
+
+
+class Clients(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.servers = []
+        for _ in range(2):
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            cls.addClassCleanup(server.server_close)
+            cls.addClassCleanup(server.shutdown)
+            cls.servers.append(f"http://localhost:{server.server_address[1]}")
+        ca = Authority()
+        cls.addClassCleanup(shutil.rmtree, ca.directory)
+        cert, key = ca.issue("localhost", san="DNS:localhost,IP:127.0.0.1")
+        cls.ca = ca.pem
+        cls.cluster = Cluster(anonymous=False, tls={"SLUICE_TLS_CERT": cert, "SLUICE_TLS_KEY": key},
+                              per={"gateway": {"SLUICE_WS_ORIGINS": cls.servers[0]}}).start()
+        cls.addClassCleanup(cls.cluster.abandon)
+        cls.cluster.add_user("guest", "guest")
+        ca.openssl("x509", "-in", cert, "-noout", "-pubkey", "-out", ca.path("public.pem"))
+        ca.openssl("pkey", "-pubin", "-in", ca.path("public.pem"), "-outform", "DER", "-out", ca.path("public.der"))
+        with open(ca.path("public.der"), "rb") as f:
+            spki = base64.b64encode(hashlib.sha256(f.read()).digest()).decode()
+        os.makedirs(SCREENSHOTS, exist_ok=True)
+        cls.runners = {"node": Runner("node", NODE_EXTRA_CA_CERTS=cls.ca)}
+        cls.addClassCleanup(cls.runners["node"].end)
+        cls.runners["browser"] = Runner("browser", shutil.which("chromium") or "chromium",
+                                        cls.servers[0] + "/page.html", spki, SCREENSHOTS)
+        cls.addClassCleanup(cls.runners["browser"].end)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cluster.stop()
+
+    def url(self, transport):
+        return f"{transport}://localhost:{self.cluster.port(0, transport)}/mqtt"
+
+    def check(self, where, transport, library, version):
+        name = f"{where}-{library}-{version}-{transport}"
+        with mqtt.Client(self.cluster.port(), timeout=40) as listener, mqtt.Client(self.cluster.port()) as speaker:
+            listener.connect(name + "-listener", user="guest", password="guest")
+            speaker.connect(name + "-speaker", user="guest", password="guest")
+            listener.subscribe((f"ready/{name}", 2), (f"from/{name}", 2))
+            self.runners[where].begin(library=library, url=self.url(transport), id=name, version=version)
+            self.assertEqual(listener.receive().payload, b"ready")
+            for qos in (0, 1, 2):
+                for size in SIZES:
+                    payload = os.urandom(size - 1) + b"\0"
+                    speaker.publish(f"to/{name}", payload, qos)
+                    back = listener.receive()
+                    self.assertEqual((back.topic, back.qos), (f"from/{name}", qos))
+                    self.assertTrue(back.payload == payload, "other bytes came back")
+            speaker.publish(f"to/{name}", b"end", 1)
+            self.assertEqual(self.runners[where].answer(), f"done {3 * len(SIZES) + 1}")
+
+    def test_a_page_of_another_origin_is_kept_out(self):
+        before = self.cluster["gateway0"].metrics()['sluice_gateway_websocket_upgrades_total{result="refused"}']
+        for library, version in CASES:
+            self.runners["browser"].begin(library=library, url=self.url("ws"), id=f"browser-foreign-{library}-{version}",
+                                          version=version, page=self.servers[1] + "/page.html")
+            self.assertTrue(self.runners["browser"].answer().startswith("failed: "))
+        self.assertGreaterEqual(
+            self.cluster["gateway0"].metrics()['sluice_gateway_websocket_upgrades_total{result="refused"}'],
+            before + len(CASES))
+
+
+for _where in ("node", "browser"):
+    for _transport in ("ws", "wss"):
+        for _library, _version in CASES:
+            setattr(Clients, f"test_{_where}_{_library}_{_version}_{_transport}",
+                    functools.partialmethod(Clients.check, _where, _transport, _library, _version))
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
