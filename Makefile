@@ -28,7 +28,7 @@ LIBS_base    := -levent -levent_pthreads -lcrypto -lnng -lprotobuf-c
 LIBS_gateway := -lssl $(LIBS_base)
 LIBS_core    := $(LIBS_base)
 LIBS_store   := -llmdb -lmariadb -lhiredis -lssl $(LIBS_base)
-LIBS_rest    := -lulfius -ljansson $(LIBS_base)
+LIBS_rest    := -lulfius -lmicrohttpd -lgnutls -ljansson $(LIBS_base)
 
 PROTOS      := $(wildcard proto/*.proto)
 PB_C        := $(PROTOS:proto/%.proto=$(GEN)/proto/%.pb-c.c)
@@ -45,7 +45,7 @@ FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: help all up down certs deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
+.PHONY: help all up down certs web deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
         test-unit test-integration test-cluster test-soak test-interop test-browser test-fresh test-deploy test-k8s k8s
 
 help: ## this list
@@ -81,6 +81,8 @@ $(B)/tests/unit/common/%_test: $(B)/tests/unit/common/%_test.o $(B)/libcommon.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS_base)
 $(B)/tests/unit/proto/%_test: $(B)/tests/unit/proto/%_test.o $(B)/libproto.a $(B)/libcommon.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS_base)
+# The assembler includes these, of which -MMD knows nothing.
+$(B)/services/rest/assets.o: $(wildcard services/rest/*.json services/rest/pages/*)
 # What the tests of all store drivers share; it comes behind the archives, so they are named again.
 DRIVER_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/store/driver_*_test.c))
 $(DRIVER_TESTS): LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
@@ -108,12 +110,15 @@ $(B)/mqload: tests/bench/mqload.c
 up: ## install what is missing, build, run all four programs, say where to connect (GATEWAYS=2 CORES=2)
 	@services/install.sh run
 	@$(MAKE) --no-print-directory -s -j$$(nproc) WERROR= programs
+	@services/web.sh
 	@services/up.sh
 down: ## stop what `make up` started; its data stays
 	@services/down.sh
 certs: ## make certificates for trying TLS; the next `make up` uses them
 	@services/install.sh run
 	@services/certs.sh
+web: ## the pages that rest serves: console, and Swagger UI from npm (build/web)
+	@services/web.sh
 deps: ## install the Debian packages that tests need too
 	@services/install.sh test
 

@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# install.sh run|test|interop|deploy: installs the Debian packages that are missing. Asks for
+# install.sh run|test|web|interop|deploy: installs the Debian packages that are missing. Asks for
 # root only when something is missing. One clear line when it cannot.
 set -euo pipefail
 cd "$(dirname "$0")"
 case ${1:-run} in
 run) kinds='run' ;;
-test) kinds='run|test' ;;
-*) kinds="run|test|$1" ;;
+test) kinds='run|test|web' ;;
+web) kinds='web' ;;
+*) kinds="run|test|web|$1" ;;
 esac
 wanted=()
 while read -r kind names; do

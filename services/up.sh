@@ -116,7 +116,8 @@ for ((i = 0; i < gateways; i++)); do
 		SLUICE_MQTT_PORT="$port" SLUICE_WS_PORT="$web" SLUICE_TLS_PORT="$secure" SLUICE_WSS_PORT="$secure_web" \
 		SLUICE_CORES="$core_list" SLUICE_STORES=$host:7301 SLUICE_FEED_LISTEN=$host:$((7102 + 10 * i))
 done
-start rest rest 9401 "$rest" SLUICE_PORT="$rest" SLUICE_STORES=$host:7301 SLUICE_API_KEY_FILE="$home/api-key"
+start rest rest 9401 "$rest" SLUICE_PORT="$rest" SLUICE_STORES=$host:7301 SLUICE_CORES="$core_list" \
+	SLUICE_WEB_DIR="${SLUICE_WEB_DIR:-$top/build/web}" SLUICE_API_KEY_FILE="$home/api-key"
 await_ready store 9301
 for ((i = 0; i < cores; i++)); do await_ready "core$i" $((9201 + 10 * i)); done
 for ((i = 0; i < gateways; i++)); do await_ready "gateway$i" $((9101 + 10 * i)); done
@@ -138,6 +139,7 @@ cat <<EOF
 Sluice is up.
   MQTT     $host:$mqtt$([ "$gateways" = 1 ] || echo "  and  $host:$((mqtt + 10000))")   (user guest, password guest)
 $(listeners)
+  console  http://$host:$rest/   API http://$host:$rest/rest/v3/swagger-ui
   REST     http://$host:$rest/rest     key: $(cat "$home/api-key")
   health   http://$host:9101/healthz (gateway)  :9201 (core)  :9301 (store)  :9401 (rest); also /metrics
   logs     $home/log/

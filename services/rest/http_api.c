@@ -2,218 +2,161 @@
 /* See http_api.h. */
 #include "services/rest/http_api.h"
 
-#include "common/crypt.h"
-#include "common/log.h"
 #include "common/mem.h"
-#include "services/rest/user_json.h"
+#include "services/rest/https_cert.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <ulfius.h>
 
 #define IDLE_TIMEOUT_S 30
-
-struct route {
-    const char *verb;
-    const char *path; /* below /rest */
-    on_user_fn serve;
-};
-
-/* Literal paths come before those with a name in their place. */
-static const struct route routes[] = {
-    {"GET", "/user/status", on_user_statuses},
-    {"GET", "/user/list", on_user_list},
-    {"POST", "/user/login/:user_name", on_user_login},
-    {"GET", "/user/:user_name/status", on_user_status},
-    {"POST", "/user/:user_name", on_user_create},
-    {"GET", "/user/:user_name", on_user_get},
-    {"PUT", "/user/:user_name", on_user_update},
-    {"DELETE", "/user/:user_name", on_user_delete},
-    {"GET", "/server/checksession", on_user_session},
-};
-#define ROUTE_COUNT (sizeof routes / sizeof routes[0])
+#define STREAM_BLOCK   4096
+#define STREAM_IDLE_S  3600
+#define BACKLOG        4096
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
 struct http_api {
     struct _u_instance instance;
     struct sockaddr_in address;
-    const struct rest_config *config;
-    const struct on_user *desk;
-    struct metrics *metrics;
-    struct bound {
-        struct http_api *api;
-        const struct route *route;
-    } bound[ROUTE_COUNT];
+    struct http_api_listen listen;
 };
 
-static void
-count(struct http_api *api, const char *verb, int status)
+static const char *
+find_header(const void *source, const char *name)
 {
-    char text[8];
-    str_format(text, sizeof text, "%d", status);
-    bool known = strcmp(verb, "GET") == 0 || strcmp(verb, "POST") == 0 ||
-                 strcmp(verb, "PUT") == 0 || strcmp(verb, "DELETE") == 0;
-    const struct metric_label labels[] = {{"verb", known ? verb : "other"}, {"status", text}};
-    metric_counter_add(metrics_counter(api->metrics, "sluice_rest_requests_total",
-                                       "HTTP requests answered", labels, 2),
-                       1);
+    const struct _u_request *request = source;
+    return u_map_get_case(request->map_header, name);
+}
+
+static const char *
+find_cookie(const void *source, const char *name)
+{
+    const struct _u_request *request = source;
+    return u_map_get(request->map_cookie, name);
+}
+
+static void
+fill(const struct http_api *api, const struct _u_request *request, struct exchange *out)
+{
+    struct slice url = slice_cstr(request->http_url != NULL ? request->http_url : "/");
+    size_t question = slice_find(url, '?');
+    const struct sockaddr_in *peer =
+        (const struct sockaddr_in *)(const void *)request->client_address;
+    uint64_t announced = 0;
+    const char *length = u_map_get_case(request->map_header, "Content-Length");
+    *out = (struct exchange){
+        .verb = request->http_verb,
+        .path = slice_sub(url, 0, question),
+        .query = slice_sub(url, question + 1, url.len),
+        .body = slice_of(request->binary_body, request->binary_body_length),
+        .header = find_header,
+        .cookie = find_cookie,
+        .source = request,
+        .is_tls = api->listen.tls,
+    };
+    if (peer == NULL || peer->sin_family != AF_INET ||
+        inet_ntop(AF_INET, &peer->sin_addr, out->address, sizeof out->address) == NULL)
+        out->address[0] = 0;
+    out->is_truncated =
+        out->body.len > api->listen.body_max ||
+        (length != NULL && (str_parse_u64(slice_cstr(length), 0, UINT64_MAX, &announced) != OK ||
+                            announced > api->listen.body_max));
+}
+
+static ssize_t
+stream_read(void *arg, uint64_t offset, char *out, size_t max)
+{
+    const struct exchange_stream *stream = arg;
+    (void)offset;
+    ssize_t got = stream->read(stream->arg, out, max);
+    return got > 0 ? got : U_STREAM_END;
+}
+
+static void
+stream_end(void *arg)
+{
+    struct exchange_stream *stream = arg;
+    stream->end(stream->arg);
+    mem_free(stream);
+}
+
+static void
+send_answer(struct exchange *exchange, struct _u_response *response)
+{
+    const void *bytes = exchange->borrowed != NULL ? exchange->borrowed : exchange->content;
+    for (size_t i = 0; i < exchange->header_count; i++)
+        u_map_put(response->map_header, exchange->headers[i].name, exchange->headers[i].value);
+    if (exchange->type != NULL)
+        u_map_put(response->map_header, "Content-Type", exchange->type);
+    if (exchange->stream.arg != NULL) {
+        struct exchange_stream *stream = mem_dup(&exchange->stream, sizeof exchange->stream);
+        exchange->stream.arg = NULL;
+        response->timeout = STREAM_IDLE_S;
+        ulfius_set_stream_response(response, (unsigned)exchange->status, stream_read, stream_end,
+                                   U_STREAM_SIZE_UNKNOWN, STREAM_BLOCK, stream);
+    } else if (exchange->content_len != 0) {
+        ulfius_set_binary_body_response(response, (unsigned)exchange->status, bytes,
+                                        exchange->content_len);
+    } else {
+        ulfius_set_empty_body_response(response, (unsigned)exchange->status);
+    }
 }
 
 static int
-reply(struct http_api *api, const struct _u_request *request, struct _u_response *response,
-      int status, const char *body)
+on_request(const struct _u_request *request, struct _u_response *response, void *arg)
 {
-    ulfius_set_string_body_response(response, (unsigned)status, body);
-    ulfius_add_header_to_response(response, "Content-Type", "application/json");
-    ulfius_add_header_to_response(response, "Cache-Control", "no-store");
-    if (status == 503)
-        ulfius_add_header_to_response(response, "Retry-After", "2");
-    if (status == 401)
-        ulfius_add_header_to_response(response, "WWW-Authenticate", "ApiKey");
-    count(api, request->http_verb, status);
+    struct http_api *api = arg;
+    struct exchange exchange;
+    fill(api, request, &exchange);
+    api->listen.serve(api->listen.arg, &exchange);
+    send_answer(&exchange, response);
+    exchange_fini(&exchange);
     return U_CALLBACK_COMPLETE;
 }
 
 static int
-refuse(struct http_api *api, const struct _u_request *request, struct _u_response *response,
-       int status, const char *message)
+start(struct http_api *api)
 {
-    char *body = user_json_error(status, message);
-    int result = reply(api, request, response, status, body);
-    mem_free(body);
-    return result;
-}
-
-static bool
-key_is(const char *given, const char *key)
-{
-    uint8_t a[CRYPT_SHA256_LEN], b[CRYPT_SHA256_LEN];
-    if (given == NULL)
-        return false;
-    /* Compared as digests, so that the time tells nothing about the length either. */
-    crypt_sha256(slice_cstr(given), a);
-    crypt_sha256(slice_cstr(key), b);
-    return crypt_equal(a, b, sizeof a);
-}
-
-/* X-API-Key: K, Authorization: K, Authorization: Bearer K. */
-static bool
-is_authorized(const struct http_api *api, const struct _u_request *request)
-{
-    const char *authorization = u_map_get_case(request->map_header, "Authorization");
-    if (authorization != NULL && strncasecmp(authorization, "Bearer ", 7) == 0)
-        authorization += 7;
-    return key_is(u_map_get_case(request->map_header, "X-API-Key"), api->config->api_key) ||
-           key_is(authorization, api->config->api_key);
-}
-
-static bool
-accepts_json(const char *accept)
-{
-    return accept == NULL || accept[0] == 0 || strstr(accept, "*/*") != NULL ||
-           strcasestr(accept, "application/json") != NULL ||
-           strcasestr(accept, "application/*") != NULL;
-}
-
-static bool
-is_json(const char *type)
-{
-    return type != NULL && strncasecmp(type, "application/json", 16) == 0 &&
-           (type[16] == 0 || type[16] == ';' || type[16] == ' ');
-}
-
-static int
-on_request(const struct _u_request *request, struct _u_response *response, void *user_data)
-{
-    const struct bound *bound = user_data;
-    struct http_api *api = bound->api;
-    bool has_body =
-        strcmp(bound->route->verb, "POST") == 0 || strcmp(bound->route->verb, "PUT") == 0;
-    if (!is_authorized(api, request))
-        return refuse(api, request, response, 401, "The API key is missing or wrong");
-    if (!accepts_json(u_map_get_case(request->map_header, "Accept")))
-        return refuse(api, request, response, 406, "Only application/json is served");
-    if (has_body && !is_json(u_map_get_case(request->map_header, "Content-Type")))
-        return refuse(api, request, response, 415, "The body must be application/json");
-    const char *length = u_map_get_case(request->map_header, "Content-Length");
-    uint64_t announced = 0;
-    if (length != NULL && str_parse_u64(slice_cstr(length), 0, UINT64_MAX, &announced) != OK)
-        return refuse(api, request, response, 400, "Invalid request");
-    if (announced > api->config->body_max || request->binary_body_length > api->config->body_max)
-        return refuse(api, request, response, 413, "The body is too large");
-
-    struct on_user_request in = {
-        .name = u_map_get(request->map_url, "user_name"),
-        .users = u_map_get(request->map_url, "users"),
-        .indexes = u_map_get(request->map_url, "indexes"),
-        .session = u_map_get(request->map_cookie, "sessionid"),
-        .body = slice_of(request->binary_body, request->binary_body_length),
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)mhd_request_completed, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)ulfius_uri_logger, NULL},
+        {MHD_OPTION_SOCK_ADDR, 0, &api->address},
+        {MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)api->listen.connections_max, NULL},
+        {MHD_OPTION_LISTEN_BACKLOG_SIZE, BACKLOG, NULL},
+        {MHD_OPTION_END, 0, NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
     };
-    if (in.name == NULL)
-        in.name = "";
-    struct on_user_answer *out = mem_zalloc(sizeof *out);
-    bound->route->serve(api->desk, &in, out);
-    if (out->session[0] != 0)
-        ulfius_add_cookie_to_response(response, "sessionid", out->session, NULL, ON_USER_SESSION_S,
-                                      NULL, "/rest", 0, 1);
-    int result = reply(api, request, response, out->status, out->body);
-    mem_free(out->body);
-    mem_free(out);
-    return result;
-}
-
-/* Does a path below /rest have an endpoint with another verb? */
-static bool
-path_is_known(const char *path)
-{
-    for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        struct slice have = slice_cstr(path), want = slice_cstr(routes[i].path), a, b;
-        bool same = true;
-        while (same && str_split(&want, '/', &b))
-            same = str_split(&have, '/', &a) && (b.data[0] == ':' || slice_equal(a, b));
-        if (same && !str_split(&have, '/', &a))
-            return true;
+    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
+    if (api->listen.tls) {
+        flags |= MHD_USE_TLS;
+        options[6] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, https_cert_callback()};
     }
-    return false;
-}
-
-static int
-on_other(const struct _u_request *request, struct _u_response *response, void *user_data)
-{
-    struct http_api *api = user_data;
-    const char *path = request->url_path != NULL ? request->url_path : "";
-    if (strncmp(path, "/rest/", 6) == 0 && path_is_known(path + 5))
-        return refuse(api, request, response, 405, "This method is not served here");
-    return refuse(api, request, response, 404, "There is nothing here");
+    return ulfius_start_framework_with_mhd_options(&api->instance, flags, options);
 }
 
 enum err
-http_api_open(const struct rest_config *config, const struct on_user *desk, struct metrics *metrics,
-              struct http_api **out)
+http_api_open(const struct http_api_listen *listen, struct http_api **out)
 {
     struct http_api *api = mem_zalloc(sizeof *api);
-    api->config = config;
-    api->desk = desk;
-    api->metrics = metrics;
-    api->address =
-        (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)config->port)};
-    if (inet_pton(AF_INET, config->bind, &api->address.sin_addr) != 1) {
+    api->listen = *listen;
+    api->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(listen->port)};
+    if (inet_pton(AF_INET, listen->bind, &api->address.sin_addr) != 1) {
         mem_free(api);
         return ERR_INVALID;
     }
-    if (ulfius_init_instance(&api->instance, (unsigned)config->port, &api->address, NULL) != U_OK) {
+    if (ulfius_init_instance(&api->instance, listen->port, &api->address, NULL) != U_OK) {
         mem_free(api);
         return ERR_IO;
     }
     api->instance.timeout = IDLE_TIMEOUT_S;
     api->instance.allowed_post_processor = U_POST_PROCESS_NONE;
-    api->instance.max_post_body_size = (size_t)config->body_max + 1;
-    for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        api->bound[i] = (struct bound){api, &routes[i]};
-        ulfius_add_endpoint_by_val(&api->instance, routes[i].verb, "/rest", routes[i].path,
-                                   (unsigned)i, on_request, &api->bound[i]);
-    }
-    ulfius_set_default_endpoint(&api->instance, on_other, api);
-    if (ulfius_start_framework(&api->instance) != U_OK) {
+    api->instance.max_post_body_size = listen->body_max + 1;
+    api->instance.check_utf8 = 0; /* url.h checks what is used; nothing is dropped silently */
+    ulfius_set_default_endpoint(&api->instance, on_request, api);
+    if (start(api) != U_OK) {
         ulfius_clean_instance(&api->instance);
         mem_free(api);
         return ERR_IO;

@@ -12,7 +12,7 @@ main(int argc, char **argv)
     int status = conf_exit_status(outcome);
     if (outcome == CONF_RUN) {
         log_open("sluice-rest", config.common.log_level, config.common.log_format);
-        status = rest_run(&config);
+        status = rest_run(&config, conf);
     }
     conf_free(conf);
     return status;

@@ -6,9 +6,10 @@
 #include "common/mem.h"
 #include "proto/calls.pb-c.h"
 #include "proto/feed_records.h"
+#include "services/rest/ask.h"
+#include "services/rest/config_json.h"
 #include "services/rest/user_json.h"
 
-#define REPLY_MAX    (4u << 20)
 #define PAGE         500
 #define STATUSES_MAX 1000  /* names in one request */
 #define LIST_MAX     10000 /* users in one answer */
@@ -56,31 +57,6 @@ succeed(struct on_user_answer *answer, int status, char *body)
     answer->body = body;
 }
 
-/* Packs `message`, asks, unpacks the answer as `expected` (NULL: no body wanted). The result is new
- * (protobuf_c_message_free_unpacked). */
-static enum err
-ask(const struct on_user *desk, uint16_t method, const ProtobufCMessage *message,
-    const ProtobufCMessageDescriptor *expected, ProtobufCMessage **out)
-{
-    struct buf reply;
-    size_t len = protobuf_c_message_get_packed_size(message);
-    uint8_t *packed = mem_alloc(len);
-    protobuf_c_message_pack(message, packed);
-    buf_init(&reply, REPLY_MAX);
-    enum err err = store_link_ask(desk->store, method, slice_of(packed, len), &reply);
-    if (err == OK)
-        err = buf_error(&reply);
-    if (err == OK && expected != NULL) {
-        struct slice body = buf_slice(&reply);
-        *out = protobuf_c_message_unpack(expected, NULL, body.len, body.data);
-        if (*out == NULL)
-            err = ERR_INTERNAL;
-    }
-    buf_fini(&reply);
-    mem_free_secret(packed, len);
-    return err;
-}
-
 static bool
 name_is_valid(const char *name)
 {
@@ -112,15 +88,14 @@ put(const struct on_user *desk, const struct on_user_request *request, bool crea
     message.roles = body.roles;
     message.n_roles = body.role_count;
     message.create_only = create_only;
-    enum err err =
-        ask(desk, CALL_USER_PUT, &message.base, &sluice__user_put_done__descriptor, &reply);
+    enum err err = ask_people(desk->upstream, CALL_USER_PUT, &message.base,
+                              &sluice__user_put_done__descriptor, &reply);
     if (err == OK)
         succeed(answer, ((Sluice__UserPutDone *)(void *)reply)->created ? 201 : 200,
                 mem_strdup("{}"));
     else
         fail(answer, err);
-    if (reply != NULL)
-        protobuf_c_message_free_unpacked(reply, NULL);
+    ask_free(reply);
     mem_free(name);
     user_body_fini(&body);
 }
@@ -147,13 +122,13 @@ on_user_get(const struct on_user *desk, const struct on_user_request *request,
     ProtobufCMessage *reply = NULL;
     char *name = mem_strdup(request->name);
     message.name = name;
-    enum err err = name_is_valid(name)
-                       ? ask(desk, CALL_USER_GET, &message.base, &sluice__user__descriptor, &reply)
-                       : ERR_NOT_FOUND;
+    enum err err = name_is_valid(name) ? ask_people(desk->upstream, CALL_USER_GET, &message.base,
+                                                    &sluice__user__descriptor, &reply)
+                                       : ERR_NOT_FOUND;
     if (err == OK) {
         Sluice__User *user = (Sluice__User *)(void *)reply;
         succeed(answer, 200, user_json_roles(user->roles, user->n_roles));
-        protobuf_c_message_free_unpacked(reply, NULL);
+        ask_free(reply);
     } else {
         fail(answer, err);
     }
@@ -167,8 +142,9 @@ on_user_delete(const struct on_user *desk, const struct on_user_request *request
     Sluice__UserDelete message = SLUICE__USER_DELETE__INIT;
     char *name = mem_strdup(request->name);
     message.name = name;
-    enum err err = name_is_valid(name) ? ask(desk, CALL_USER_DELETE, &message.base, NULL, NULL)
-                                       : ERR_NOT_FOUND;
+    enum err err = name_is_valid(name)
+                       ? ask_people(desk->upstream, CALL_USER_DELETE, &message.base, NULL, NULL)
+                       : ERR_NOT_FOUND;
     if (err == OK)
         succeed(answer, 200, mem_strdup("{}"));
     else
@@ -185,8 +161,8 @@ statuses(const struct on_user *desk, char **names, size_t count, bool single,
     ProtobufCMessage *reply = NULL;
     message.names = names;
     message.n_names = count;
-    enum err err =
-        ask(desk, CALL_USER_STATUS, &message.base, &sluice__user_statuses__descriptor, &reply);
+    enum err err = ask_people(desk->upstream, CALL_USER_STATUS, &message.base,
+                              &sluice__user_statuses__descriptor, &reply);
     if (err != OK) {
         fail(answer, err);
         return;
@@ -203,7 +179,7 @@ statuses(const struct on_user *desk, char **names, size_t count, bool single,
     } else {
         succeed(answer, 200, body);
     }
-    protobuf_c_message_free_unpacked(reply, NULL);
+    ask_free(reply);
 }
 
 void
@@ -270,7 +246,8 @@ on_user_list(const struct on_user *desk, const struct on_user_request *request,
         ProtobufCMessage *reply = NULL;
         message.after = after;
         message.limit = PAGE;
-        err = ask(desk, CALL_USER_LIST, &message.base, &sluice__user_listed__descriptor, &reply);
+        err = ask_people(desk->upstream, CALL_USER_LIST, &message.base,
+                         &sluice__user_listed__descriptor, &reply);
         if (err != OK)
             break;
         Sluice__UserListed *page = (Sluice__UserListed *)(void *)reply;
@@ -282,7 +259,7 @@ on_user_list(const struct on_user *desk, const struct on_user_request *request,
         more = page->next[0] != 0 && page->n_users > 0 && at < to;
         mem_free(after);
         after = mem_strdup(page->next);
-        protobuf_c_message_free_unpacked(reply, NULL);
+        ask_free(reply);
     }
     mem_free(after);
     char *body = user_json_list_end(list);
@@ -327,8 +304,8 @@ on_user_login(const struct on_user *desk, const struct on_user_request *request,
     char *name = mem_strdup(request->name);
     message.name = name;
     message.password = body.password;
-    enum err err =
-        ask(desk, CALL_USER_VERIFY, &message.base, &sluice__user_verified__descriptor, &reply);
+    enum err err = ask_people(desk->upstream, CALL_USER_VERIFY, &message.base,
+                              &sluice__user_verified__descriptor, &reply);
     if (err == OK) {
         Sluice__UserVerified *verified = (Sluice__UserVerified *)(void *)reply;
         if (verified->ok)
@@ -336,7 +313,7 @@ on_user_login(const struct on_user *desk, const struct on_user_request *request,
         succeed(
             answer, 200,
             user_json_login(verified->ok, verified->roles, verified->ok ? verified->n_roles : 0));
-        protobuf_c_message_free_unpacked(reply, NULL);
+        ask_free(reply);
     } else {
         fail(answer, err);
     }
@@ -356,4 +333,14 @@ on_user_session(const struct on_user *desk, const struct on_user_request *reques
     else
         succeed(answer, 200, mem_strdup("{}"));
     mem_free(space);
+}
+
+void
+on_user_config(const struct on_user *desk, const struct on_user_request *request,
+               struct on_user_answer *answer)
+{
+    if (request->apps == NULL)
+        fail(answer, ERR_INVALID);
+    else
+        succeed(answer, 200, config_json_apps(desk->conf, request->apps));
 }

@@ -5,12 +5,14 @@
 #ifndef SLUICE_SERVICES_REST_ON_USER_H
 #define SLUICE_SERVICES_REST_ON_USER_H
 
+#include "common/conf.h"
 #include "common/str.h"
 #include "services/rest/cookie.h"
-#include "services/rest/store_link.h"
+#include "services/rest/upstream.h"
 
 struct on_user {
-    struct store_link *store;
+    const struct conf *conf; /* of this program */
+    struct upstream *upstream;
     uint8_t cookie_key[COOKIE_KEY_LEN];
 };
 
@@ -18,6 +20,7 @@ struct on_user_request {
     const char *name;    /* of the user in the path; NULL where there is none */
     const char *users;   /* query, NULL: absent */
     const char *indexes; /* query, NULL: absent */
+    const char *apps;    /* query "app", NULL: absent */
     const char *session; /* cookie "sessionid", NULL: absent */
     struct slice body;
 };
@@ -51,6 +54,8 @@ void on_user_login(const struct on_user *desk, const struct on_user_request *req
                    struct on_user_answer *answer);
 void on_user_session(const struct on_user *desk, const struct on_user_request *request,
                      struct on_user_answer *answer);
+void on_user_config(const struct on_user *desk, const struct on_user_request *request,
+                    struct on_user_answer *answer);
 
 /* HTTP status of a result that came from below. */
 int on_user_http_status(enum err err);

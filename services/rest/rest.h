@@ -5,7 +5,7 @@
 
 #include "services/rest/rest_config.h"
 
-/* Serves until SIGTERM or SIGINT; the exit status. */
-int rest_run(const struct rest_config *config);
+/* Serves until SIGTERM or SIGINT; the exit status. conf is what config came from. */
+int rest_run(const struct rest_config *config, const struct conf *conf);
 
 #endif

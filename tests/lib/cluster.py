@@ -186,7 +186,7 @@ class Cluster:
                 **(dict(zip(("SLUICE_TLS_PORT", "SLUICE_WSS_PORT"), free_ports(2)), **tls) if tls else {})})
         ports = free_ports(2)
         add("rest", "rest", {"SLUICE_PORT": ports[0], "SLUICE_HTTP_PORT": ports[1], "SLUICE_API_KEY": API_KEY,
-                             "SLUICE_STORES": f"{HOST}:{store_ports[0]}"})
+                             "SLUICE_STORES": f"{HOST}:{store_ports[0]}", "SLUICE_CORES": core_list})
 
     def __getitem__(self, name):
         return self.programs[name]
