@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all drivers share: the place where tests make the n-th step fail. */
+/* What all drivers share: the place where tests make the n-th step fail, and reads. */
 #include "services/store/driver.h"
 
 void
@@ -27,4 +27,20 @@ driver_fault_step(struct driver *driver)
     else
         atomic_store(&driver->fault_n, times - 1);
     return (enum err)atomic_load(&driver->fault_err);
+}
+
+void
+driver_read_fault_set(struct driver *driver, uint64_t times, enum err err)
+{
+    atomic_store(&driver->read_fault_err, (int)err);
+    atomic_store(&driver->read_faults, times);
+}
+
+enum err
+driver_read_fault_step(struct driver *driver)
+{
+    uint64_t left = atomic_load(&driver->read_faults);
+    while (left != 0 && !atomic_compare_exchange_weak(&driver->read_faults, &left, left - 1)) {
+    }
+    return left != 0 ? (enum err)atomic_load(&driver->read_fault_err) : OK;
 }

@@ -116,8 +116,22 @@ struct driver {
     _Atomic uint64_t fault;          /* tests: the fault-th step of apply from now fails; 0: none */
     _Atomic int fault_err;           /* with this error, */
     _Atomic uint64_t fault_n;        /* this many times in a row */
+    _Atomic uint64_t read_faults;    /* tests: so many reads fail */
+    _Atomic int read_fault_err;      /* with this error */
     char reason[DRIVER_REASON_SIZE]; /* of the last failed apply; the applying thread's */
 };
+
+/* Tests: the next `times` reads fail with err; 0 ends it. */
+void driver_read_fault_set(struct driver *driver, uint64_t times, enum err err);
+ERR_MUST_USE enum err driver_read_fault_step(struct driver *driver);
+/* Before a read: OK, or what a test asked for instead of it. */
+ERR_MUST_USE static inline enum err
+driver_read_step(struct driver *driver)
+{
+    return atomic_load_explicit(&driver->read_faults, memory_order_relaxed) == 0
+               ? OK
+               : driver_read_fault_step(driver);
+}
 
 /* Applies the batch in one transaction; durable on OK. A batch whose id (not 0) is that of the last
  * batch applied, also before a restart, is OK and changes nothing. Blocks for the disk. */
@@ -148,6 +162,9 @@ ERR_MUST_USE static inline enum err
 driver_queue_page(struct driver *driver, uint64_t session, uint64_t from_seq, size_t max_count,
                   size_t max_bytes, driver_entry_fn fn, void *arg, bool *more)
 {
+    enum err err = driver_read_step(driver);
+    if (err != OK)
+        return err;
     return driver->ops->queue_page(driver, session, from_seq, max_count, max_bytes, fn, arg, more);
 }
 
@@ -161,6 +178,9 @@ driver_retained_page(struct driver *driver, struct slice filter, struct slice af
                      size_t max_count, size_t max_bytes, driver_retained_fn fn, void *arg,
                      struct buf *next)
 {
+    enum err err = driver_read_step(driver);
+    if (err != OK)
+        return err;
     return driver->ops->retained_page(driver, filter, after, max_count, max_bytes, fn, arg, next);
 }
 
@@ -169,6 +189,9 @@ ERR_MUST_USE static inline enum err
 driver_retained_expired(struct driver *driver, uint64_t now_ms, size_t max_count,
                         driver_topic_fn fn, void *arg)
 {
+    enum err err = driver_read_step(driver);
+    if (err != OK)
+        return err;
     return driver->ops->retained_expired(driver, now_ms, max_count, fn, arg);
 }
 
@@ -176,6 +199,9 @@ driver_retained_expired(struct driver *driver, uint64_t now_ms, size_t max_count
 ERR_MUST_USE static inline enum err
 driver_user_get(struct driver *driver, struct slice name, driver_user_fn fn, void *arg)
 {
+    enum err err = driver_read_step(driver);
+    if (err != OK)
+        return err;
     return driver->ops->user_get(driver, name, fn, arg);
 }
 
@@ -185,6 +211,9 @@ ERR_MUST_USE static inline enum err
 driver_user_page(struct driver *driver, struct slice after, size_t max_count, driver_user_fn fn,
                  void *arg, bool *more)
 {
+    enum err err = driver_read_step(driver);
+    if (err != OK)
+        return err;
     return driver->ops->user_page(driver, after, max_count, fn, arg, more);
 }
 
@@ -192,6 +221,9 @@ driver_user_page(struct driver *driver, struct slice after, size_t max_count, dr
 ERR_MUST_USE static inline enum err
 driver_row_get(struct driver *driver, uint8_t kind, struct slice name, driver_row_fn fn, void *arg)
 {
+    enum err err = driver_read_step(driver);
+    if (err != OK)
+        return err;
     return driver->ops->row_get(driver, kind, name, fn, arg);
 }
 
@@ -200,6 +232,9 @@ ERR_MUST_USE static inline enum err
 driver_row_page(struct driver *driver, uint8_t kind, struct slice after, size_t max_count,
                 driver_row_fn fn, void *arg, bool *more)
 {
+    enum err err = driver_read_step(driver);
+    if (err != OK)
+        return err;
     return driver->ops->row_page(driver, kind, after, max_count, fn, arg, more);
 }
 

@@ -11,12 +11,14 @@
 #include "proto/mqtt_packet.h"
 #include "services/store/desks.h"
 #include "services/store/open_request.h"
+#include "services/store/session_ending.h"
 #include "services/store/session_life.h"
 #include "services/store/signin.h"
 #include "services/store/signin_scram.h"
 
 #include <string.h>
 
+#define DEADLINE_MS  10000u
 #define ASSIGNED_LEN 23u /* every server must take ids of this length [MQTT-3.1.3-5] */
 
 struct open_job {
@@ -24,6 +26,7 @@ struct open_job {
     struct call_request request;
     uint32_t peer;
     uint64_t incarnation;
+    uint64_t deadline_ms; /* monotonic: nobody waits after it */
     Sluice__SessionOpen *open;
     char **roles;
     size_t role_count;
@@ -136,6 +139,36 @@ answer_when_durable(struct open_job *job)
     commit_mark(job->store->commit, committed, job->store, (uint64_t)(uintptr_t)job, 0, 0);
 }
 
+static void admit(struct open_job *job, struct owner *owner);
+
+/* The gateway that asked, if it still is in session. */
+static struct owner *
+owner_of(const struct open_job *job)
+{
+    struct peer *peer = peers_by_id(job->store->peers, job->peer);
+    struct owner *owner = peer != NULL ? store_link_owner(peer) : NULL;
+    return owner != NULL && owner->incarnation == job->incarnation ? owner : NULL;
+}
+
+/* The session that ends for this one can end now. */
+static void
+rest_was_read(struct store *store, uint64_t session, void *arg, enum err err)
+{
+    struct open_job *job = arg;
+    struct owner *owner = owner_of(job);
+    (void)session;
+    if (owner == NULL)
+        err = ERR_PEER_LOST;
+    else if (clock_monotonic_ms() > job->deadline_ms)
+        err = ERR_UNAVAILABLE;
+    if (err == OK) {
+        admit(job, owner);
+    } else {
+        peers_reply(store->peers, job->request, err, slice_of(NULL, 0));
+        job_free(job);
+    }
+}
+
 /* Opens for a client that may come in. */
 static void
 admit(struct open_job *job, struct owner *owner)
@@ -168,11 +201,16 @@ admit(struct open_job *job, struct owner *owner)
     }
     if (session != NULL) {
         /* The connection that is taken over ends here, and with an expiry of 0 its session. */
-        bool ended = session->state != SESSION_DISCONNECTED && session->expiry_s == 0;
+        bool ended = (session->state != SESSION_DISCONNECTED && session->expiry_s == 0) ||
+                     (session->lasting != NULL && session->lasting->ending);
         bool goes_on = !open->clean_start && session->lasting != NULL && !ended;
         touched_disk = session->lasting != NULL;
         session_life_take(store, session, !goes_on, MQTT_SESSION_TAKEN_OVER);
         if (!goes_on) {
+            if (session->lasting != NULL)
+                session->lasting->ending = true;
+            if (session_ending_must_wait(store, session, rest_was_read, job))
+                return;
             session_life_end(store, session);
             session = NULL;
         }
@@ -212,9 +250,8 @@ signed_in(void *arg, enum err err, const struct users_access *access)
 {
     struct open_job *job = arg;
     struct store *store = job->store;
-    struct peer *peer = peers_by_id(store->peers, job->peer);
-    struct owner *owner = peer != NULL ? store_link_owner(peer) : NULL;
-    if (owner == NULL || owner->incarnation != job->incarnation) {
+    struct owner *owner = owner_of(job);
+    if (owner == NULL) {
         peers_reply(store->peers, job->request, ERR_PEER_LOST, slice_of(NULL, 0));
         job_free(job);
         return;
@@ -276,6 +313,7 @@ on_open(struct store *store, struct peer *peer, struct call_request request, str
     job->request = request;
     job->peer = peer_id(peer);
     job->incarnation = owner->incarnation;
+    job->deadline_ms = clock_monotonic_ms() + DEADLINE_MS;
     job->open = open;
     if (open->auth != NULL)
         sign_in_by_proof(job);

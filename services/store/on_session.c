@@ -68,7 +68,8 @@ announced(struct store *store, struct store_link *link, const Sluice__SessionAnn
     struct session *session = sessions_by_number(store->sessions, announce->session);
     struct session *other = sessions_by_client(store->sessions, client_id);
     if (session != NULL && session == other && session->epoch == announce->epoch &&
-        (session->owner == NULL || session->owner == &link->owner)) {
+        (session->owner == NULL || session->owner == &link->owner) &&
+        (session->lasting == NULL || !session->lasting->ending)) {
         resume(store, link, session, announce);
         return;
     }

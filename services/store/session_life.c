@@ -9,6 +9,7 @@
 #include "proto/feed_records.h"
 #include "proto/mqtt_packet.h"
 #include "proto/records.h"
+#include "services/store/session_ending.h"
 #include "services/store/session_push.h"
 #include "services/store/session_shared.h"
 #include "services/store/store_link.h"
@@ -314,7 +315,7 @@ session_life_close(struct store *store, struct session *session, bool with_will)
         }
     }
     if (session->expiry_s == 0) {
-        session_life_end(store, session);
+        session_life_end_soon(store, session);
         return;
     }
     if (session->expiry_s != SESSION_EXPIRY_NEVER)
@@ -398,6 +399,25 @@ session_life_end(struct store *store, struct session *session)
     commit_mark(store->commit, free_removed, store, (uint64_t)(uintptr_t)session, 0, 0);
 }
 
+static void
+rest_was_read(struct store *store, uint64_t number, void *arg, enum err err)
+{
+    struct session *session = sessions_by_number(store->sessions, number);
+    (void)arg;
+    if (err == OK && session != NULL)
+        session_life_end_soon(store, session);
+}
+
+void
+session_life_end_soon(struct store *store, struct session *session)
+{
+    session->expire_at_ms = 0;
+    if (session->lasting != NULL)
+        session->lasting->ending = true;
+    if (!session_ending_must_wait(store, session, rest_was_read, NULL))
+        session_life_end(store, session);
+}
+
 void
 session_life_owner_lost(struct store *store, struct owner *owner)
 {
@@ -456,7 +476,7 @@ deadline_passed(void *arg, struct wheel_node *node)
         publish_will(store, session);
     if (session->expire_at_ms != 0 && session->expire_at_ms <= now_ms) {
         metric_counter_add(store->counters.expired, 1);
-        session_life_end(store, session);
+        session_life_end_soon(store, session);
     } else {
         session_life_arm(store, session);
     }

@@ -29,6 +29,8 @@ void session_life_take(struct store *store, struct session *session, bool clean_
 void session_life_late_close(struct store *store, uint64_t session, uint64_t epoch, bool with_will);
 /* Removes the session and all that is below it. A will that waits is published. */
 void session_life_end(struct store *store, struct session *session);
+/* The same for a session without connection; later if its rest is to be read first. */
+void session_life_end_soon(struct store *store, struct session *session);
 /* All connections of an owner are gone. */
 void session_life_owner_lost(struct store *store, struct owner *owner);
 /* Runs wills and expiries that are due. */

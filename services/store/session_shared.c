@@ -2,10 +2,12 @@
 /* See session_shared.h. */
 #include "services/store/session_shared.h"
 
-#include "common/cursor.h"
 #include "proto/feed_records.h"
+#include "services/store/queue_page.h"
 #include "services/store/session_life.h"
 #include "services/store/session_push.h"
+#include "services/store/session_read.h"
+#include "services/store/session_rest.h"
 
 #define PAGE_COUNT 64u
 #define PAGE_BYTES ((size_t)256 * 1024)
@@ -26,10 +28,6 @@ struct move {
     struct session *session;
     bool is_over;
     unsigned left; /* of MOVES_MAX */
-    uint64_t next; /* page: where to go on */
-    uint64_t page_seqs[PAGE_COUNT];
-    uint64_t page_lens[PAGE_COUNT];
-    unsigned page_count;
 };
 
 static bool
@@ -77,57 +75,103 @@ move_from_memory(struct move *move)
         session_push_remove(move->store, move->session, session_queue_get(queue, seqs[i]), seqs[i]);
 }
 
+static void move_from_disk(const struct move *move, uint64_t from);
+
+/* Takes a message off that is on disk only. */
 static void
-page_entry(void *arg, const struct driver_entry *entry)
+remove_from_disk(struct store *store, struct session *session, const struct queue_page_entry *entry)
 {
-    struct move *move = arg;
-    move->next = entry->seq + 1;
-    if (entry->seq < move->session->lasting->queue.next_seq && entry->id_count != 0 &&
-        (entry->flags & DELIVER_REL) == 0 &&
-        move_record(move, cursor_load_u32(entry->ids), entry->flags & DELIVER_QOS_MASK, entry->seq,
-                    entry->record)) {
-        move->page_seqs[move->page_count] = entry->seq;
-        move->page_lens[move->page_count++] = entry->record.len;
-    }
+    struct session_queue *queue = &session->lasting->queue;
+    uint64_t bytes = queue->bytes;
+    batch_queue_remove(commit_batch(store->commit), session->number, entry->seq);
+    session_queue_removed(queue, NULL, entry->len);
+    store->queue_count--;
+    store->queue_bytes -= bytes - queue->bytes;
 }
 
 static void
-move_from_disk(struct move *move)
+moved(struct store *store, struct session *session)
 {
-    struct store *store = move->store;
-    struct session_queue *queue = &move->session->lasting->queue;
-    bool more = queue->disk_from < queue->next_seq;
-    move->next = queue->disk_from;
-    while (more && may_move(move)) {
-        move->page_count = 0;
-        if (driver_queue_page(store->driver, move->session->number, move->next, PAGE_COUNT,
-                              PAGE_BYTES, page_entry, move, &more) != OK)
-            return;
-        for (unsigned i = 0; i < move->page_count; i++) {
-            uint64_t bytes = queue->bytes;
-            batch_queue_remove(commit_batch(store->commit), move->session->number,
-                               move->page_seqs[i]);
-            session_queue_removed(queue, NULL, move->page_lens[i]);
-            store->queue_count--;
-            store->queue_bytes -= bytes - queue->bytes;
-        }
+    session->lasting->moved_stamp = store->stamp;
+    store_stamp(store);
+}
+
+static void
+page_came(struct store *store, struct session *session, struct queue_page *page)
+{
+    struct move move = {.store = store, .session = session};
+    struct session_queue *queue;
+    uint64_t next = page->from;
+    unsigned before;
+    size_t i;
+    if (session == NULL)
+        return;
+    session->lasting->moving = false;
+    if (page->job.err != OK || session->state != SESSION_DISCONNECTED ||
+        session->epoch != page->epoch || session->lasting->ending)
+        return;
+    queue = &session->lasting->queue;
+    move.left = session->lasting->moves_left;
+    before = move.left;
+    for (i = 0; i < page->count; i++) {
+        const struct queue_page_entry *entry = &page->entries[i];
+        next = entry->seq + 1;
+        if (entry->seq < queue->disk_from || entry->seq >= queue->next_seq || entry->body == NULL ||
+            entry->id_count == 0 ||
+            !move_record(&move, entry->ids[0], entry->flags & DELIVER_QOS_MASK, entry->seq,
+                         body_slice(entry->body)))
+            continue;
+        remove_from_disk(store, session, entry);
     }
+    if (move.left != before)
+        moved(store, session);
+    if (page->more && page->count != 0 && may_move(&move))
+        move_from_disk(&move, next);
+    else
+        session_read_trim(store, session); /* which waited for us */
+}
+
+static void
+move_from_disk(const struct move *move, uint64_t from)
+{
+    struct lasting *lasting = move->session->lasting;
+    if (from >= lasting->queue.next_seq || !may_move(move))
+        return;
+    lasting->moving = true;
+    lasting->moves_left = move->left;
+    queue_page_read(move->store, move->session, from, PAGE_COUNT, PAGE_BYTES, page_came, NULL);
+}
+
+/* What was read before the session ends; all below it goes with it. */
+static void
+move_rest(struct move *move)
+{
+    const struct session_rest *rest = move->session->lasting->rest;
+    size_t i;
+    for (i = 0; rest != NULL && i < rest->count; i++)
+        (void)move_record(move, rest->entries[i].mark, rest->entries[i].qos, rest->entries[i].seq,
+                          body_slice(rest->entries[i].body));
 }
 
 void
 session_shared_leave(struct store *store, struct session *session, bool is_over)
 {
     struct move move = {.store = store, .session = session, .is_over = is_over, .left = MOVES_MAX};
+    if (session->lasting == NULL || session->lasting->queue.count == 0)
+        return;
+    if (is_over) {
+        move_from_memory(&move);
+        move_rest(&move);
+        return;
+    }
     /* Disk does not know yet what the last move took: it would be taken again. */
-    if (session->lasting == NULL || session->lasting->queue.count == 0 ||
+    if (session->lasting->moving || session->lasting->ending ||
         session->lasting->moved_stamp > store->committed)
         return;
     move_from_memory(&move);
-    move_from_disk(&move);
-    if (move.left == MOVES_MAX)
-        return;
-    session->lasting->moved_stamp = store->stamp;
-    store_stamp(store);
+    if (move.left != MOVES_MAX)
+        moved(store, session);
+    move_from_disk(&move, session->lasting->queue.disk_from);
 }
 
 static void

@@ -14,8 +14,9 @@ uint64_t session_shared_wants(const struct store *store, struct slice filter);
 /* The session was connected or detached. */
 void session_shared_wake(struct store *store, struct session *session);
 /* The session was detached from its connection: what it has not acknowledged of shares goes to
- * members that are connected, if there are any: QoS 1, and QoS 2 that it was never sent. is_over:
- * the session ends, so it goes to whoever there is. */
+ * members that are connected, if there are any: QoS 1, and QoS 2 that it was never sent. What
+ * is on disk only is read first. is_over: the session ends now, so it goes to whoever there is; of
+ * what is on disk, what session_ending has read. */
 void session_shared_leave(struct store *store, struct session *session, bool is_over);
 /* A connected session has subscribed to the share: what waits for those that sleep may go to it. */
 void session_shared_joined(struct store *store, struct slice share);

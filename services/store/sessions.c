@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "proto/limits.h"
+#include "services/store/session_rest.h"
 
 #include <assert.h>
 #include <string.h>
@@ -117,6 +118,7 @@ session_free(struct session *session)
     assert(session->state == SESSION_REMOVED);
     if (session->lasting != NULL) {
         session_queue_fini(&session->lasting->queue);
+        session_rest_free(session->lasting->rest);
         mem_free(session->lasting->inbound);
         mem_free(session->lasting);
     }

@@ -69,6 +69,7 @@ struct session_inbound {
 };
 
 struct subscription;
+struct session_rest;
 
 /* What only a persistent session has. */
 struct lasting {
@@ -92,7 +93,10 @@ struct lasting {
     bool trimming;      /* a page of what is to be dropped is */
     bool moving;        /* a page of what may go to others is (session_shared.h) */
     uint64_t resume_to; /* not 0: everything up to it is being brought to memory */
-    bool touched;       /* the queue changed after the connection had ended */
+    unsigned moves_left;
+    bool ending; /* it ends as soon as its rest has been read (session_ending.h) */
+    struct session_rest *rest;
+    bool touched; /* the queue changed after the connection had ended */
     bool is_stalled;
     struct session *stalled_next;
     struct session *stalled_prev;

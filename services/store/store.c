@@ -16,6 +16,7 @@
 #include "services/store/restore.h"
 #include "services/store/retained_jobs.h"
 #include "services/store/retained_sweep.h"
+#include "services/store/session_ending.h"
 #include "services/store/session_life.h"
 #include "services/store/session_push.h"
 #include "services/store/signin.h"
@@ -311,6 +312,7 @@ store_free(struct store *store)
     loop_timer_fini(&store->tick);
     loop_on_turn_remove(store->loop, on_turn, store);
     read_pool_free(store->reads);
+    session_ending_cancel(store);
     verify_pool_free(store->pool);
     signin_free_all(store, NULL);
     retained_jobs_free_all(store);

@@ -39,6 +39,7 @@ struct signin_job;
 struct restore_copy;
 struct retained_job;
 struct retained_sweep;
+struct session_ending_wait;
 struct subscribe_job;
 struct store_link;
 
@@ -65,6 +66,7 @@ struct store {
     struct retained_job *retained_jobs;
     unsigned retained_reading; /* of these, with a page on its way */
     struct retained_sweep *sweep;
+    struct session_ending_wait *ending_waits;
     struct restore_copy *outbox_copies; /* from the last run, not given to cores yet */
     struct store_link *links;           /* every peer that has been up */
     struct wheel deadlines;             /* sessions: wills and expiry */
