@@ -107,6 +107,10 @@ $(B)/mqload: tests/bench/mqload.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -o $@ $<
 
+$(B)/mqstorm: tests/bench/mqstorm.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -o $@ $< -lssl -lcrypto
+
 up: ## install what is missing, build, run all four programs, say where to connect (GATEWAYS=2 CORES=2)
 	@services/install.sh run
 	@$(MAKE) --no-print-directory -s -j$$(nproc) WERROR= programs
@@ -136,7 +140,7 @@ test-cluster: ## tests/cluster: programs are killed while an oracle counts
 	@FLAVOUR=$(FLAVOUR) tests/run.py tests/cluster/*_test.py
 test-soak: ## tests/soak: storms, floods and long kills (see each file's head)
 	@services/install.sh test
-	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=release programs $(B)/mqload
+	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=release programs $(B)/mqload $(B)/mqstorm
 	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=asan programs
 	@tests/run.py tests/soak/*_test.py
 test-interop: ## client libraries of all languages that tests know, installing what is missing
