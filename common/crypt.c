@@ -3,6 +3,7 @@
 #include "common/crypt.h"
 
 #include "common/log.h"
+#include "common/mem.h"
 
 #include <assert.h>
 #include <openssl/core_names.h>
@@ -26,6 +27,36 @@ crypt_fetch(void)
     crypt_hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     if (crypt_hmac == NULL)
         log_fatal("crypt_broken", "libcrypto has no HMAC");
+}
+
+static void *
+crypt_alloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return mem_alloc(size);
+}
+
+static void *
+crypt_realloc(void *ptr, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return mem_realloc(ptr, size);
+}
+
+static void
+crypt_free(void *ptr, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    mem_free(ptr);
+}
+
+bool
+crypt_count_memory(void)
+{
+    return CRYPTO_set_mem_functions(crypt_alloc, crypt_realloc, crypt_free) == 1;
 }
 
 void

@@ -19,6 +19,10 @@
 #define CRYPT_PASSWORD_TEXT_MAX 256 /* with its NUL */
 
 /* Unpredictable bytes; ends the program if the system has none. */
+/* From now on libcrypto's memory (and libssl's) comes from mem.h and is counted there. Before
+ * anything else here, and before threads; false: too late, it goes on uncounted. */
+bool crypt_count_memory(void);
+
 void crypt_random(void *out, size_t len);
 uint64_t crypt_random_u64(void);
 

@@ -4,16 +4,64 @@
 
 #include "common/log.h"
 
+#include <malloc.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What is in use, counted by each thread for itself: a thread may free what another one allocated,
+ * so that only the sum means something. Threads beyond the last cell share that one. */
+#define MEM_CELLS 128u
+
+struct mem_cell {
+    _Alignas(64) _Atomic int64_t bytes;
+};
+
+static struct mem_cell mem_cells[MEM_CELLS];
+static _Atomic unsigned mem_cells_taken;
+static _Thread_local unsigned mem_cell_plus1;
+
+static void
+mem_add(int64_t n)
+{
+    if (__builtin_expect(mem_cell_plus1 == 0, 0)) {
+        unsigned cell = atomic_fetch_add_explicit(&mem_cells_taken, 1, memory_order_relaxed);
+        mem_cell_plus1 = (cell < MEM_CELLS ? cell : MEM_CELLS - 1) + 1;
+    }
+    _Atomic int64_t *bytes = &mem_cells[mem_cell_plus1 - 1].bytes;
+    if (mem_cell_plus1 < MEM_CELLS)
+        atomic_store_explicit(bytes, atomic_load_explicit(bytes, memory_order_relaxed) + n,
+                              memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(bytes, n, memory_order_relaxed);
+}
+
+size_t
+mem_used(void)
+{
+    int64_t sum = 0;
+    unsigned taken = atomic_load_explicit(&mem_cells_taken, memory_order_relaxed);
+    for (unsigned i = 0; i < taken && i < MEM_CELLS; i++)
+        sum += atomic_load_explicit(&mem_cells[i].bytes, memory_order_relaxed);
+    return sum > 0 ? (size_t)sum : 0;
+}
 
 static void *
 mem_checked(void *ptr)
 {
     if (__builtin_expect(ptr == NULL, 0))
         log_fatal("out_of_memory", "the system gave no memory");
+    mem_add((int64_t)malloc_usable_size(ptr));
     return ptr;
+}
+
+/* Before it is freed. */
+static void
+mem_forget(void *ptr)
+{
+    if (ptr != NULL)
+        mem_add(-(int64_t)malloc_usable_size(ptr));
 }
 
 static size_t
@@ -54,6 +102,7 @@ mem_zalloc_aligned(size_t align, size_t size)
 void *
 mem_realloc(void *ptr, size_t size)
 {
+    mem_forget(ptr);
     return mem_checked(realloc(ptr, size != 0 ? size : 1));
 }
 
@@ -66,6 +115,7 @@ mem_realloc_array(void *ptr, size_t count, size_t size)
 void
 mem_free(void *ptr)
 {
+    mem_forget(ptr);
     free(ptr);
 }
 
@@ -74,6 +124,7 @@ mem_free_secret(void *ptr, size_t len)
 {
     if (ptr != NULL)
         explicit_bzero(ptr, len);
+    mem_forget(ptr);
     free(ptr);
 }
 

@@ -27,6 +27,11 @@ void mem_free(void *ptr);
 /* As mem_free, and wipes the len bytes first: for secrets. */
 void mem_free_secret(void *ptr, size_t len);
 
+/* Bytes of the heap that are in use through this door, by all threads together: what malloc gave,
+ * with its rounding, without what it keeps for itself. Costs a read per thread that ever allocated.
+ */
+size_t mem_used(void);
+
 /* New copies. mem_strndup copies at most len bytes and ends them with NUL. */
 void *mem_dup(const void *data, size_t len) MEM_NEW(alloc_size(2));
 char *mem_strdup(const char *text) MEM_NEW(nonnull(1));

@@ -70,7 +70,8 @@ struct connection *
 connection_open(struct worker *worker, int fd, enum listener_kind listener,
                 const struct address *address)
 {
-    if (worker->open_count >= worker->options.max_connections)
+    struct connection_entry entry;
+    if (!connection_limits_enter(worker, listener, address, &entry))
         return NULL;
     struct connection *connection = mem_zalloc(sizeof(*connection));
     uint32_t slot = take_slot(worker);
@@ -89,7 +90,7 @@ connection_open(struct worker *worker, int fd, enum listener_kind listener,
     worker->counts.accepted[listener]++;
     if (worker->hold > 1)
         connection->pause |= PAUSE_HOLD;
-    connection_limits_open(connection);
+    connection_limits_open(connection, &entry);
     connection_arm(connection);
     update_events(connection);
     return connection;

@@ -59,7 +59,9 @@ enum {
     CONNECTION_ENDED = 1 << 8,             /* in order: no will */
     CONNECTION_CAPPED_KEEP_ALIVE = 1 << 9, /* CONNACK says so */
     CONNECTION_CAPPED_EXPIRY = 1 << 10,
-    CONNECTION_WANTS_RESPONSE = 1 << 11 /* request response information 1 */
+    CONNECTION_WANTS_RESPONSE = 1 << 11, /* request response information 1 */
+    CONNECTION_HAS_ADDRESS = 1 << 12,    /* its address is counted in the quotas */
+    CONNECTION_WAS_NOTED = 1 << 13       /* that it is refused */
 };
 
 enum { /* reasons not to read */
@@ -117,10 +119,12 @@ struct connection {
     uint8_t wanted;           /* what the event waits for now: EV_READ | EV_WRITE */
     uint8_t transport_wants;  /* EV_WRITE: the transport asks for it */
     uint8_t listener;         /* enum listener_kind: which settings hold for it */
+    uint8_t refusal;          /* enum drop_reason: its CONNECT will be refused; 0: no */
+    uint32_t address_place;   /* in quotas: where its address is counted */
 };
 
 /* New, owning fd (non-blocking already), which came through that listener from that address. NULL
- * when the worker has no room: fd stays the caller's. */
+ * when it was turned away (and counted): fd stays the caller's. */
 struct connection *connection_open(struct worker *worker, int fd, enum listener_kind listener,
                                    const struct address *address);
 

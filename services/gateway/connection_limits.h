@@ -20,13 +20,29 @@ struct connection_limits {
     struct wheel_node wake; /* armed while it is paused */
     struct connection *connection;
     struct throttle messages, bytes;
+    struct throttle *all_messages, *all_bytes; /* of its listener; NULL: no limit */
 };
 
-/* Sets connection->limits if it has any. */
-void connection_limits_open(struct connection *connection);
-void connection_limits_close(struct connection *connection);
+/* What is known of a connection before it is made. */
+struct connection_entry {
+    enum drop_reason refusal; /* why its CONNECT will be refused; DROP_NONE: it counts */
+    uint32_t address_place;
+    bool has_address;
+};
 
-/* Below: only with connection->limits. */
+/* Counts a connection that comes. Beyond a quota it is let in only to be told so, if not too many
+ * are told already. False: to be closed at once; that was counted and noted. */
+bool connection_limits_enter(struct worker *worker, enum listener_kind listener,
+                             const struct address *address, struct connection_entry *out);
+/* The same for one that is closed because the worker is late. */
+void connection_limits_shed(struct worker *worker, const struct address *address);
+void connection_limits_open(struct connection *connection, const struct connection_entry *entry);
+void connection_limits_close(struct connection *connection);
+/* Its CONNECT is there, and with it the address of the client. DROP_NONE: it may come in; else that
+ * was counted and noted. */
+enum drop_reason connection_limits_connect(struct connection *connection, struct slice client_id);
+
+/* The next four: only with connection->limits. */
 
 /* Whether a PUBLISH may be taken now; it is counted. False: the connection is paused. */
 bool connection_limits_take_message(struct connection *connection);

@@ -278,8 +278,10 @@ send_one(struct connection *connection, struct publication *publication, uint8_t
     struct session *session = NULL;
     uint16_t id = 0;
     if (qos == 0) {
-        if (connection->output.len > worker->options.max_output) {
-            connection_dropped(connection, DROP_SLOW);
+        if (connection->output.len > worker->qos0_output_max) {
+            connection_dropped(connection, connection->output.len > worker->options.max_output
+                                               ? DROP_SLOW
+                                               : DROP_MEMORY);
             return;
         }
     } else {

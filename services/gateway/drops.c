@@ -62,7 +62,7 @@ static void
 say(const struct drops *drops, uint64_t reason, struct slice client, uint64_t count)
 {
     static const char *const texts[DROP_REASON_COUNT][2] = {
-#define DROP(name, event, label) {event, label},
+#define DROP(name, event, label) [DROP_##name] = {event, label},
         DROP_REASONS(DROP)
 #undef DROP
     };

@@ -16,7 +16,7 @@
 #define DROPS_CLIENTS     10u  /* per reason and interval with lines of their own */
 #define DROPS_NAME_MAX    128u /* bytes of a client id that are kept */
 
-/* DROP(constant, event of the log, label of the metric) */
+/* DROP(constant, event of the log, its reason there and in the metric) */
 #define DROP_REASONS(DROP)                                                                         \
     DROP(SLOW, "messages_dropped", "slow_reader")                                                  \
     DROP(QUEUE, "messages_dropped", "queue_full")                                                  \
@@ -26,9 +26,16 @@
     DROP(GONE, "messages_dropped", "client_gone")                                                  \
     DROP(MEMORY, "messages_dropped", "memory_full")                                                \
     DROP(MEMORY_CLOSED, "client_closed", "memory_full")                                            \
-    DROP(THROTTLED, "client_throttled", "rate")
+    DROP(THROTTLED, "client_throttled", "client_rate")                                             \
+    DROP(LISTENER_RATE, "client_throttled", "listener_rate")                                       \
+    DROP(GATEWAY_FULL, "connection_refused", "connections_max")                                    \
+    DROP(LISTENER_FULL, "connection_refused", "listener_connections")                              \
+    DROP(ADDRESS_FULL, "connection_refused", "address_connections")                                \
+    DROP(NO_MEMORY, "connection_refused", "memory_full")                                           \
+    DROP(LATE, "connection_refused", "overload")
 
 enum drop_reason {
+    DROP_NONE,
 #define DROP(name, event, label) DROP_##name,
     DROP_REASONS(DROP)
 #undef DROP

@@ -17,6 +17,7 @@
 #include "services/gateway/hub.h"
 #include "services/gateway/listener.h"
 #include "services/gateway/listener_unix.h"
+#include "services/gateway/quotas.h"
 #include "services/gateway/worker.h"
 
 #define STEP_MS 50u
@@ -31,6 +32,7 @@ struct gateway {
     struct worker *workers[WORKERS_MAX];
     unsigned count;
     unsigned started;
+    struct quotas *quotas; /* shared by the workers */
     struct tls_settings tls;
     struct listener_unix unix_socket;
     struct address_range trusted[GATEWAY_TRUSTED_MAX];
@@ -45,6 +47,9 @@ static bool
 is_ready(void *arg)
 {
     const struct gateway *gateway = arg;
+    for (unsigned w = 0; w < gateway->count; w++)
+        if (worker_is_overloaded(gateway->workers[w]))
+            return false; /* its clients are served; new ones do better elsewhere */
     return !drain_is_begun(&gateway->drain) && hub_is_ready(gateway->hub);
 }
 
@@ -129,8 +134,9 @@ fill_options(const struct gateway *gateway, struct worker_options *options)
     options->keep_alive_max_s = (uint32_t)config->keep_alive_max_s;
     options->session_expiry_max_s = (uint32_t)config->session_expiry_max_s;
     options->connect_timeout_ms = (uint32_t)config->connect_timeout_ms;
-    options->max_connections =
-        (uint32_t)((config->connections_max + gateway->count - 1) / gateway->count);
+    options->quotas = gateway->quotas;
+    options->memory_max = config->memory_max;
+    options->shed_lag_ms = config->shed_lag_ms;
     options->max_filters = config->filters_max;
     options->websocket = (struct websocket_upgrade_options){
         .origins = config->ws_origins.items,
@@ -242,9 +248,12 @@ listen_all(struct gateway *gateway)
 static enum err
 build_workers(struct gateway *gateway)
 {
+    const struct gateway_config *config = gateway->config;
     struct worker_options options;
     struct mailbox *boxes[WORKERS_MAX];
     read_trusted(gateway);
+    gateway->quotas =
+        quotas_new(config->connections_max, config->address_connections, config->listeners);
     fill_options(gateway, &options);
     for (unsigned w = 0; w < gateway->count; w++) {
         gateway->workers[w] = worker_new((uint8_t)w, &options, gateway->metrics);
@@ -380,6 +389,7 @@ gateway_free(struct gateway *gateway)
         worker_free(gateway->workers[w]);
     listener_unix_remove(&gateway->unix_socket);
     loop_timer_fini(&gateway->step);
+    quotas_free(gateway->quotas);
     hub_free(gateway->hub);
     loop_free(gateway->loop);
     metrics_free(gateway->metrics);

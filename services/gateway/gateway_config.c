@@ -24,8 +24,20 @@
     }
 /* Settings that every listener has, under its name. */
 #define LISTENER_ROWS(name_, kind_)                                                                \
+    ROW(name_ "-connections", CONF_U64, "0", 0, 16000000, NULL, listeners[kind_].connections,      \
+        "connections through this listener; others are refused; 0: as connections-max"),           \
+        ROW(name_ "-connects", CONF_U64, "0", 0, 1000000, "per second", listeners[kind_].connects, \
+            "connections accepted; who comes faster waits in the kernel's queue; 0: any"),         \
+        ROW(name_ "-messages", CONF_U64, "0", 0, 1000000000, "per second",                         \
+            listeners[kind_].messages,                                                             \
+            "PUBLISH packets read of all its clients together; the rest is read later; 0: any"),   \
+        ROW(name_ "-bytes", CONF_SIZE, "0", 0, UINT64_C(1) << 40, "bytes per second",              \
+            listeners[kind_].bytes,                                                                \
+            "read of all its clients together; the rest is read later; 0: any")
+#define PORT_ROWS(name_, kind_)                                                                    \
     ROW(name_ "-proxy", CONF_BOOL, "off", 0, 0, NULL, listeners[kind_].proxy,                      \
-        "balancers of proxy-trusted begin with a PROXY header, version 1 or 2")
+        "balancers of proxy-trusted begin with a PROXY header, version 1 or 2"),                   \
+        LISTENER_ROWS(name_, kind_)
 #define HOST_MAX 255
 
 static const struct conf_row rows[] = {
@@ -43,10 +55,11 @@ static const struct conf_row rows[] = {
         "web origins whose pages may connect, like https://example.org; empty: any"),
     ROW("ws-forwarded", CONF_BOOL, "off", 0, 0, NULL, ws_forwarded,
         "X-Forwarded-For of WebSocket requests from proxy-trusted addresses names the client"),
-    LISTENER_ROWS("mqtt", LISTENER_MQTT),
-    LISTENER_ROWS("tls", LISTENER_TLS),
-    LISTENER_ROWS("ws", LISTENER_WS),
-    LISTENER_ROWS("wss", LISTENER_WSS),
+    PORT_ROWS("mqtt", LISTENER_MQTT),
+    PORT_ROWS("tls", LISTENER_TLS),
+    PORT_ROWS("ws", LISTENER_WS),
+    PORT_ROWS("wss", LISTENER_WSS),
+    LISTENER_ROWS("unix", LISTENER_UNIX),
     ROW("proxy-trusted", CONF_LIST, "", 0, GATEWAY_TRUSTED_MAX, NULL, proxy_trusted,
         "addresses and ranges of balancers that say who the client is, like 10.0.0.0/8, fd00::/8"),
     ROW("proxy-identity", CONF_BOOL, "off", 0, 0, NULL, proxy_identity,
@@ -77,7 +90,15 @@ static const struct conf_row rows[] = {
     ROW("workers", CONF_U64, "0", 0, WORKERS_MAX, "threads", workers,
         "threads that serve connections; 0: one per processor"),
     ROW("connections-max", CONF_U64, "1000000", 1, 16000000, NULL, connections_max,
-        "connections at most; further ones are closed at once"),
+        "connections at most; further ones are refused"),
+    ROW("address-connections", CONF_U64, "0", 0, 16000000, NULL, address_connections,
+        "connections of one client address, of one /64 with IPv6; further ones are refused; 0: "
+        "any"),
+    ROW("memory-max", CONF_SIZE, "0", 0, UINT64_C(1) << 50, "bytes", memory_max,
+        "memory above which no new clients are let in, publishers wait and QoS 0 is dropped; 0: "
+        "any"),
+    ROW("shed-lag", CONF_DURATION_MS, "0", 0, 600000, "ms", shed_lag_ms,
+        "lateness of a worker above which new connections are closed at once; 0: never"),
     ROW("allow-anonymous", CONF_BOOL, "off", 0, 0, NULL, allow_anonymous,
         "let clients in that give no user name"),
     ROW("max-packet-size", CONF_SIZE, "1179648", 1024, LIMITS_PACKET, "bytes", max_packet_size,

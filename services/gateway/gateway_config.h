@@ -38,6 +38,9 @@ struct gateway_config {
     bool ws_forwarded;
     uint64_t workers; /* 0: one per processor */
     uint64_t connections_max;
+    uint64_t address_connections; /* of one client address; 0: any */
+    uint64_t memory_max;          /* bytes; 0: any */
+    uint64_t shed_lag_ms;         /* 0: never */
     bool allow_anonymous;
     uint64_t max_packet_size; /* bytes */
     uint64_t max_inflight;    /* outgoing QoS >= 1 messages in flight per client */

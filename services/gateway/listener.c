@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/worker_state.h"
 
 #define BACKLOG          4096
@@ -33,6 +34,7 @@ struct listener {
     enum listener_kind kind;
     struct loop_watch watch;
     struct loop_timer pause;
+    struct pace connects;
     struct log_limit limit;
     int fd;
     uint16_t port;
@@ -82,16 +84,19 @@ on_pause_end(void *arg)
     loop_watch_set(&listener->watch, LOOP_READ);
 }
 
-/* TLS comes at a pace; who comes too fast waits in the kernel's queue. */
+/* Who comes too fast waits in the kernel's queue. */
 static bool
 may_accept(struct listener *listener)
 {
-    if (!listener->transport->has_tls)
-        return true;
-    uint64_t wait_ms =
-        pace_wait_ms(&listener->worker->handshakes, loop_now_ms(listener->worker->loop));
+    uint64_t now_ms = loop_now_ms(listener->worker->loop);
+    uint64_t wait_ms = pace_wait_ms(&listener->connects, now_ms);
+    if (listener->transport->has_tls) {
+        uint64_t tls_ms = pace_wait_ms(&listener->worker->handshakes, now_ms);
+        wait_ms = tls_ms > wait_ms ? tls_ms : wait_ms;
+    }
     if (wait_ms == 0)
         return true;
+    listener->worker->counts.accepts_paused++;
     loop_watch_set(&listener->watch, 0);
     loop_timer_start(&listener->pause, wait_ms, false);
     return false;
@@ -127,16 +132,20 @@ on_ready(void *arg, unsigned ready)
                 rest(listener, errno);
             return;
         }
+        address_from_sockaddr(&address, &from.any, len);
+        if (listener->worker->overload.is_late) {
+            connection_limits_shed(listener->worker, &address);
+            close(fd);
+            continue;
+        }
         int one = 1;
         if (listener->kind != LISTENER_UNIX)
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         if (listener->transport->has_tls)
             (void)pace_take(&listener->worker->handshakes, loop_now_ms(listener->worker->loop));
-        address_from_sockaddr(&address, &from.any, len);
-        if (connection_open(listener->worker, fd, listener->kind, &address) == NULL) {
-            listener->worker->counts.turned_away++;
+        (void)pace_take(&listener->connects, loop_now_ms(listener->worker->loop));
+        if (connection_open(listener->worker, fd, listener->kind, &address) == NULL)
             close(fd);
-        }
     }
 }
 
@@ -167,6 +176,9 @@ listener_adopt(struct worker *worker, enum listener_kind kind, int fd)
     listener->kind = kind;
     listener->transport = listener_transport(kind);
     listener->fd = fd;
+    uint64_t workers = worker->count > 0 ? worker->count : 1;
+    pace_init(&listener->connects,
+              (uint32_t)((worker->options.listeners[kind].connects + workers - 1) / workers));
     loop_watch_init(&listener->watch, worker->loop, fd, on_ready, listener);
     loop_timer_init(&listener->pause, worker->loop, on_pause_end, listener);
     loop_watch_set(&listener->watch, LOOP_READ);

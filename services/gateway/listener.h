@@ -28,7 +28,12 @@ enum listener_kind {
 
 /* What the settings say of one listener; all false or 0: nothing special. */
 struct listener_options {
-    bool proxy; /* a balancer in front of it speaks the PROXY protocol */
+    bool proxy;           /* a balancer in front of it speaks the PROXY protocol */
+    uint64_t connections; /* at once, in all workers */
+    uint64_t
+        connects; /* per second, in all workers; who comes faster waits in the kernel's queue */
+    uint64_t messages; /* PUBLISHes read per second, of all its clients together */
+    uint64_t bytes;    /* per second, likewise */
 };
 
 struct listener;

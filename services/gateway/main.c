@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sluice-gateway: reads the settings, runs, and says with its exit status how that went: 0 told to
  * stop, 2 could not start. */
+#include "common/crypt.h"
 #include "common/log.h"
 #include "services/gateway/gateway.h"
 
@@ -14,8 +15,11 @@ main(int argc, char **argv)
     int status = conf_exit_status(outcome);
     if (outcome == CONF_RUN) {
         status = 2;
+        bool counted = crypt_count_memory();
         log_open("sluice-gateway", (enum log_level)config.common.log_level,
                  (enum log_format)config.common.log_format);
+        if (!counted)
+            log_warn("tls_memory_not_counted", LOG_END);
         if (gateway_new(&config, &gateway) == OK) {
             gateway_run(gateway);
             gateway_free(gateway);

@@ -16,6 +16,7 @@
 #include "proto/utf8.h"
 #include "services/gateway/alias_out.h"
 #include "services/gateway/auth.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
 #include "services/gateway/sys_values.h"
@@ -142,6 +143,13 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
         return;
     }
     read_limits(connection, &connect);
+    enum drop_reason refusal = connection_limits_connect(connection, connect.client_id);
+    if (refusal != DROP_NONE) {
+        refuse_connect(connection, connect.version != MQTT_5_0 ? MQTT_SERVER_UNAVAILABLE
+                                   : refusal == DROP_NO_MEMORY ? MQTT_SERVER_BUSY
+                                                               : MQTT_QUOTA_EXCEEDED);
+        return;
+    }
     if (worker->is_draining) {
         bool elsewhere =
             connection->version == MQTT_5_0 && worker->options.server_reference[0] != '\0';

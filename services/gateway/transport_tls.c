@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "services/gateway/connection.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/tls.h"
 #include "services/gateway/worker_state.h"
 
@@ -23,6 +24,10 @@ handshake(struct connection *connection, struct tls_stream **stream)
     if (worker->handshake_steps >= STEPS_PER_TURN) {
         loop_again(worker->loop);
         return TRANSPORT_AGAIN; /* the descriptor stays readable */
+    }
+    if (*stream == NULL && worker->overload.is_late) {
+        connection_limits_shed(worker, &connection->address);
+        return TRANSPORT_CLOSED;
     }
     worker->handshake_steps++;
     if (*stream == NULL)

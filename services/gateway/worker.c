@@ -14,6 +14,7 @@
 #include "common/mem.h"
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
+#include "services/gateway/pressure.h"
 #include "services/gateway/worker_state.h"
 
 #define MAILBOX_CAP 65536u
@@ -40,7 +41,6 @@ worker_options_init(struct worker_options *options)
                                        .topic_alias_outbound = 32,
                                        .session_expiry_max_s = 0xFFFFFFFFu,
                                        .connect_timeout_ms = 10000,
-                                       .max_connections = 1u << 20,
                                        .max_filters = 4u << 20,
                                        .max_subscriptions = 1u << 20,
                                        .server_reference = "",
@@ -186,6 +186,8 @@ flush_posts(struct worker *worker)
         loop_timer_start(&worker->retry, RETRY_MS, false);
     size_t waiting = post_box_count(worker->to_hub) + post_box_count(worker->to_workers);
     uint8_t hold = waiting > STOP_POSTS ? 2 : waiting > HOLD_POSTS ? 1 : worker->hub_hold;
+    if (hold == 0 && worker->overload.is_full)
+        hold = 1;
     if (waiting > 0 && worker->hold > hold)
         hold = worker->hold; /* go on only when all is through */
     if (hold != worker->hold)
@@ -214,6 +216,7 @@ on_turn(void *arg)
         }
         loop_stop(worker->loop);
     } else {
+        pressure_turn(worker);
         flush_posts(worker); /* at the end nobody is left to care */
     }
     worker->wall_ms = 0;
@@ -279,6 +282,7 @@ on_tick(void *arg)
     wheel_advance(&worker->wheel, loop_now_ms(worker->loop), on_wheel, worker);
     wheel_advance(&worker->wake_wheel, loop_now_ms(worker->loop), on_wake, worker);
     drops_tick(worker->drops, loop_now_ms(worker->loop));
+    pressure_tick(worker);
     if (worker->tickets != NULL)
         expire_tickets(worker);
     if (worker->is_draining)
@@ -343,6 +347,7 @@ worker_new(uint8_t index, const struct worker_options *options, struct metrics *
     loop_timer_init(&worker->tick, worker->loop, on_tick, worker);
     loop_timer_init(&worker->retry, worker->loop, on_retry, worker);
     loop_timer_init(&worker->tls_refresh, worker->loop, on_tls_refresh, worker);
+    pressure_init(worker);
     loop_timer_start(&worker->tick, TICK_MS, true);
     return worker;
 }
@@ -478,6 +483,12 @@ worker_join(struct worker *worker)
         return;
     pthread_join(worker->thread, NULL);
     worker->is_started = false;
+}
+
+bool
+worker_is_overloaded(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->is_overloaded, memory_order_relaxed);
 }
 
 uint32_t

@@ -38,7 +38,9 @@ struct worker_options {
     uint32_t keep_alive_max_s;     /* 0: no cap */
     uint32_t session_expiry_max_s; /* cap; 0xFFFFFFFF: none */
     uint32_t connect_timeout_ms;   /* from accept to CONNECT */
-    uint32_t max_connections;      /* per worker */
+    struct quotas *quotas;         /* shared with other workers; NULL: none. Borrowed */
+    uint64_t memory_max;           /* of the program; 0: any */
+    uint64_t shed_lag_ms;          /* 0: never */
     size_t max_filters;            /* filters in the route tree */
     uint32_t max_subscriptions;    /* of one client */
     const char *server_reference;  /* other servers, told to 5.0 clients with 0x9C while draining;
@@ -92,5 +94,9 @@ void worker_join(struct worker *worker);
 
 /* Open connections; any thread. */
 uint32_t worker_connection_count(const struct worker *worker);
+/* It has refused new connections for some seconds, because it is late or memory is full; any
+ * thread.
+ */
+bool worker_is_overloaded(const struct worker *worker);
 
 #endif

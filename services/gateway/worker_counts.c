@@ -25,6 +25,7 @@ worker_counts_init(struct worker_counts *counts, struct metrics *metrics, uint8_
     counts->acknowledge_us =
         HISTOGRAM("publish_to_acknowledgement",
                   "from PUBLISH to its acknowledgement where that waits for others, one in 256");
+    counts->lag_us = HISTOGRAM("loop_lag", "how late the loop of a worker is");
     counts->connect_us = HISTOGRAM("connect", "from CONNECT to its welcome");
 #undef HISTOGRAM
     char text[8];
@@ -41,6 +42,11 @@ worker_counts_init(struct worker_counts *counts, struct metrics *metrics, uint8_
                                           "subscriptions of open connections", &label, 1);
     counts->output_chunks = metrics_gauge(metrics, "sluice_gateway_output_chunks",
                                           "4 KiB chunks of output that wait", &label, 1);
+    counts->overloaded =
+        metrics_gauge(metrics, "sluice_gateway_overloaded",
+                      "1: late or out of memory; new connections are refused", &label, 1);
+    counts->memory = metrics_gauge(metrics, "sluice_gateway_memory_bytes",
+                                   "memory in use, as memory-max counts it", NULL, 0);
     counts->tls_expires =
         metrics_gauge(metrics, "sluice_gateway_certificate_expires_timestamp_seconds",
                       "when the first TLS certificate ends; 0: no TLS", NULL, 0);

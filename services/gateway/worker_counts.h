@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #define DROPPED "messages not delivered"
+#define REFUSED "connections ended before a session was opened, by reason"
+#define PAUSED  "times that a client was not read for a while because too much was sent"
 
 /* COUNT(field, name, label key, label value, help) */
 #define WORKER_COUNTS(COUNT)                                                                       \
@@ -30,8 +32,8 @@
     COUNT(dropped[DROP_MEMORY], "messages_dropped", "reason", "memory_full", DROPPED)              \
     COUNT(dropped[DROP_MEMORY_CLOSED], "connections_closed_for_memory", NULL, NULL,                \
           "connections closed because they held the most while memory was full")                   \
-    COUNT(dropped[DROP_THROTTLED], "reads_paused", "reason", "client_rate",                        \
-          "times that a client was not read for a while because it sent too much")                 \
+    COUNT(dropped[DROP_THROTTLED], "reads_paused", "reason", "client_rate", PAUSED)                \
+    COUNT(dropped[DROP_LISTENER_RATE], "reads_paused", "reason", "listener_rate", PAUSED)          \
     COUNT(bytes_in, "bytes_received", NULL, NULL, "bytes from clients")                            \
     COUNT(bytes_out, "bytes_sent", NULL, NULL, "bytes to clients")                                 \
     COUNT(packets_in, "packets_received", NULL, NULL, "MQTT packets from clients")                 \
@@ -41,21 +43,24 @@
     COUNT(accepted[2], "connections_accepted", "listener", "ws", "connections accepted")           \
     COUNT(accepted[3], "connections_accepted", "listener", "wss", "connections accepted")          \
     COUNT(accepted[4], "connections_accepted", "listener", "unix", "connections accepted")         \
-    COUNT(proxy_refused[0], "connections_refused", "reason", "proxy_spoofed",                      \
-          "connections ended before their first packet, by reason")                                \
-    COUNT(proxy_refused[1], "connections_refused", "reason", "proxy_missing",                      \
-          "connections ended before their first packet, by reason")                                \
-    COUNT(proxy_refused[2], "connections_refused", "reason", "proxy_malformed",                    \
-          "connections ended before their first packet, by reason")                                \
+    COUNT(proxy_refused[0], "connections_refused", "reason", "proxy_spoofed", REFUSED)             \
+    COUNT(proxy_refused[1], "connections_refused", "reason", "proxy_missing", REFUSED)             \
+    COUNT(proxy_refused[2], "connections_refused", "reason", "proxy_malformed", REFUSED)           \
     COUNT(opened, "connects", "result", "welcome", "CONNECT packets by result")                    \
     COUNT(refused, "connects", "result", "refused", "CONNECT packets by result")                   \
     COUNT(closed, "connections_closed", NULL, NULL, "connections closed")                          \
     COUNT(timed_out, "connections_timed_out", NULL, NULL, "connections closed by keep alive")      \
-    COUNT(connect_timed_out, "connections_refused", "reason", "connect_timeout",                   \
-          "connections ended before their first packet, by reason")                                \
+    COUNT(connect_timed_out, "connections_refused", "reason", "connect_timeout", REFUSED)          \
     COUNT(failed, "connections_failed", NULL, NULL, "connections closed for a violation")          \
-    COUNT(turned_away, "connections_turned_away", NULL, NULL,                                      \
-          "connections closed for lack of room")                                                   \
+    COUNT(dropped[DROP_GATEWAY_FULL], "connections_refused", "reason", "connections_max", REFUSED) \
+    COUNT(dropped[DROP_LISTENER_FULL], "connections_refused", "reason", "listener_connections",    \
+          REFUSED)                                                                                 \
+    COUNT(dropped[DROP_ADDRESS_FULL], "connections_refused", "reason", "address_connections",      \
+          REFUSED)                                                                                 \
+    COUNT(dropped[DROP_NO_MEMORY], "connections_refused", "reason", "memory_full", REFUSED)        \
+    COUNT(dropped[DROP_LATE], "connections_refused", "reason", "overload", REFUSED)                \
+    COUNT(accepts_paused, "accepts_paused", NULL, NULL,                                            \
+          "times that a listener let clients wait in the kernel's queue")                          \
     COUNT(tls_done, "tls_handshakes", "result", "done", "TLS handshakes by result")                \
     COUNT(tls_failed, "tls_handshakes", "result", "failed", "TLS handshakes by result")            \
     COUNT(ws_done, "websocket_upgrades", "result", "done", "WebSocket requests by result")         \
@@ -72,13 +77,13 @@ struct worker_counts {
     uint64_t bytes_in, bytes_out, packets_in, packets_out;
     uint64_t accepted[5];      /* by enum listener_kind */
     uint64_t proxy_refused[3]; /* by enum refusal of transport_proxy.c */
-    uint64_t opened, refused, closed, timed_out, connect_timed_out, failed, turned_away,
+    uint64_t opened, refused, closed, timed_out, connect_timed_out, failed, accepts_paused,
         shared_returned;
     uint64_t tls_done, tls_failed, ws_done, ws_refused, ws_failed;
     struct metric_counter *counters[WORKER_COUNTS_MAX]; /* NULL without a registry */
-    struct metric_histogram *delivery_us, *acknowledge_us, *connect_us;
+    struct metric_histogram *delivery_us, *acknowledge_us, *connect_us, *lag_us;
     struct metric_gauge *connections, *clients, *subscriptions, *clean_subscriptions,
-        *output_chunks, *tls_expires;
+        *output_chunks, *tls_expires, *memory, *overloaded;
 };
 
 /* Finds or makes the series; metrics may be NULL. */

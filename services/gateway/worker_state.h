@@ -15,6 +15,7 @@
 #include "services/gateway/connection.h"
 #include "services/gateway/deliver.h"
 #include "services/gateway/drops.h"
+#include "services/gateway/overload.h"
 #include "services/gateway/pace.h"
 #include "services/gateway/post_body.h"
 #include "services/gateway/post_box.h"
@@ -84,6 +85,11 @@ struct worker {
     struct wheel wheel;      /* connection_on_timer */
     struct wheel wake_wheel; /* connection_limits_wake */
     struct drops *drops;
+    struct overload overload;
+    uint64_t memory_told_ms, excess_seen_ms; /* pressure.c */
+    size_t qos0_output_max;     /* bytes that may wait for a client before its QoS 0 is dropped */
+    uint32_t refusing_count;    /* connections that only wait to be refused */
+    _Atomic bool is_overloaded; /* as others see it */
     struct loop_timer tick, retry;
     struct worker_slot *slots;
     uint32_t slot_count, slot_size, free_slot; /* free_slot: index + 1, 0: none */

@@ -2,6 +2,7 @@
 """Limits of one client: how fast it is read, what waits for it, and who is named when something is
 dropped."""
 
+import signal
 import time
 import unittest
 
@@ -25,7 +26,7 @@ class Limits(ClusterTest):
         self.assertEqual(got, list(range(count)))
         # A quarter of a second's worth may come at once.
         self.assertGreater(time.monotonic() - begun, (count - 50) / 200 - 0.1)
-        self.assertIn(f"client_throttled reason=rate client={topic}p", self.cluster["gateway0"].log())
+        self.assertIn(f"client_throttled reason=client_rate client={topic}p", self.cluster["gateway0"].log())
         await_true("it is counted", lambda: self.cluster["gateway0"].metric("sluice_gateway_reads_paused_total") > 0)
 
     def test_keep_alive_does_not_end_a_client_that_we_do_not_read(self):
@@ -48,11 +49,11 @@ class Limits(ClusterTest):
         pub = self.client(topic + "p", gateway=gateway)
         for i in range(10):
             pub.publish(topic, str(i), 1)
+        name = 'sluice_gateway_messages_dropped_total{reason="queue_full"}'
+        await_true("six are counted", lambda: self.cluster[f"gateway{gateway}"].metrics()[name] == 6)
         got = [int(slow.receive().payload) for _ in range(4)]
         slow.nothing()
         self.assertIn(f"messages_dropped reason=queue_full client={topic}s", self.cluster[f"gateway{gateway}"].log())
-        name = 'sluice_gateway_messages_dropped_total{reason="queue_full"}'
-        await_true("six are counted", lambda: self.cluster[f"gateway{gateway}"].metrics()[name] == 6)
         return got
 
     def test_the_newest_goes_when_a_queue_is_full(self):
@@ -60,6 +61,76 @@ class Limits(ClusterTest):
 
     def test_the_oldest_goes_when_the_setting_says_so(self):
         self.assertEqual(self.fill(1), [0, 7, 8, 9])
+
+
+class Quotas(ClusterTest):
+    GATEWAYS = 2
+    OPTIONS = {"per": {"gateway0": {"SLUICE_MQTT_CONNECTIONS": 2, "SLUICE_SHED_LAG": "100ms"},
+                       "gateway1": {"SLUICE_ADDRESS_CONNECTIONS": 2, "SLUICE_MQTT_CONNECTS": 40}}}
+
+    def refused(self, gateway, reason):
+        return self.cluster[f"gateway{gateway}"].metrics()[f'sluice_gateway_connections_refused_total{{reason="{reason}"}}']
+
+    def test_1_a_full_listener_says_so(self):
+        for i in range(2):
+            self.client(self.name(str(i)), gateway=0)
+        for version, reason in ((5, 0x97), (4, 3), (3, 3)):
+            client = self.raw(version, 0)
+            client.connect(self.name("more"), reason)
+            client.expect_closed()
+        await_true("three are counted", lambda: self.refused(0, "listener_connections") == 3)
+        self.assertIn(f"connection_refused reason=listener_connections client={self.name('more')}",
+                      self.cluster["gateway0"].log())
+        self.clients[0].close()
+        await_true("its place is free", lambda: self.is_welcome(0))
+
+    def is_welcome(self, gateway, **options):
+        with mqtt.Client(self.cluster.port(gateway), 5, **options) as client:
+            client.send(mqtt.connect(self.name("again")))
+            return client.recv().reason == 0
+
+    def test_an_address_has_no_more_connections_than_it_may(self):
+        for i in range(2):
+            self.client(self.name(str(i)), gateway=1)
+        client = self.raw(5, 1)
+        client.connect("", 0x97)
+        client.expect_closed()
+        self.assertTrue(self.is_welcome(1, source="127.0.0.2"))
+        await_true("it is counted", lambda: self.refused(1, "address_connections") == 1)
+        self.clients[1].close()
+        await_true("its place is free", lambda: self.is_welcome(1))
+
+    def test_who_connects_too_fast_waits(self):
+        begun = time.monotonic()
+        for i in range(40):
+            self.assertTrue(self.is_welcome(1, source=f"127.0.1.{i + 1}"))
+        # A tenth of a second's worth may come at once; the workers share the rate.
+        self.assertGreater(time.monotonic() - begun, 0.7)
+        await_true("it is counted", lambda: self.cluster["gateway1"].metric("sluice_gateway_accepts_paused_total") > 0)
+
+    def test_a_gateway_that_is_late_closes_new_connections_and_serves_the_others(self):
+        gateway = self.cluster["gateway0"]
+        client = self.client(self.name(), gateway=0)
+
+        def closed_at_once():
+            gateway.kill(signal.SIGSTOP)
+            time.sleep(0.4)  # this is how late it is made
+            gateway.kill(signal.SIGCONT)
+            end = time.monotonic() + 0.3
+            while time.monotonic() < end and self.refused(0, "overload") == 0:
+                mqtt.Client(self.cluster.port(0), 5).close()
+            return self.refused(0, "overload") > 0
+
+        await_true("one is turned away", closed_at_once)
+        client.nothing()
+        await_true("the next one is welcome", lambda: self.is_welcome_or_closed())
+        self.assertIn("connection_refused reason=overload client=127.0.0.1", gateway.log())
+
+    def is_welcome_or_closed(self):
+        try:
+            return self.is_welcome(0)
+        except (mqtt.Closed, OSError):
+            return False
 
 
 if __name__ == "__main__":

@@ -251,16 +251,16 @@ class Parser:
 class Client:
     """One blocking connection. Every wait has a deadline and fails with what came instead."""
 
-    def __init__(self, port, version=5, host="127.0.0.1", timeout=10, wrap=None):
+    def __init__(self, port, version=5, host="127.0.0.1", timeout=10, wrap=None, source=None):
         """port: a number, or the path of a UNIX socket. wrap: makes another kind of socket of the
-        connected one (TLS, WebSocket)."""
+        connected one (TLS, WebSocket). source: own address."""
         self.version, self.timeout = version, timeout
         if isinstance(port, str):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
             self.socket.connect(port)
         else:
-            self.socket = socket.create_connection((host, port), timeout)
+            self.socket = socket.create_connection((host, port), timeout, (source, 0) if source else None)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = wrap(self.socket) if wrap else self.socket
         self.parser, self.packets, self.pid = Parser(version), [], 0

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of the heap's door. Running out is tested in a child, for it ends the program. */
 #include "common/mem.h"
+
 #include "tests/unit/cunit_main.h"
+#include <pthread.h>
 
 #include <signal.h>
 #include <stdint.h>
@@ -93,7 +95,29 @@ an_overflowing_size_ends_the_program(void)
     CU_ASSERT_EQUAL(signal_of_child(overflow_in_realloc), SIGABRT);
 }
 
+static void *
+free_it(void *ptr)
+{
+    mem_free(ptr);
+    return NULL;
+}
+
+static void
+what_is_in_use_is_counted_whoever_frees_it(void)
+{
+    size_t before = mem_used();
+    char *block = mem_alloc(100000);
+    CU_ASSERT(mem_used() >= before + 100000 && mem_used() < before + 110000);
+    block = mem_realloc(block, 300000);
+    CU_ASSERT(mem_used() >= before + 300000 && mem_used() < before + 310000);
+    pthread_t thread;
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, free_it, block), 0);
+    pthread_join(thread, NULL);
+    CU_ASSERT_EQUAL(mem_used(), before);
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(what_is_in_use_is_counted_whoever_frees_it),
     CUNIT_CASE(zero_bytes_are_a_valid_block),
     CUNIT_CASE(zeroed_blocks_are_zero),
     CUNIT_CASE(copies_are_equal_and_ended),
