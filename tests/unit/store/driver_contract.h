@@ -33,6 +33,8 @@ void driver_contract_dump(struct driver *driver, struct buf *out);
     X(the_same_batch_id_is_applied_once)                                                           \
     X(a_batch_that_fails_at_any_step_changes_nothing)                                              \
     X(texts_and_records_of_any_length_come_back)                                                   \
+    X(names_are_only_names)                                                                        \
+    X(a_batch_does_what_its_changes_do_one_by_one)                                                 \
     X(users_are_listed_in_pages)                                                                   \
     X(rows_of_a_kind_are_apart)                                                                    \
     X(rows_are_listed_in_pages)                                                                    \
