@@ -103,9 +103,9 @@ $(B)/interop/paho_async: LIBS_interop := -lpaho-mqtt3a
 $(B)/interop/%: $(B)/tests/interop/c/%.o $(B)/tests/interop/c/line.o $(B)/tests/interop/c/paho_properties.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $(filter-out $(if $(filter %/mosquitto,$@),%/paho_properties.o),$^) $(LIBS_interop)
-$(B)/mqload: tests/bench/mqload.c
+$(B)/mqload: tests/bench/mqload.c tests/bench/load_wire.c tests/bench/load_wire.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) -O2 -o $@ $<
+	$(Q)$(CC) -O2 -I. -o $@ $(filter %.c,$^) -lssl -lcrypto
 
 $(B)/mqstorm: tests/bench/mqstorm.c
 	@mkdir -p $(@D)
@@ -173,10 +173,10 @@ lint: ## layers, doors, format, static checks
 	@tests/lint/lint.sh
 format: ## clang-format everything
 	clang-format -i $$(git ls-files '*.c' '*.h')
-bench: ## measure beside Mosquitto, write docs/benchmarks.md
+bench: ## measure beside Mosquitto, write docs/benchmarks.md (some rows: ONLY=TLS,WebSocket ROUNDS=1)
 	@services/install.sh test
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all
-	@tests/bench/bench.py
+	@ROUNDS=$(or $(ROUNDS),3) ONLY='$(ONLY)' tests/bench/bench.py
 
 k8s: ## render what kustomize takes from the Helm chart (HELM=helm)
 	@k8s/render.sh
