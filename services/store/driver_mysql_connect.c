@@ -67,6 +67,18 @@ split_host(const char *text, char host[256], unsigned int *port)
     return OK;
 }
 
+/* The library goes on without TLS if the server (or who is in between) says that it has none and
+ * its name is not to be verified. */
+static enum err
+require_tls(struct driver_mysql_conn *conn)
+{
+    if (conn->config->tls_ca[0] == '\0' || mysql_get_ssl_cipher(conn->mysql) != NULL)
+        return OK;
+    (void)str_format(conn->reason, sizeof(conn->reason), "%.60s does not speak TLS",
+                     conn->config->hosts.items[conn->host]);
+    return ERR_UNAVAILABLE;
+}
+
 /* One attempt, with or without naming the database. */
 static enum err
 dial(struct driver_mysql_conn *conn, const char *database)
@@ -86,7 +98,7 @@ dial(struct driver_mysql_conn *conn, const char *database)
     if (mysql_real_connect(mysql, host, config->user, config->password, database, port, NULL, 0) !=
         NULL) {
         conn->mysql = mysql;
-        return OK;
+        return require_tls(conn);
     }
     number = mysql_errno(mysql);
     (void)str_format(text, sizeof(text), "%.150s", mysql_error(mysql));
@@ -196,6 +208,7 @@ driver_mysql_conn_open(struct driver_mysql_conn *conn, size_t host, bool writes)
     driver_mysql_conn_close(conn);
     conn->reason[0] = '\0';
     conn->host = host;
+    conn->error_no = 0;
     conn->fault = NULL; /* connecting is no step of an apply */
     err = dial(conn, conn->config->database);
     if (err != OK && conn->error_no == ER_BAD_DB_ERROR)

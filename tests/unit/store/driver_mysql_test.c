@@ -255,6 +255,21 @@ a_wrong_password_is_denied_at_once(void)
 }
 
 static void
+a_server_without_tls_is_refused_when_tls_is_wanted(void)
+{
+    struct driver_mysql_config config = config_of(server_port);
+    char why[DRIVER_REASON_SIZE], ca[] = "/dev/null";
+    struct driver *driver;
+    config.tls_ca = ca;
+    config.tls_verify = false; /* even so */
+    CU_ASSERT_EQUAL(try_open(&config, why, &driver), ERR_IO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "TLS"));
+    config.tls_verify = true;
+    CU_ASSERT_EQUAL(try_open(&config, why, &driver), ERR_IO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "SSL"));
+}
+
+static void
 a_server_without_room_for_our_records_is_refused(void)
 {
     struct driver_mysql_config config = config_of(server_port);
@@ -325,6 +340,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(a_migration_that_was_cut_off_is_finished),
     CUNIT_CASE(stores_that_start_at_once_make_the_tables_once),
     CUNIT_CASE(a_wrong_password_is_denied_at_once),
+    CUNIT_CASE(a_server_without_tls_is_refused_when_tls_is_wanted),
     CUNIT_CASE(a_server_without_room_for_our_records_is_refused),
     CUNIT_CASE(a_record_larger_than_a_packet_is_too_large),
     CUNIT_CASE(servers_that_are_away_or_read_only_are_passed_over),
