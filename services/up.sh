@@ -102,6 +102,8 @@ fi
 tls=0 wss=0
 [ -z "${SLUICE_TLS_CERT:-}" ] || { tls=${SLUICE_TLS_PORT:-18483} wss=${SLUICE_WSS_PORT:-4443}; }
 unset SLUICE_MQTT_PORT SLUICE_PORT SLUICE_WS_PORT SLUICE_TLS_PORT SLUICE_WSS_PORT
+unix=${SLUICE_UNIX_PATH-$home/run/mqtt.sock}
+[ -n "${SLUICE_UNIX_PATH-}" ] || [ ${#unix} -le 100 ] || unix='' # the kernel takes 107 bytes
 nth() { [ "$1" = 0 ] && echo 0 || echo $(($1 + $2)); } # port, step: 0 stays off
 start store store 9301 "7301 7302" SLUICE_DATA_DIR="$home/data" SLUICE_CORES="$core_list" \
 	SLUICE_CALL_LISTEN=$host:7301 SLUICE_FEED_LISTEN=$host:7302
@@ -109,11 +111,13 @@ for ((i = 0; i < cores; i++)); do
 	start "core$i" core $((9201 + 10 * i)) "$((7201 + 10 * i)) $((7202 + 10 * i))" \
 		SLUICE_CALL_LISTEN=$host:$((7201 + 10 * i)) SLUICE_FEED_LISTEN=$host:$((7202 + 10 * i))
 done
+second=('' -2)
 for ((i = 0; i < gateways; i++)); do
 	port=$(nth "$mqtt" $((10000 * i)))
 	web=$(nth "$ws" "$i") secure=$(nth "$tls" $((10000 * i))) secure_web=$(nth "$wss" "$i")
 	start "gateway$i" gateway $((9101 + 10 * i)) "$port $web $secure $secure_web $((7102 + 10 * i))" \
 		SLUICE_MQTT_PORT="$port" SLUICE_WS_PORT="$web" SLUICE_TLS_PORT="$secure" SLUICE_WSS_PORT="$secure_web" \
+		SLUICE_UNIX_PATH="${unix:+${unix}${second[i]}}" \
 		SLUICE_CORES="$core_list" SLUICE_STORES=$host:7301 SLUICE_FEED_LISTEN=$host:$((7102 + 10 * i))
 done
 start rest rest 9401 "$rest" SLUICE_PORT="$rest" SLUICE_STORES=$host:7301 SLUICE_CORES="$core_list" \
@@ -130,6 +134,7 @@ case $code in 201 | 400) ;; *) fail "creating the user guest was answered with $
 started=()
 
 listeners() {
+	[ -z "$unix" ] || echo "  UNIX     $unix"
 	[ "$ws" = 0 ] || echo "  WS       ws://$host:$ws"
 	[ "$tls" = 0 ] || echo "  TLS      $host:$tls   (--cafile $home/certs/ca.pem; certificates: make certs)"
 	[ "$wss" = 0 ] || echo "  WSS      wss://$host:$wss"

@@ -9,6 +9,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -130,6 +131,26 @@ class Clients(unittest.TestCase):
                     self.assertTrue(back.payload == payload, "other bytes came back")
             speaker.publish(f"to/{name}", b"end", 1)
             self.assertEqual(self.runners[where].answer(), f"done {3 * len(SIZES) + 1}")
+
+    def test_the_commands_of_the_readme(self):
+        with open(os.path.join(TOP, "README.md")) as f:
+            commands = re.findall(r"`npx mqtt (sub .*)` \|", f.read())
+        self.assertEqual(len(commands), 2)
+        with mqtt.Client(self.cluster.port()) as speaker:
+            speaker.connect("readme", user="guest", password="guest")
+            speaker.publish("test/c", "as the README says", 1, retain=True)
+        for command in commands:
+            transport = re.search(r" -l (\w+)", command).group(1)
+            command = re.sub(r" -p \d+", f" -p {self.cluster.port(0, transport)}", command)
+            command = re.sub(r" --ca \S+", f" --ca {self.ca}", command)
+            with self.subTest(command=command), \
+                    subprocess.Popen([os.path.join(MODULES, ".bin", "mqtt"), *command.split()], stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, text=True) as process:
+                killer = threading.Timer(20, process.kill)  # a command that hears nothing says nothing
+                killer.start()
+                self.assertEqual(process.stdout.readline(), "as the README says\n")
+                killer.cancel()
+                process.kill()
 
     def test_a_page_of_another_origin_is_kept_out(self):
         before = self.cluster["gateway0"].metrics()['sluice_gateway_websocket_upgrades_total{result="refused"}']

@@ -3,12 +3,14 @@
 default ports, so nothing else of Sluice may run on this machine meanwhile."""
 
 import os
+import re
 import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -78,6 +80,21 @@ class UpDown(unittest.TestCase):
                 if port > 10000:  # the certificate says who it is
                     tls.sendall(mqtt.connect("by-certificate"))
                     self.assertEqual(tls.recv(100)[0] >> 4, mqtt.CONNACK)
+
+        self.client(18883).publish("test/c", "as the README says", 1, retain=True)
+        with open(os.path.join(TOP, "README.md")) as f:
+            commands = re.findall(r"^\| [\w ]+ \| `(mosquitto_sub .*)` \|$", f.read(), re.M)
+        self.assertEqual(len(commands), 4)  # those of MQTT.js: tests/browser
+        for command in commands:
+            with self.subTest(command=command), \
+                    subprocess.Popen(command.replace(".sluice/", self.home + "/").split(), stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, text=True) as process:
+                killer = threading.Timer(20, process.kill)  # a command that hears nothing says nothing
+                killer.start()
+                self.assertEqual(process.stdout.readline(), "as the README says\n")
+                killer.cancel()
+                process.kill()
+        self.assertTrue(os.path.exists(os.path.join(self.home, "run", "mqtt.sock-2")))
 
     def test_a_port_in_use_is_one_clear_line_and_nothing_stays(self):
         with socket.socket() as taken:
