@@ -166,8 +166,10 @@ connection_flush(struct connection *connection)
     struct iovec iov[IOV_MAX_PIECES];
     bool was_waiting = (connection->session != NULL && connection->session->queue_count > 0) ||
                        connection->retained != NULL;
-    if (connection->flags & CONNECTION_IS_BLOCKED)
+    if (connection->flags & CONNECTION_IS_BLOCKED) {
+        after_flush(connection); /* acknowledgements may have piled up meanwhile */
         return;
+    }
     while (connection->output.len > 0) {
         int pieces = output_iov(&connection->output, iov, IOV_MAX_PIECES);
         size_t total = 0;
