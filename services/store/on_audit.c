@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls about the audit, from rest: an entry of its own, and pages of what there is. */
+#include "common/clock.h"
 #include "common/mem.h"
 #include "proto/access.pb-c.h"
 #include "services/store/access_rows.h"
 #include "services/store/desks.h"
 #include "services/store/row_text.h"
+
+#define DEADLINE_MS 8000u /* for reading */
 
 static void
 reply_error(struct store *store, struct call_request request, enum err err)
@@ -52,7 +55,14 @@ on_audit_append(struct store *store, struct peer *peer, struct call_request requ
         sluice__audit_append__free_unpacked(append, NULL);
 }
 
-struct listing {
+struct list_job {
+    struct read_job job;
+    struct store *store;
+    struct call_request request;
+    bool oldest_first;
+    char after[AUDIT_NAME_LEN + 1];
+    size_t wanted;
+    uint64_t next;
     size_t count;
     Sluice__AuditEntry rows[ACCESS_LIST_MAX];
     Sluice__AuditEntry *entries[ACCESS_LIST_MAX];
@@ -61,11 +71,11 @@ struct listing {
 static void
 list_one(void *arg, const struct driver_row *row)
 {
-    struct listing *listing = arg;
+    struct list_job *job = arg;
     struct audit_entry entry;
-    Sluice__AuditEntry *to = &listing->rows[listing->count];
+    Sluice__AuditEntry *to = &job->rows[job->count];
     uint64_t number = audit_read(row, &entry);
-    if (listing->count == ACCESS_LIST_MAX || number == 0)
+    if (job->count == ACCESS_LIST_MAX || number == 0)
         return;
     sluice__audit_entry__init(to);
     to->number = number;
@@ -74,20 +84,55 @@ list_one(void *arg, const struct driver_row *row)
     to->what = slice_dup(entry.what);
     to->subject = slice_dup(entry.subject);
     to->detail = slice_dup(entry.detail);
-    listing->count++;
+    job->count++;
 }
 
 static void
-listing_free(struct listing *listing)
+forget_list(struct list_job *job)
 {
     size_t i;
-    for (i = 0; i < listing->count; i++) {
-        mem_free(listing->rows[i].actor);
-        mem_free(listing->rows[i].what);
-        mem_free(listing->rows[i].subject);
-        mem_free(listing->rows[i].detail);
+    for (i = 0; i < job->count; i++) {
+        mem_free(job->rows[i].actor);
+        mem_free(job->rows[i].what);
+        mem_free(job->rows[i].subject);
+        mem_free(job->rows[i].detail);
     }
-    mem_free(listing);
+    job->count = 0;
+}
+
+static enum err
+read_list(struct read_job *base, struct driver *driver)
+{
+    struct list_job *job = (struct list_job *)(void *)base; /* its first member */
+    bool more;
+    forget_list(job);
+    return job->wanted == 0 ? OK
+                            : driver_row_page(driver, DRIVER_ROW_AUDIT, slice_cstr(job->after),
+                                              job->wanted, list_one, job, &more);
+}
+
+static void
+list_read(struct read_job *base)
+{
+    struct list_job *job = (struct list_job *)(void *)base;
+    const struct audit *audit = &job->store->access->audit;
+    Sluice__AuditListed answer = SLUICE__AUDIT_LISTED__INIT;
+    size_t i;
+    answer.entries = job->entries;
+    answer.n_entries = job->count;
+    answer.next = job->next;
+    for (i = 0; i < job->count; i++)
+        job->entries[job->oldest_first ? i : job->count - 1 - i] = &job->rows[i];
+    if (audit->last >= audit->first) {
+        answer.first = audit->first;
+        answer.last = audit->last;
+    }
+    if (base->err == OK)
+        store_reply(job->store, job->request, OK, &answer);
+    else
+        reply_error(job->store, job->request, base->err);
+    forget_list(job);
+    mem_free(job);
 }
 
 void
@@ -95,37 +140,20 @@ on_audit_list(struct store *store, struct peer *peer, struct call_request reques
               struct slice body)
 {
     Sluice__AuditList *get = sluice__audit_list__unpack(NULL, body.len, body.data);
-    Sluice__AuditListed answer = SLUICE__AUDIT_LISTED__INIT;
-    const struct audit *audit = &store->access->audit;
-    char after[AUDIT_NAME_LEN + 1];
-    struct listing *listing;
-    size_t i, count;
-    bool more;
-    enum err err = OK;
+    struct list_job *job;
     (void)peer;
     if (get == NULL) {
         reply_error(store, request, ERR_MALFORMED);
         return;
     }
-    listing = mem_zalloc(sizeof(*listing));
-    audit_page(audit, get->oldest_first, get->from, access_rows_limit(get->limit), after, &count,
-               &answer.next);
-    if (count != 0)
-        err = driver_row_page(store->driver, DRIVER_ROW_AUDIT, slice_cstr(after), count, list_one,
-                              listing, &more);
-    if (err != OK) {
-        reply_error(store, request, err);
-    } else {
-        answer.entries = listing->entries;
-        answer.n_entries = listing->count;
-        for (i = 0; i < listing->count; i++)
-            listing->entries[get->oldest_first ? i : listing->count - 1 - i] = &listing->rows[i];
-        if (audit->last >= audit->first) {
-            answer.first = audit->first;
-            answer.last = audit->last;
-        }
-        store_reply(store, request, OK, &answer);
-    }
-    listing_free(listing);
+    job = mem_zalloc(sizeof(*job));
+    job->job = (struct read_job){
+        .read = read_list, .done = list_read, .deadline_ms = clock_monotonic_ms() + DEADLINE_MS};
+    job->store = store;
+    job->request = request;
+    job->oldest_first = get->oldest_first;
+    audit_page(&store->access->audit, get->oldest_first, get->from, access_rows_limit(get->limit),
+               job->after, &job->wanted, &job->next);
+    read_pool_submit(store->reads, &job->job);
     sluice__audit_list__free_unpacked(get, NULL);
 }

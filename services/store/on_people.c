@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls about users, from rest. Passwords are hashed on the password threads; a change is answered
  * when it is durable, and then every gateway hears of it. */
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/access_rules.h"
@@ -10,12 +11,13 @@
 #include "proto/utf8.h"
 #include "services/store/access_rows.h"
 #include "services/store/desks.h"
-#include "services/store/signin.h"
+#include "services/store/user_rows.h"
 
 #include <string.h>
 
-#define LIST_MAX  1000u
-#define NAMES_MAX 10000u
+#define LIST_MAX    1000u
+#define NAMES_MAX   10000u
+#define DEADLINE_MS 8000u /* for reading */
 
 static void
 reply_error(struct store *store, struct call_request request, enum err err)
@@ -31,14 +33,17 @@ name_is_valid(struct slice name)
 
 /* ---- get, status */
 
+/* exists: as far as the driver knows. */
 static const char *
-status_of(struct store *store, struct slice name)
+status_of(struct store *store, struct slice name, bool exists)
 {
-    struct signin_user user = {0};
+    struct slice password;
+    struct users_access access;
     struct session *session;
-    if (signin_user_get(store, name, &user) != OK)
+    if (users_pending_get(store->users, name, &password, &access))
+        exists = password.len != 0;
+    if (!exists)
         return "notFound";
-    signin_user_fini(&user);
     session = sessions_by_client(store->sessions, name);
     return users_is_live(store->users, name) ||
                    (session != NULL && session->state == SESSION_CONNECTED)
@@ -70,7 +75,7 @@ on_people_get(struct store *store, struct peer *peer, struct call_request reques
         answer.n_roles = count;
         answer.rules = user.rules;
         answer.revision = user.revision;
-        answer.status = (char *)(uintptr_t)status_of(store, slice_cstr(get->name));
+        answer.status = (char *)(uintptr_t)status_of(store, slice_cstr(get->name), true);
         store_reply(store, request, OK, &answer);
         signin_roles_free(roles, count);
         signin_user_fini(&user);
@@ -78,14 +83,71 @@ on_people_get(struct store *store, struct peer *peer, struct call_request reques
     sluice__user_get__free_unpacked(get, NULL);
 }
 
+struct status_job {
+    struct read_job job;
+    struct store *store;
+    struct call_request request;
+    Sluice__UserStatus *get;
+    bool *exists; /* one for each name */
+};
+
+static void
+ignore_user(void *arg, const struct driver_user *user)
+{
+    (void)arg;
+    (void)user;
+}
+
+static enum err
+read_statuses(struct read_job *base, struct driver *driver)
+{
+    struct status_job *job = (struct status_job *)(void *)base; /* its first member */
+    size_t i;
+    for (i = 0; i < job->get->n_names; i++) {
+        struct slice name = slice_cstr(job->get->names[i]);
+        enum err err = name.len == 0 || name.len > USERS_NAME_MAX
+                           ? ERR_NOT_FOUND
+                           : driver_user_get(driver, name, ignore_user, NULL);
+        job->exists[i] = err == OK;
+        if (err != OK && err != ERR_NOT_FOUND)
+            return err;
+    }
+    return OK;
+}
+
+static void
+statuses_read(struct read_job *base)
+{
+    struct status_job *job = (struct status_job *)(void *)base;
+    Sluice__UserStatuses answer = SLUICE__USER_STATUSES__INIT;
+    size_t count = job->get->n_names;
+    Sluice__User *rows = mem_zalloc_array(count + 1, sizeof(*rows));
+    size_t i;
+    answer.users = mem_zalloc_array(count + 1, sizeof(Sluice__User *));
+    for (i = 0; i < count; i++) {
+        sluice__user__init(&rows[i]);
+        rows[i].name = job->get->names[i];
+        rows[i].status = (char *)(uintptr_t)status_of(job->store, slice_cstr(job->get->names[i]),
+                                                      job->exists[i]);
+        answer.users[answer.n_users++] = &rows[i];
+    }
+    if (base->err == OK)
+        store_reply(job->store, job->request, OK, &answer);
+    else
+        reply_error(job->store, job->request, base->err);
+    mem_free(answer.users);
+    mem_free(rows);
+    sluice__user_status__free_unpacked(job->get, NULL);
+    mem_free(job->exists);
+    mem_free(job);
+}
+
 void
 on_people_status(struct store *store, struct peer *peer, struct call_request request,
                  struct slice body)
 {
     Sluice__UserStatus *get = sluice__user_status__unpack(NULL, body.len, body.data);
-    Sluice__UserStatuses answer = SLUICE__USER_STATUSES__INIT;
-    Sluice__User *rows;
-    size_t i;
+    struct status_job *job;
     (void)peer;
     if (get == NULL || get->n_names > NAMES_MAX) {
         if (get != NULL)
@@ -93,40 +155,86 @@ on_people_status(struct store *store, struct peer *peer, struct call_request req
         reply_error(store, request, ERR_MALFORMED);
         return;
     }
-    rows = mem_zalloc_array(get->n_names + 1, sizeof(*rows));
-    answer.users = mem_zalloc_array(get->n_names + 1, sizeof(Sluice__User *));
-    for (i = 0; i < get->n_names; i++) {
-        sluice__user__init(&rows[i]);
-        rows[i].name = get->names[i];
-        rows[i].status = (char *)(uintptr_t)status_of(store, slice_cstr(get->names[i]));
-        answer.users[answer.n_users++] = &rows[i];
-    }
-    store_reply(store, request, OK, &answer);
-    mem_free(answer.users);
-    mem_free(rows);
-    sluice__user_status__free_unpacked(get, NULL);
+    job = mem_zalloc(sizeof(*job));
+    job->job = (struct read_job){.read = read_statuses,
+                                 .done = statuses_read,
+                                 .deadline_ms = clock_monotonic_ms() + DEADLINE_MS};
+    job->store = store;
+    job->request = request;
+    job->get = get;
+    job->exists = mem_zalloc_array(get->n_names + 1, sizeof(*job->exists));
+    read_pool_submit(store->reads, &job->job);
 }
 
 /* ---- list */
 
-struct listing {
+struct list_job {
+    struct read_job job;
+    struct store *store;
+    struct call_request request;
+    Sluice__UserList *get;
+    bool more;
     size_t count;
     Sluice__User *users[LIST_MAX];
     Sluice__User rows[LIST_MAX];
 };
 
 static void
+forget_list(struct list_job *job)
+{
+    size_t i;
+    for (i = 0; i < job->count; i++) {
+        signin_roles_free(job->rows[i].roles, job->rows[i].n_roles);
+        mem_free(job->rows[i].name);
+    }
+    job->count = 0;
+}
+
+static void
 list_one(void *arg, const struct driver_user *user)
 {
-    struct listing *listing = arg;
-    Sluice__User *row = &listing->rows[listing->count];
-    if (listing->count == LIST_MAX)
+    struct list_job *job = arg;
+    Sluice__User *row = &job->rows[job->count];
+    if (job->count == LIST_MAX)
         return;
     sluice__user__init(row);
     row->name = slice_dup(user->name);
     row->roles = signin_roles_decode(user->roles, &row->n_roles);
     row->revision = user->changed_ms;
-    listing->users[listing->count++] = row;
+    job->users[job->count++] = row;
+}
+
+static enum err
+read_list(struct read_job *base, struct driver *driver)
+{
+    struct list_job *job = (struct list_job *)(void *)base; /* its first member */
+    uint32_t limit = job->get->limit;
+    forget_list(job);
+    return driver_user_page(driver, slice_cstr(job->get->after),
+                            limit == 0 || limit > LIST_MAX ? LIST_MAX : limit, list_one, job,
+                            &job->more);
+}
+
+static void
+list_read(struct read_job *base)
+{
+    struct list_job *job = (struct list_job *)(void *)base;
+    Sluice__UserListed answer = SLUICE__USER_LISTED__INIT;
+    size_t i;
+    for (i = 0; i < job->count; i++)
+        job->rows[i].status =
+            (char *)(uintptr_t)status_of(job->store, slice_cstr(job->rows[i].name), true);
+    answer.users = job->users;
+    answer.n_users = job->count;
+    if (job->more && job->count != 0)
+        answer.next = job->rows[job->count - 1].name;
+    if (base->err == OK)
+        store_reply(job->store, job->request, OK, &answer);
+    else
+        reply_error(job->store, job->request, base->err);
+    forget_list(job);
+    sluice__user_list__free_unpacked(job->get, NULL);
+    mem_free(job);
 }
 
 void
@@ -134,38 +242,19 @@ on_people_list(struct store *store, struct peer *peer, struct call_request reque
                struct slice body)
 {
     Sluice__UserList *get = sluice__user_list__unpack(NULL, body.len, body.data);
-    Sluice__UserListed answer = SLUICE__USER_LISTED__INIT;
-    struct listing *listing;
-    bool more = false;
-    enum err err;
-    size_t i;
+    struct list_job *job;
     (void)peer;
     if (get == NULL) {
         reply_error(store, request, ERR_MALFORMED);
         return;
     }
-    listing = mem_zalloc(sizeof(*listing));
-    err = driver_user_page(store->driver, slice_cstr(get->after),
-                           get->limit == 0 || get->limit > LIST_MAX ? LIST_MAX : get->limit,
-                           list_one, listing, &more);
-    if (err == OK) {
-        for (i = 0; i < listing->count; i++)
-            listing->rows[i].status =
-                (char *)(uintptr_t)status_of(store, slice_cstr(listing->rows[i].name));
-        answer.users = listing->users;
-        answer.n_users = listing->count;
-        if (more && listing->count != 0)
-            answer.next = listing->rows[listing->count - 1].name;
-        store_reply(store, request, OK, &answer);
-    } else {
-        reply_error(store, request, err);
-    }
-    for (i = 0; i < listing->count; i++) {
-        signin_roles_free(listing->rows[i].roles, listing->rows[i].n_roles);
-        mem_free(listing->rows[i].name);
-    }
-    mem_free(listing);
-    sluice__user_list__free_unpacked(get, NULL);
+    job = mem_zalloc(sizeof(*job));
+    job->job = (struct read_job){
+        .read = read_list, .done = list_read, .deadline_ms = clock_monotonic_ms() + DEADLINE_MS};
+    job->store = store;
+    job->request = request;
+    job->get = get;
+    read_pool_submit(store->reads, &job->job);
 }
 
 /* ---- put, delete */
@@ -201,6 +290,16 @@ change_failed(struct change *change, enum err err)
     change_free(change);
 }
 
+/* The row in memory becomes what the last change makes of it. */
+static void
+row_changed(struct store *store, struct slice name)
+{
+    struct signin_user user = {0};
+    enum err err = signin_user_get(store, name, &user);
+    user_rows_changed(store, name, err == OK ? &user : NULL);
+    signin_user_fini(&user);
+}
+
 /* Durable: tell the caller and the gateways. */
 static void
 changed(void *arg, uint64_t a, uint64_t b, uint64_t c)
@@ -210,6 +309,7 @@ changed(void *arg, uint64_t a, uint64_t b, uint64_t c)
     Sluice__UserPutDone answer = SLUICE__USER_PUT_DONE__INIT;
     (void)b;
     (void)c;
+    row_changed(store, name_of(change));
     users_pending_done(store->users, name_of(change));
     users_forget(store->users, name_of(change));
     store_link_broadcast(store, FEED_USER_CHANGED, name_of(change));

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls: method number to desk, by table. */
 #include "proto/feed_records.h"
+#include "services/store/call_user.h"
 #include "services/store/desks.h"
-
-typedef void (*call_fn)(struct store *store, struct peer *peer, struct call_request request,
-                        struct slice body);
 
 void
 on_store_call(struct store *store, struct peer *peer, struct call_request request, uint16_t method,
@@ -12,7 +10,7 @@ on_store_call(struct store *store, struct peer *peer, struct call_request reques
 {
     static const struct {
         uint16_t method;
-        call_fn fn;
+        call_user_fn fn;
     } table[] = {
         {CALL_SESSION_OPEN, on_open},
         {CALL_SESSION_SUBSCRIBE, on_subscription_add},
@@ -44,7 +42,8 @@ on_store_call(struct store *store, struct peer *peer, struct call_request reques
     size_t i;
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (table[i].method == method) {
-            table[i].fn(store, peer, request, body);
+            if (!call_user_waits(store, peer, request, method, body, table[i].fn))
+                table[i].fn(store, peer, request, body);
             return;
         }
     }

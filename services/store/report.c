@@ -2,6 +2,7 @@
 /* See report.h. */
 #include "services/store/report.h"
 
+#include "common/mem.h"
 #include "proto/records.h"
 #include "services/store/store.h"
 #include "services/store/store_link.h"
@@ -11,11 +12,9 @@
 static void
 count(const struct store *store, uint64_t now_ms, struct records_counters *out)
 {
-    struct driver_totals totals = {0};
     uint64_t *values = out->values;
     unsigned i;
-    if (driver_totals(store->driver, &totals) == OK)
-        values[COUNTER_RETAINED] = totals.retained_count;
+    values[COUNTER_RETAINED] = store->totals.retained_count;
     values[COUNTER_CLIENTS_DISCONNECTED] = sessions_count(store->sessions) - store->connected;
     values[COUNTER_SUBSCRIPTIONS] = subscriptions_count(store->subscriptions);
     values[COUNTER_STORED_MESSAGES] = store->queue_count;
@@ -25,6 +24,42 @@ count(const struct store *store, uint64_t now_ms, struct records_counters *out)
     for (i = 0; i < STORE_DROP_COUNT; i++)
         values[COUNTER_PUBLISH_DROPPED] += metric_counter_get(store->counters.dropped[i]);
     out->incarnation = peers_incarnation(store->peers);
+}
+
+struct totals_job {
+    struct read_job job;
+    struct store *store;
+    struct driver_totals totals;
+};
+
+static enum err
+read_totals(struct read_job *base, struct driver *driver)
+{
+    struct totals_job *job = (struct totals_job *)(void *)base; /* its first member */
+    return driver_totals(driver, &job->totals);
+}
+
+static void
+totals_read(struct read_job *base)
+{
+    struct totals_job *job = (struct totals_job *)(void *)base;
+    job->store->totals_wanted = false;
+    if (base->err == OK)
+        job->store->totals = job->totals;
+    mem_free(job);
+}
+
+static void
+ask_totals(struct store *store)
+{
+    struct totals_job *job;
+    if (store->totals_wanted)
+        return;
+    store->totals_wanted = true;
+    job = mem_zalloc(sizeof(*job));
+    job->job = (struct read_job){.read = read_totals, .done = totals_read};
+    job->store = store;
+    read_pool_submit(store->reads, &job->job);
 }
 
 void
@@ -37,6 +72,7 @@ report_tick(struct store *store, uint64_t now_ms)
     if (now_ms < store->report_ms)
         return;
     store->report_ms = now_ms + REPORT_MS;
+    ask_totals(store);
     count(store, now_ms, &report);
     part = slice_of(bytes, records_counters_encode(&report, bytes));
     for (link = store->links; link != NULL; link = link->next) {

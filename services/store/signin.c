@@ -2,15 +2,19 @@
 /* Signing in; see signin.h. */
 #include "services/store/signin.h"
 
+#include "common/clock.h"
 #include "common/cursor.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "services/store/user_rows.h"
 
 #include <string.h>
 
 /* What an unknown name is checked against: no password fits, but it costs the same. */
 #define NOBODY                                                                                     \
     "scrypt$16384$8$1$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+#define DEADLINE_MS 8000u /* for reading the row */
 
 struct waiter {
     struct waiter *next;
@@ -25,14 +29,15 @@ struct signin_job {
     struct waiter *waiters;
     struct signin_user user;
     bool known;
+    char *password; /* until the row has come */
+    size_t password_len;
     size_t name_len;
     uint8_t name[];
 };
 
-static void
-copy_user(void *arg, const struct driver_user *user)
+void
+signin_user_copy(const struct driver_user *user, struct signin_user *out)
 {
-    struct signin_user *out = arg;
     out->password = slice_dup(user->password);
     out->password_len = user->password.len;
     out->roles = slice_dup(user->roles);
@@ -51,14 +56,14 @@ signin_user_get(struct store *store, struct slice name, struct signin_user *out)
     if (name.len == 0 || name.len > USERS_NAME_MAX)
         return ERR_NOT_FOUND;
     if (!users_pending_get(store->users, name, &password, &access))
-        return driver_user_get(store->driver, name, copy_user, out);
+        return user_rows_get(store, name, out);
     if (password.len == 0)
         return ERR_NOT_FOUND;
     pending.password = password;
     pending.roles = access.roles;
     pending.rules = access.rules;
     pending.changed_ms = access.revision;
-    copy_user(out, &pending);
+    signin_user_copy(&pending, out);
     return OK;
 }
 
@@ -69,6 +74,14 @@ signin_user_fini(struct signin_user *user)
     mem_free(user->roles);
     mem_free(user->rules);
     *user = (struct signin_user){0};
+}
+
+static void
+forget_password(struct signin_job *job)
+{
+    if (job->password != NULL)
+        mem_free_secret(job->password, job->password_len);
+    job->password = NULL;
 }
 
 static void
@@ -137,13 +150,32 @@ job_wait(struct signin_job *job, signin_fn fn, void *arg)
     job->waiters = waiter;
 }
 
+/* The user is in memory, if there is one: now for the password. */
+static void
+row_came(void *arg, enum err err)
+{
+    struct signin_job *job = arg;
+    struct store *store = job->store;
+    if (err == OK) {
+        err = signin_user_get(store, slice_of(job->name, job->name_len), &job->user);
+        job->known = err == OK;
+    }
+    if (err == OK || err == ERR_NOT_FOUND)
+        err = verify_pool_check(store->pool, slice_of(job->password, job->password_len),
+                                job->known ? slice_of(job->user.password, job->user.password_len)
+                                           : slice_cstr(NOBODY),
+                                checked, job);
+    forget_password(job);
+    if (err != OK)
+        job_end(job, err);
+}
+
 void
 signin_check(struct store *store, struct slice name, struct slice password, signin_fn fn, void *arg)
 {
     struct users_mac mac;
     struct signin_job *job;
     struct users_access access;
-    enum err err;
     if (name.len > USERS_NAME_MAX)
         name.len = 0; /* nobody has such a name; still costs a check */
     mac = users_mac_of(store->users, name, password);
@@ -162,17 +194,11 @@ signin_check(struct store *store, struct slice name, struct slice password, sign
     job->name_len = name.len;
     if (name.len != 0)
         memcpy(job->name, name.data, name.len);
-    err = signin_user_get(store, name, &job->user);
-    job->known = err == OK;
+    job->password = slice_dup(password);
+    job->password_len = password.len;
     HASH_ADD(hh, store->signins, mac, sizeof(job->mac), job);
     job_wait(job, fn, arg);
-    if (err == OK || err == ERR_NOT_FOUND)
-        err = verify_pool_check(store->pool, password,
-                                job->known ? slice_of(job->user.password, job->user.password_len)
-                                           : slice_cstr(NOBODY),
-                                checked, job);
-    if (err != OK)
-        job_end(job, err);
+    user_rows_want(store, name, clock_monotonic_ms() + DEADLINE_MS, row_came, job);
 }
 
 void
@@ -188,6 +214,7 @@ signin_free_all(struct store *store, void (*free_arg)(void *arg))
                 free_arg(waiter->arg);
             mem_free(waiter);
         }
+        forget_password(job);
         signin_user_fini(&job->user);
         mem_free(job);
     }

@@ -14,8 +14,8 @@ void signin_check(struct store *store, struct slice name, struct slice password,
 /* Drops what waits, without an answer; free_arg frees each arg. */
 void signin_free_all(struct store *store, void (*free_arg)(void *arg));
 
-/* A user as it is after all changes under way; signin_user_fini. ERR_NOT_FOUND or the driver's
- * error. */
+/* A user as it is after all changes under way, of those whose row is in memory (user_rows.h);
+ * signin_user_fini. ERR_NOT_FOUND; ERR_BUSY: the row is not in memory. */
 struct signin_user {
     char *password;
     size_t password_len;
@@ -28,6 +28,7 @@ struct signin_user {
 ERR_MUST_USE enum err signin_user_get(struct store *store, struct slice name,
                                       struct signin_user *out);
 void signin_user_fini(struct signin_user *user);
+void signin_user_copy(const struct driver_user *from, struct signin_user *out);
 
 /* Borrowed from the user. */
 static inline struct users_access

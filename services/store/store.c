@@ -22,6 +22,7 @@
 #include "services/store/signin.h"
 #include "services/store/store_http.h"
 #include "services/store/store_link.h"
+#include "services/store/user_rows.h"
 
 #include <assert.h>
 #include <string.h>
@@ -251,6 +252,7 @@ build(struct store *store)
     store->outbox = outbox_new(OUTBOX_COUNT_MAX, OUTBOX_BYTES_MAX);
     store->late_wills = late_wills_new();
     store->users = users_new(REMEMBER_MAX, key);
+    store->user_rows = user_rows_new();
     store->next_body = 1;
     store->stamp = 1;
     err = restore_load(store);
@@ -327,6 +329,7 @@ store_free(struct store *store)
     outbox_free(store->outbox);
     late_wills_free(store->late_wills);
     users_free(store->users);
+    user_rows_free(store->user_rows);
     access_rows_free(store->access);
     driver_close(store->driver);
     wheel_fini(&store->deadlines);

@@ -36,6 +36,7 @@
 
 struct access_rows;
 struct signin_job;
+struct user_rows;
 struct restore_copy;
 struct retained_job;
 struct retained_sweep;
@@ -60,6 +61,7 @@ struct store {
     struct outbox *outbox;
     struct late_wills *late_wills;
     struct users *users;
+    struct user_rows *user_rows;
     struct access_rows *access; /* roles, bans, keys, audit */
     struct verify_pool *pool;
     struct signin_job *signins;
@@ -82,7 +84,9 @@ struct store {
     uint64_t connected;
     uint64_t started_ms; /* monotonic, when we began to listen */
     uint64_t last_sweep_ms;
-    uint64_t report_ms; /* when the cores are told our counters */
+    uint64_t report_ms;          /* when the cores are told our counters */
+    struct driver_totals totals; /* as last read */
+    bool totals_wanted;          /* being read */
     uint64_t next_job;
     struct subscribe_job *subscribe_jobs;
     bool limbo;      /* some sessions may still be LIMBO */

@@ -8,7 +8,8 @@ static bool
 ready(void *arg)
 {
     struct store *store = arg;
-    return store->serving && commit_state(store->commit) == OK;
+    return store->serving && commit_state(store->commit) == OK &&
+           read_pool_state(store->reads) == OK;
 }
 
 static void
@@ -38,6 +39,8 @@ health(void *arg, struct buf *json)
     http_json_string(json, slice_cstr(err_text(err)));
     buf_append_cstr(json, ",\"reason\":");
     http_json_string(json, slice_cstr(commit_reason(store->commit)));
+    buf_append_cstr(json, ",\"reads\":");
+    http_json_string(json, slice_cstr(err_text(read_pool_state(store->reads))));
     buf_printf(json,
                ",\"sessions\":%llu,\"connected\":%llu,\"queued_messages\":%llu,"
                "\"queued_bytes\":%llu,\"outbox\":%zu,\"peers\":[",
@@ -46,7 +49,7 @@ health(void *arg, struct buf *json)
                (unsigned long long)store->queue_bytes, outbox_count(store->outbox));
     peers_each(store->peers, add_peer, json);
     buf_put_u8(json, ']');
-    return err == OK && store->has_core;
+    return err == OK && read_pool_state(store->reads) == OK && store->has_core;
 }
 
 static void
@@ -59,10 +62,11 @@ static void
 scrape(void *arg, struct buf *out)
 {
     struct store *store = arg;
-    struct driver_totals totals = {0};
+    const struct driver_totals *totals = &store->totals; /* of the last second */
     struct core_client_stats cores = core_client_stats(store->cores);
     gauge(out, "sluice_store_serving", "1: takes connections", store->serving ? 1 : 0);
-    gauge(out, "sluice_store_degraded", "1: commits fail", commit_state(store->commit) != OK);
+    gauge(out, "sluice_store_degraded", "1: commits or reads fail",
+          commit_state(store->commit) != OK || read_pool_state(store->reads) != OK);
     gauge(out, "sluice_store_sessions", "Sessions, connected or not",
           sessions_count(store->sessions));
     gauge(out, "sluice_store_connected", "Sessions with a connection", store->connected);
@@ -86,15 +90,13 @@ scrape(void *arg, struct buf *out)
           verify_pool_waiting(store->pool));
     metrics_put(out, "sluice_store_loop_lag_seconds", "gauge", "Lag of the owner thread",
                 (double)loop_lag_us(store->loop) / 1e6);
-    if (driver_totals(store->driver, &totals) == OK) {
-        gauge(out, "sluice_store_retained_messages", "Retained messages", totals.retained_count);
-        gauge(out, "sluice_store_retained_bytes", "Bytes of retained messages",
-              totals.retained_bytes);
-        gauge(out, "sluice_store_users", "Users", totals.user_count);
-        gauge(out, "sluice_store_used_bytes", "Bytes in use of the database", totals.used_bytes);
-        gauge(out, "sluice_store_limit_bytes", "Bytes that the database may use",
-              totals.limit_bytes);
-    }
+    gauge(out, "sluice_store_reads_waiting", "Reads that have not come back",
+          read_pool_waiting(store->reads));
+    gauge(out, "sluice_store_retained_messages", "Retained messages", totals->retained_count);
+    gauge(out, "sluice_store_retained_bytes", "Bytes of retained messages", totals->retained_bytes);
+    gauge(out, "sluice_store_users", "Users", totals->user_count);
+    gauge(out, "sluice_store_used_bytes", "Bytes in use of the database", totals->used_bytes);
+    gauge(out, "sluice_store_limit_bytes", "Bytes that the database may use", totals->limit_bytes);
 }
 
 enum err

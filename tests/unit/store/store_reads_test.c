@@ -304,7 +304,69 @@ what_sleeps_on_disk_goes_to_a_member_that_comes(void)
     kit_free(kit);
 }
 
+static void
+users_are_found_though_they_are_read_late(void)
+{
+    struct kit *kit = kit_new();
+    struct wish wish = {.client = "u", .conn = 1, .clean = true, .user = "ann", .password = "pw"};
+    Sluice__UserStatus status = SLUICE__USER_STATUS__INIT;
+    Sluice__UserStatuses *statuses;
+    Sluice__UserDelete gone = SLUICE__USER_DELETE__INIT;
+    Sluice__UserGet get = SLUICE__USER_GET__INIT;
+    static char ann[] = "ann";
+    static char bob[] = "bob";
+    char *names[] = {ann, bob};
+    make_slow(kit);
+    put_user(kit, "ann", "pw", OK);
+    put_user(kit, "ann", "other", ERR_EXISTS);
+    make_slow(kit);
+    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0);
+    wish.password = "wrong";
+    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0x86);
+    make_slow(kit);
+    status.n_names = 2;
+    status.names = names;
+    CU_ASSERT_EQUAL(kit_call(kit, CALL_USER_STATUS, &status), OK);
+    statuses = sluice__user_statuses__unpack(NULL, kit->answer.len, kit->answer.bytes);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(statuses);
+    CU_ASSERT_EQUAL_FATAL(statuses->n_users, 2);
+    CU_ASSERT_STRING_EQUAL(statuses->users[0]->status, "on");
+    CU_ASSERT_STRING_EQUAL(statuses->users[1]->status, "notFound");
+    sluice__user_statuses__free_unpacked(statuses, NULL);
+    gone.name = ann;
+    CU_ASSERT_EQUAL(kit_call(kit, CALL_USER_DELETE, &gone), OK);
+    get.name = ann;
+    CU_ASSERT_EQUAL(kit_call(kit, CALL_USER_GET, &get), ERR_NOT_FOUND);
+    wish.password = "pw";
+    wish.conn = 2;
+    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0x86);
+    put_user(kit, "ann", "new", OK);
+    wish.password = "new";
+    wish.conn = 3;
+    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0);
+    kit_free(kit);
+}
+
+static void
+a_remembered_user_signs_in_while_the_database_is_away(void)
+{
+    struct kit *kit = kit_new();
+    struct wish wish = {.client = "u", .conn = 1, .clean = true, .user = "ann", .password = "pw"};
+    put_user(kit, "ann", "pw", OK);
+    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0);
+    driver_read_fault_set(kit->store->driver, UINT64_MAX, ERR_IO);
+    wish.conn = 2;
+    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0);
+    /* anonymous ones need no row */
+    CU_ASSERT_EQUAL(
+        open_session(kit, (struct wish){.client = "e", .conn = 3, .clean = true}).reason, 0);
+    driver_read_fault_set(kit->store->driver, 0, OK);
+    kit_free(kit);
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(users_are_found_though_they_are_read_late),
+    CUNIT_CASE(a_remembered_user_signs_in_while_the_database_is_away),
     CUNIT_CASE(a_queue_comes_in_order_though_it_is_read_late),
     CUNIT_CASE(what_was_asked_for_a_former_connection_is_not_pushed_to_the_next),
     CUNIT_CASE(acknowledgements_wait_for_what_they_are_about),
