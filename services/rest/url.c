@@ -23,7 +23,7 @@ url_decode(struct slice text, bool is_query)
         if (c == '%') {
             int high = text.len - i > 2 ? digit(text.data[i + 1]) : -1;
             int low = text.len - i > 2 ? digit(text.data[i + 2]) : -1;
-            c = high < 0 || low < 0 ? 0 : (uint8_t)(high << 4 | low);
+            c = (uint8_t)(high < 0 || low < 0 ? 0 : high << 4 | low);
             i += 2;
         } else if (c == '+' && is_query) {
             c = ' ';
