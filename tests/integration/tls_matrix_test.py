@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import unittest
 
-from base import mqtt
+from base import await_true, mqtt
 from certs import Authority
 from tls_test import TlsTest
 
@@ -105,6 +105,18 @@ class Matrix(TlsTest):
             seen = self.look(version, cert="none")
             self.assertFalse(seen.is_welcome)
             self.assertEqual(seen.alert, want, seen.text)
+
+    def test_a_new_authority_counts_without_a_restart(self):
+        third = Authority(name="third-ca")
+        self.addCleanup(shutil.rmtree, third.directory)
+        cert = third.issue("device-1", usage="clientAuth")
+        self.assertEqual(self.look(cert=cert).alert, UNKNOWN_CA)
+        for ours, theirs in ((self.ca.path("test-ca.crl"), third.crl()), (self.ca.pem, third.pem)):
+            with open(ours, "a") as to, open(theirs) as added:
+                to.write(added.read())
+        await_true("its certificate is welcome", lambda: self.look(cert=cert).is_welcome)
+        self.assertTrue(self.look().is_welcome)
+        self.assertEqual(self.look(cert=self.revoked).alert, CERTIFICATE_REVOKED)
 
     def test_compression_and_renegotiation_are_refused(self):
         self.assertIn("Compression: NONE", self.look("-tls1_2").text)
