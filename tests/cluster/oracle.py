@@ -276,6 +276,12 @@ class Oracle:
         await asyncio.wait(tasks, timeout=20)
         return self.judge(stuck)
 
+    def reconnect_all(self):
+        """Every client's network fails for a moment: a balancer spreads them anew."""
+        for endpoint in self.publishers + self.subscribers:
+            if endpoint.writer is not None:
+                endpoint.writer.close()
+
     def missing(self):
         """Acknowledged messages that a subscriber has not got (lost, if it stays so)."""
         out = []

@@ -146,6 +146,7 @@ class ComposeCase:
             for count in (5, 2):
                 await in_thread(lambda: self.stack.compose("up", "-d", "--no-recreate", "--scale", f"gateway={count}"))
                 await in_thread(await_true, f"{count} gateways", lambda: len(gateways()) == count)
+                oracle.reconnect_all()
                 await until(oracle, 4000)
         acked = self.run_oracle(script)
         print(f"{self.profile}: scaled under load, {acked} acknowledged, none lost")

@@ -138,6 +138,7 @@ class Helm(unittest.TestCase):
             for replicas in (4, 2):
                 await in_thread(lambda r=replicas: self.helm("upgrade", "--reuse-values", "--set", f"gateway.replicas={r}"))
                 await in_thread(await_settled, f"{replicas} gateways")
+                oracle.reconnect_all()
                 await until(oracle, 3000)
         self.run_oracle(script)
 
