@@ -70,6 +70,7 @@ class Program:
         self.cluster, self.name, self.service, self.env = cluster, name, service, env
         self.http_port, self.process = int(env["SLUICE_HTTP_PORT"]), None
         self.log_path = os.path.join(cluster.directory, name + ".log")
+        self.build = os.path.join(TOP, "build", FLAVOUR)  # where its executable is
 
     @property
     def pid(self):
@@ -82,7 +83,7 @@ class Program:
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=99")
         env.setdefault("TSAN_OPTIONS", f"exitcode=99:suppressions={TOP}/tests/lint/tsan.supp")
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([os.path.join(TOP, "build", FLAVOUR, "sluice-" + self.service)],
+            self.process = subprocess.Popen([os.path.join(self.build, "sluice-" + self.service)],
                                             env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
