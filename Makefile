@@ -107,6 +107,9 @@ $(B)/mqload: tests/bench/mqload.c tests/bench/load_wire.c tests/bench/load_wire.
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -I. -o $@ $(filter %.c,$^) -lssl -lcrypto
 
+# Fills the database of a store, whatever its driver.
+$(B)/storefill: $(B)/tests/bench/storefill.o $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_store)
 $(B)/mqstorm: tests/bench/mqstorm.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -o $@ $< -lssl -lcrypto
@@ -140,7 +143,7 @@ test-cluster: ## tests/cluster: programs are killed while an oracle counts
 	@FLAVOUR=$(FLAVOUR) tests/run.py tests/cluster/*_test.py
 test-soak: ## tests/soak: storms, floods and long kills (see each file's head)
 	@services/install.sh test
-	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=release programs $(B)/mqload $(B)/mqstorm
+	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=release programs $(B)/mqload $(B)/mqstorm $(B)/storefill
 	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=asan programs
 	@tests/run.py tests/soak/*_test.py
 test-interop: ## client libraries of all languages that tests know, installing what is missing

@@ -32,7 +32,6 @@ err_of(unsigned number)
     case ER_DUP_ENTRY:
         return ERR_CONFLICT;
     case ER_LOCK_DEADLOCK:
-    case ER_LOCK_WAIT_TIMEOUT:
     case ER_CHECKREAD: /* "record has changed since last read": as a deadlock */
         return ERR_AGAIN;
     case ER_DISK_FULL:
@@ -70,6 +69,7 @@ is_lost(unsigned number)
            number == ER_OPTION_PREVENTS_STATEMENT ||
            number == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION ||
            number == ER_NET_PACKET_TOO_LARGE || number == ER_NORMAL_SHUTDOWN ||
+           number == ER_UNKNOWN_STMT_HANDLER || number == ER_NEED_REPREPARE ||
            (number >= ER_NET_PACKETS_OUT_OF_ORDER && number <= ER_NET_WRITE_INTERRUPTED);
 }
 

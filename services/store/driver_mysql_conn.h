@@ -66,7 +66,7 @@ ERR_MUST_USE enum err driver_mysql_conn_open(struct driver_mysql_conn *conn, siz
 
 /* Executes a statement that gives no rows. Errors, here and below, by what the server says:
  *   ERR_CONFLICT   a row with this key exists
- *   ERR_AGAIN      deadlock or lock wait: roll back, do it all again
+ *   ERR_AGAIN      deadlock: roll back, do it all again
  *   ERR_NO_SPACE, ERR_TOO_LARGE, ERR_DENIED, ERR_MALFORMED (a table is missing or altered),
  *   ERR_IO         all else */
 ERR_MUST_USE enum err driver_mysql_conn_run(struct driver_mysql_conn *conn,

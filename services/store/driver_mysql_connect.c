@@ -123,6 +123,19 @@ make_database(struct driver_mysql_conn *conn)
     return err != OK ? err : dial(conn, conn->config->database);
 }
 
+/* A store whose machine is gone in the middle of a transaction must not hold its locks for hours,
+ * or nobody could take its shard over. MySQL has no such variable: there, wait_timeout decides. */
+static enum err
+limit_idle_transactions(struct driver_mysql_conn *conn)
+{
+    char sql[80];
+    enum err err = str_format(sql, sizeof(sql), "SET SESSION idle_transaction_timeout = %u",
+                              seconds(conn->config->timeout_ms));
+    if (err == OK && driver_mysql_conn_text(conn, sql) != OK && !driver_mysql_conn_is_open(conn))
+        err = ERR_IO;
+    return err;
+}
+
 static enum err
 set_session(struct driver_mysql_conn *conn, bool writes)
 {
@@ -136,6 +149,8 @@ set_session(struct driver_mysql_conn *conn, bool writes)
         lock_s != 0 ? lock_s : 1);
     if (err == OK)
         err = driver_mysql_conn_text(conn, sql);
+    if (err == OK && writes)
+        err = limit_idle_transactions(conn);
     if (err == OK)
         err = driver_mysql_conn_text(
             conn, writes ? "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"

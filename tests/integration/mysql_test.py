@@ -100,6 +100,7 @@ class OnMariaDB(unittest.TestCase):
                 publisher.publish("kept/1", "retained", qos=1, retain=True)
             await_true("the queue is in the database", lambda: self.db.sql("SELECT COUNT(*) FROM queue") == [["20"]])
             self.assertEqual(self.db.sql("SELECT client_id FROM sessions WHERE disconnected_ms > 0"), [["it's \"me\""]])
+            self.assertEqual(c["store"].log().count("mysql_connected"), 1)  # connections are kept
             c["store"].kill()
             self.db.kill()
             c["store"].restart()  # before its database: it waits
