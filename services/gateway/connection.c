@@ -204,8 +204,12 @@ connection_close(struct connection *connection)
     if (connection->state >= CONNECTION_DYING)
         return;
     connection->state = CONNECTION_DYING;
-    connection->next_dying = connection->worker->dying;
-    connection->worker->dying = connection;
+    *connection->worker->dying_end = connection;
+    connection->worker->dying_end = &connection->next_dying;
+    if (connection->wanted != 0) { /* it may not be its turn to be reaped at once */
+        event_del(&connection->event);
+        connection->wanted = 0;
+    }
     loop_again(connection->worker->loop);
 }
 

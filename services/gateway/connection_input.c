@@ -17,6 +17,8 @@
 
 #define READS_PER_TURN 4 /* of a transport that holds decrypted bytes */
 #define LONG_PACKET    (WORKER_READ_SIZE / 2)
+#define NEW_PER_TURN                                                                               \
+    64u /* CONNECTs are dear: when thousands come the others are served in between */
 
 /* Handles every whole packet; returns the bytes used and says how long the next packet is. */
 static size_t
@@ -154,6 +156,16 @@ drop_input(struct connection *connection)
         connection_free(connection);
 }
 
+/* A connection without a session whose turn is the next one: its descriptor stays readable. */
+static bool
+must_wait(struct connection *connection)
+{
+    if (connection->state != CONNECTION_NEW || ++connection->worker->new_reads <= NEW_PER_TURN)
+        return false;
+    return connection->transport->has_input == NULL ||
+           !connection->transport->has_input(connection);
+}
+
 void
 connection_input_read(struct connection *connection)
 {
@@ -162,6 +174,8 @@ connection_input_read(struct connection *connection)
         drop_input(connection);
         return;
     }
+    if (must_wait(connection))
+        return;
     for (int i = 0;
          i < READS_PER_TURN && connection->state < CONNECTION_DYING && connection->pause == 0;
          i++) {

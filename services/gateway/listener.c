@@ -16,7 +16,7 @@
 #include "services/gateway/worker_state.h"
 
 #define BACKLOG          4096
-#define ACCEPTS_PER_TURN 128
+#define ACCEPTS_PER_TURN 64
 #define PAUSE_MS         100u
 
 static const struct {

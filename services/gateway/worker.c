@@ -17,16 +17,17 @@
 #include "services/gateway/pressure.h"
 #include "services/gateway/worker_state.h"
 
-#define MAILBOX_CAP 65536u
-#define TICK_MS     50u
-#define WHEEL_SLOTS 4096u
-#define WAKE_SLOTS  256u
-#define RETRY_MS    1u
-#define TICKET_MS   15000u /* the hub answers within 10 s; this is for the case that it does not */
-#define HOLD_POSTS  2048u  /* posts that wait for a full mailbox: publishers are not read */
-#define TLS_LOOK_MS 1000u  /* how often certificates are looked at */
-#define STOP_POSTS  32768u /* nobody is read */
-#define SCRATCH_CAP (LIMITS_PACKET_DEFAULT + LIMITS_STRING)
+#define MAILBOX_CAP    65536u
+#define TICK_MS        50u
+#define WHEEL_SLOTS    4096u
+#define REAPS_PER_TURN 64u
+#define WAKE_SLOTS     256u
+#define RETRY_MS       1u
+#define TICKET_MS      15000u /* the hub answers within 10 s; this is for the case that it does not */
+#define HOLD_POSTS     2048u  /* posts that wait for a full mailbox: publishers are not read */
+#define TLS_LOOK_MS    1000u  /* how often certificates are looked at */
+#define STOP_POSTS     32768u /* nobody is read */
+#define SCRATCH_CAP    (LIMITS_PACKET_DEFAULT + LIMITS_STRING)
 
 void
 worker_options_init(struct worker_options *options)
@@ -92,14 +93,21 @@ worker_flush_dirty(struct worker *worker)
     }
 }
 
+/* When thousands go at once the others are served in between. */
 static void
 reap(struct worker *worker)
 {
-    while (worker->dying != NULL) {
+    for (unsigned i = 0; worker->dying != NULL && (i < REAPS_PER_TURN || worker->is_stopping);
+         i++) {
         struct connection *connection = worker->dying;
         worker->dying = connection->next_dying;
+        if (worker->dying == NULL)
+            worker->dying_end = &worker->dying;
+        connection->next_dying = NULL;
         connection_reap(connection);
     }
+    if (worker->dying != NULL)
+        loop_again(worker->loop);
 }
 
 bool
@@ -199,6 +207,7 @@ on_turn(void *arg)
 {
     struct worker *worker = arg;
     worker->handshake_steps = 0;
+    worker->new_reads = 0;
     worker_flush_dirty(worker);
     if (worker->sample.delivery_begun_us != 0) {
         worker_counts_observe(worker->counts.delivery_us,
@@ -336,6 +345,7 @@ worker_new(uint8_t index, const struct worker_options *options, struct metrics *
     worker->to_workers = post_box_new(WORKERS_MAX, post_body_free);
     worker->routes = client_routes_new(options->max_filters);
     worker->deliver = deliver_new();
+    worker->dying_end = &worker->dying;
     worker->read_buffer = mem_alloc(WORKER_READ_SIZE);
     buf_init(&worker->scratch, SCRATCH_CAP);
     buf_init(&worker->properties, SCRATCH_CAP);

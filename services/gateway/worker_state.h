@@ -98,6 +98,8 @@ struct worker {
     uint64_t persistent_subscriptions; /* of them; the store counts these */
     _Atomic uint32_t connection_count; /* as others see it */
     struct connection *dirty, *dying;
+    struct connection **dying_end; /* where the next one is linked */
+    uint32_t new_reads;            /* of connections without a session, in this turn */
     struct ticket *tickets;
     uint64_t next_ticket, next_pending;
     uint64_t always_places;   /* places whose filters found no room: everything goes there */
