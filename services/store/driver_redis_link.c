@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "services/store/driver_redis_server.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -127,6 +128,19 @@ driver_redis_link_script(struct driver_redis_link *link, enum driver_redis_scrip
     return err != OK ? err : driver_redis_link_call(link, command, timeout_ms, reply);
 }
 
+/* Redis puts the system's own text into MISCONF. */
+static bool
+says_full(const char *text)
+{
+    static const int full[] = {ENOSPC, EDQUOT, EFBIG};
+    size_t i;
+    for (i = 0; i < sizeof(full) / sizeof(full[0]); i++) {
+        if (strstr(text, strerrordesc_np(full[i])) != NULL)
+            return true;
+    }
+    return false;
+}
+
 enum err
 driver_redis_link_refusal(struct driver_redis_link *link, const redisReply *reply)
 {
@@ -147,7 +161,7 @@ driver_redis_link_refusal(struct driver_redis_link *link, const redisReply *repl
     (void)str_format(link->why, sizeof(link->why), "redis: %.*s", (int)text.len,
                      (const char *)text.data);
     if (slice_has_prefix(text, slice_cstr("MISCONF ")))
-        return strstr(reply->str, "No space left") != NULL ? ERR_NO_SPACE : ERR_IO;
+        return says_full(reply->str) ? ERR_NO_SPACE : ERR_IO;
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (!slice_has_prefix(text, slice_cstr(table[i].prefix)))
             continue;

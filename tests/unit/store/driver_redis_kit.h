@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,8 @@ struct redis {
     char dir[64];
     char socket[80];
     char port_text[8];
+    char pid_text[16];
+    unsigned file_limit;           /* KiB that a file of its may have; 0: any */
     const char *extra[REDIS_ARGS]; /* more arguments, ended by NULL */
 };
 
@@ -58,16 +61,21 @@ free_port(void)
     return ntohs(any.sin_port);
 }
 
-/* Runs a program until it ends by itself or is killed; dies with this one. */
+/* Runs a program until it ends by itself or is killed; dies with this one. file_limit: as in
+ * struct redis; a write beyond it fails as on a full disk. */
 static inline pid_t
-spawn(const char *const *argv)
+spawn(const char *const *argv, unsigned file_limit)
 {
+    struct rlimit limit = {(rlim_t)file_limit * 1024, RLIM_INFINITY};
     pid_t parent = getpid();
     pid_t pid = fork();
     must(pid >= 0, "fork");
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent || freopen("/dev/null", "w", stdout) == NULL)
+            _exit(127);
+        if (file_limit != 0 &&
+            (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit) != 0))
             _exit(127);
         execvp(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
@@ -79,7 +87,7 @@ static inline void
 run(const char *const *argv)
 {
     int status = -1;
-    pid_t pid = spawn(argv);
+    pid_t pid = spawn(argv, 0);
     must(waitpid(pid, &status, 0) == pid && status == 0, argv[0]);
 }
 
@@ -137,8 +145,16 @@ redis_start(struct redis *redis)
 {
     const char *argv[REDIS_ARGS + 20];
     size_t n = 0, i;
-    static const char *const common[] = {"redis-server", "--save",        "",       "--appendonly",
-                                         "yes",          "--appendfsync", "always", NULL};
+    static const char *const common[] = {"redis-server",
+                                         "--save",
+                                         "",
+                                         "--appendonly",
+                                         "yes",
+                                         "--appendfsync",
+                                         "always",
+                                         "--repl-diskless-sync-delay",
+                                         "0",
+                                         NULL};
     for (i = 0; common[i] != NULL; i++)
         argv[n++] = common[i];
     snprintf(redis->port_text, sizeof(redis->port_text), "%d", redis->port);
@@ -151,7 +167,8 @@ redis_start(struct redis *redis)
     for (i = 0; redis->extra[i] != NULL; i++)
         argv[n++] = redis->extra[i];
     argv[n] = NULL;
-    redis->pid = spawn(argv);
+    redis->pid = spawn(argv, redis->file_limit);
+    snprintf(redis->pid_text, sizeof(redis->pid_text), "%d", (int)redis->pid);
     must(redis_await(redis), "redis-server does not start");
 }
 
