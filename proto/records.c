@@ -255,6 +255,24 @@ records_counters_encode(const struct records_counters *record, uint8_t *out)
 }
 
 enum err
+records_load_decode(struct slice body, struct records_load *out)
+{
+    if (body.len != RECORDS_LOAD_BYTES)
+        return ERR_MALFORMED;
+    out->gateways = cursor_load_u32(body.data);
+    out->clients = cursor_load_u64(body.data + 4);
+    return OK;
+}
+
+size_t
+records_load_encode(const struct records_load *load, uint8_t *out)
+{
+    buf_store_u32(out, load->gateways);
+    buf_store_u64(out + 4, load->clients);
+    return RECORDS_LOAD_BYTES;
+}
+
+enum err
 records_session_ready_decode(struct slice body, struct records_session_ready *out)
 {
     if (body.len != RECORDS_SESSION_READY_BYTES)

@@ -91,6 +91,15 @@ size_t records_token_done_encode(uint64_t token, uint8_t flags, uint8_t *out);
 ERR_MUST_USE enum err records_route_done_count(struct slice body, size_t *count);
 uint64_t records_route_done_get(struct slice body, size_t index);
 
+/* FEED_LOAD */
+#define RECORDS_LOAD_BYTES 12u
+struct records_load {
+    uint32_t gateways;
+    uint64_t clients;
+};
+ERR_MUST_USE enum err records_load_decode(struct slice body, struct records_load *out);
+size_t records_load_encode(const struct records_load *load, uint8_t *out);
+
 /* FEED_COUNTERS. Counters that are 0 need not be said; unknown ones are skipped. */
 #define RECORDS_COUNTERS_BYTES (9u + FEED_COUNTER_MAX * 9u) /* at most */
 struct records_counters {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * FEED_COUNTERS: what gateways and stores have counted, into the totals; and from the totals the
- * $SYS messages for the gateways that want them from this core. Nobody waits for these: what finds
- * no room in a feed is left out, the next interval brings newer ones.
+ * $SYS messages, and the load of all, for the gateways that want them from this core. Nobody waits
+ * for these: what finds no room in a feed is left out, the next interval brings newer ones.
  */
 #include "proto/feed_records.h"
 #include "proto/publish_record.h"
@@ -37,6 +37,21 @@ send_totals(struct router *router, uint32_t index)
     totals_each(router->totals, send_value, &to);
 }
 
+/* What a gateway needs to know to see whether it holds too many of the clients. */
+static void
+send_load(struct router *router, uint32_t index)
+{
+    struct records_load load = {.clients = totals_sum(router->totals, COUNTER_CLIENTS_CONNECTED)};
+    uint8_t bytes[RECORDS_LOAD_BYTES];
+    struct slice part;
+    uint32_t i;
+    for (i = 0; i < router->place_count; i++)
+        load.gateways += router->places[i]->up && router->places[i]->kind == ROUTER_GATEWAY;
+    part = slice_of(bytes, records_load_encode(&load, bytes));
+    if (router->io.append(router->arg, index, FEED_LOAD, &part, 1, false, NULL) != OK)
+        router->stats.undeliverable++;
+}
+
 enum err
 on_counters_record(struct router *router, uint32_t index, struct slice body)
 {
@@ -51,6 +66,8 @@ on_counters_record(struct router *router, uint32_t index, struct slice body)
     /* It has just come, or come over from another core: it need not wait for the interval. */
     if (wants && !place->wants_sys && router->config.sys_interval_ms != 0)
         send_totals(router, index);
+    if (wants)
+        send_load(router, index);
     place->wants_sys = wants;
     return OK;
 }

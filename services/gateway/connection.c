@@ -230,7 +230,7 @@ connection_fail(struct connection *connection, enum mqtt_reason reason)
             mqtt_properties_set(&properties, MQTT_PROPERTY_REASON_STRING);
             properties.reason_string = slice_cstr(mqtt_reason_name(reason));
         }
-        if (reason == MQTT_USE_ANOTHER_SERVER) {
+        if (reason == MQTT_USE_ANOTHER_SERVER && worker->options.server_reference[0] != '\0') {
             mqtt_properties_set(&properties, MQTT_PROPERTY_SERVER_REFERENCE);
             properties.server_reference = slice_cstr(worker->options.server_reference);
         }

@@ -315,6 +315,10 @@ core_link_record(struct core_link *link, struct hub_peer *core, uint8_t type, st
         hub_sys_record(link->hub->sys, body);
         return;
     }
+    if (type == FEED_LOAD) {
+        hub_sys_load(link->hub->sys, body);
+        return;
+    }
     if (type == FEED_SHARED_PUBLISH) {
         core_shared_take(link, core->index, body);
         return;

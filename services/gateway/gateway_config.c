@@ -155,6 +155,11 @@ static const struct conf_row rows[] = {
         "QoS 1 and 2 publishes on their way through the cores"),
     ROW("tokens-size", CONF_SIZE, "128MiB", 1048576, UINT64_C(1) << 40, "bytes", tokens_size,
         "bytes of publishes on their way through the cores"),
+    ROW("balance-above", CONF_U64, "0", 0, 1000, "percent", balance_above,
+        "with so many more clients than the mean of all gateways, some are told to go to another "
+        "one (as after adding gateways); 0: never"),
+    ROW("balance-rate", CONF_U64, "10", 1, 100000, "per second", balance_rate,
+        "how many clients go then"),
     ROW("drain-wait", CONF_DURATION_MS, "1s", 0, 600000, "ms", drain_wait_ms,
         "from not ready to the first DISCONNECT when told to stop"),
     ROW("drain-rate", CONF_U64, "1000", 0, 1000000, "per second", drain_rate,

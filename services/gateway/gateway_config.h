@@ -72,6 +72,8 @@ struct gateway_config {
     uint64_t tokens_size; /* bytes of them */
 
     /* going down */
+    uint64_t balance_above; /* percent of the mean; 0: never */
+    uint64_t balance_rate;  /* clients per second */
     uint64_t drain_wait_ms;
     uint64_t drain_rate; /* connections per second; 0: all at once */
 };

@@ -108,6 +108,7 @@ hub_metrics_init(struct hub *hub)
             COUNTER("late_qos0", "QoS 0 messages that a core held back until newer ones of their "
                                  "publisher had come another way; dropped"),
         .deliveries = COUNTER("deliveries", "deliveries that stores pushed"),
+        .shed = COUNTER("clients_shed", "clients sent to other gateways, which hold fewer"),
         .malformed = COUNTER("malformed", "records that made no sense"),
         .unknown = COUNTER("unknown_records", "records of an unknown type"),
         .dropped_qos0 = COUNTER("dropped_qos0", "QoS 0 publishes that no core could take"),

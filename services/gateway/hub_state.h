@@ -40,6 +40,7 @@ struct hub_metrics {
     struct metric_counter *repeats;         /* recognised and dropped */
     struct metric_counter *late;            /* QoS 0 of a former era, dropped */
     struct metric_counter *deliveries;      /* from stores */
+    struct metric_counter *shed;            /* clients sent to other gateways */
     struct metric_counter *malformed;       /* records that made no sense */
     struct metric_counter *unknown;         /* records of an unknown type */
     struct metric_counter *dropped_qos0;    /* nobody to send it to */

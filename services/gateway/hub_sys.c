@@ -5,14 +5,18 @@
 #include "common/mem.h"
 #include "proto/records.h"
 #include "proto/rendezvous.h"
+#include "services/gateway/balance.h"
 #include "services/gateway/hub_state.h"
 #include "services/gateway/sys_values.h"
 
 #define REPORT_MS 1000u
+#define SAID_MS   60000u
 
 struct hub_sys {
     struct hub *hub;
     struct sys_values *values;
+    struct balance balance;
+    uint64_t said_ms; /* that clients are sent elsewhere */
     uint64_t begun_ms, report_ms;
     /* Of the workers, by name: the registry gives the same series to whoever asks. */
     struct metric_counter *received[3], *sent[3], *dropped[8];
@@ -37,6 +41,7 @@ hub_sys_new(struct hub *hub)
     sys->hub = hub;
     sys->values = sys_values_new();
     sys->begun_ms = loop_now_ms(hub->loop);
+    balance_init(&sys->balance, hub->config->balance_above, hub->config->balance_rate);
     for (size_t i = 0; i < 3; i++) {
         sys->received[i] = series(hub, "sluice_gateway_messages_received_total", "qos", levels[i]);
         sys->sent[i] = series(hub, "sluice_gateway_messages_sent_total", "qos", levels[i]);
@@ -117,10 +122,49 @@ choose(const struct hub *hub)
     return chosen == RENDEZVOUS_NONE ? NULL : members[chosen];
 }
 
+/* Sends clients elsewhere if we hold far more than others do: of each worker its part. */
+static void
+shed(struct hub_sys *sys, uint64_t now_ms)
+{
+    struct hub *hub = sys->hub;
+    uint64_t own = 0, n, left;
+    for (unsigned w = 0; w < hub->workers; w++)
+        own += (uint64_t)metric_gauge_get(sys->clients[w]);
+    n = balance_next(&sys->balance, own, now_ms);
+    if (n == 0)
+        return;
+    if (now_ms >= sys->said_ms + SAID_MS) {
+        log_info("balancing", LOG_U64("clients", own), LOG_U64("of_all", sys->balance.clients),
+                 LOG_U64("gateways", sys->balance.gateways), LOG_END);
+        sys->said_ms = now_ms;
+    }
+    metric_counter_add(hub->metric.shed, n);
+    left = n;
+    for (unsigned w = 0; w < hub->workers && left > 0; w++) {
+        uint64_t has = (uint64_t)metric_gauge_get(sys->clients[w]);
+        uint64_t part = w + 1 == hub->workers ? left : (n * has + own - 1) / own;
+        part = part < left ? part : left;
+        hub_post_to(hub, w, &(struct post){.kind = POST_SHED, .aux = (uint32_t)part});
+        left -= part;
+    }
+}
+
+void
+hub_sys_load(struct hub_sys *sys, struct slice body)
+{
+    struct records_load load;
+    if (records_load_decode(body, &load) != OK) {
+        metric_counter_add(sys->hub->metric.malformed, 1);
+        return;
+    }
+    balance_told(&sys->balance, load.gateways, load.clients, loop_now_ms(sys->hub->loop));
+}
+
 void
 hub_sys_tick(struct hub_sys *sys, uint64_t now_ms)
 {
     const struct hub *hub = sys->hub;
+    shed(sys, now_ms);
     if (now_ms < sys->report_ms)
         return;
     sys->report_ms = now_ms + REPORT_MS;

@@ -43,7 +43,8 @@ desk_refuse(struct connection *connection, enum mqtt_reason reason, struct slice
         mqtt_properties_set(&properties, MQTT_PROPERTY_REASON_STRING);
         properties.reason_string = text;
     }
-    if (reason == MQTT_USE_ANOTHER_SERVER) {
+    if (reason == MQTT_USE_ANOTHER_SERVER &&
+        connection->worker->options.server_reference[0] != '\0') {
         mqtt_properties_set(&properties, MQTT_PROPERTY_SERVER_REFERENCE);
         properties.server_reference = slice_cstr(connection->worker->options.server_reference);
     }

@@ -50,6 +50,21 @@ on_drain(struct worker *worker, const struct post *post)
     worker->drain_end_ms = loop_now_ms(worker->loop) + post->aux;
 }
 
+/* The next ones in turn, so that the same clients are not sent around again and again. */
+static void
+on_shed(struct worker *worker, uint32_t n)
+{
+    for (uint32_t seen = 0; n > 0 && seen < worker->slot_count; seen++) {
+        if (worker->shed_slot >= worker->slot_count)
+            worker->shed_slot = 0;
+        struct connection *connection = worker->slots[worker->shed_slot++].connection;
+        if (connection == NULL || connection->state != CONNECTION_OPEN)
+            continue;
+        connection_fail(connection, MQTT_USE_ANOTHER_SERVER);
+        n--;
+    }
+}
+
 /* Posts about one connection that must still be there. Takes bodies. */
 static void
 on_connection(struct worker *worker, struct post *post)
@@ -144,6 +159,10 @@ worker_on_post(void *arg, void *item)
         break;
     case POST_ANNOUNCE:
         desk_announce(worker, post.a);
+        break;
+    case POST_SHED:
+        if (!worker->is_draining)
+            on_shed(worker, post.aux);
         break;
     case POST_DRAIN:
         on_drain(worker, &post);

@@ -58,6 +58,7 @@ enum post_kind {
     POST_ANNOUNCE, /* a: store index: answer with POST_ANNOUNCEMENT for each session, then one with
                       body NULL */
     POST_DRAIN,    /* aux: milliseconds: close all connections, paced, then POST_DRAINED */
+    POST_SHED,     /* aux: so many clients are to go to another gateway (balance.h) */
     POST_AUTHED,   /* conn, a: ticket; body: struct auth_answer */
     POST_STOP,     /* close everything and end the thread */
 

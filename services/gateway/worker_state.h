@@ -108,6 +108,7 @@ struct worker {
     uint64_t digest_until_ms; /* 0: no end */
     uint64_t drain_end_ms;
     uint32_t drain_slot;
+    uint32_t shed_slot; /* where on_shed goes on */
     struct listener *listeners[LISTENER_KINDS];
     uint32_t listener_count;
     struct tls *tls; /* NULL: off */
