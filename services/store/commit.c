@@ -109,7 +109,9 @@ work_try(void *arg)
         if (metrics->failures != NULL)
             metric_counter_add(metrics->failures, 1);
         tell(commit, NULL, err);
-        loop_timer_start(&commit->retry, commit->retry_ms, false);
+        loop_timer_start(&commit->retry,
+                         commit->retry_ms * 3 / 4 + crypt_random_u64() % (commit->retry_ms / 2 + 1),
+                         false);
         commit->retry_ms *= 2;
         if (commit->retry_ms > commit->settings.retry_max_ms)
             commit->retry_ms = commit->settings.retry_max_ms;

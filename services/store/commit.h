@@ -13,9 +13,9 @@
  * is added outside of the loop waits for its next turn). Hooks that add the last
  * changes of a turn are registered (loop_on_turn) before commit_new. Effects run at the end of a
  * turn too, while the disk works on the next batch. A batch that fails is kept and tried again
- * (after 100 ms, doubling up to 2 s) until it succeeds; meanwhile the state is degraded and the
- * next batch gathers until it is full. No effect runs before its batch is durable; effects run in
- * the order of their marks, all on the owner's loop thread.
+ * (after 100 ms, doubling up to 2 s, up to a quarter more or less) until it succeeds; meanwhile the
+ * state is degraded and the next batch gathers until it is full. No effect runs before its batch is
+ * durable; effects run in the order of their marks, all on the owner's loop thread.
  */
 #ifndef SERVICES_STORE_COMMIT_H
 #define SERVICES_STORE_COMMIT_H

@@ -34,10 +34,11 @@ open_redis(const struct store_config *config, char why[DRIVER_REASON_SIZE], stru
 static const struct {
     const char *name;
     open_fn open; /* NULL: this build has none */
+    bool may_retry;
 } kinds[] = {
-    {"embedded", open_embedded},
-    {"mysql", open_mysql},
-    {"redis", open_redis},
+    {"embedded", open_embedded, false},
+    {"mysql", open_mysql, false},
+    {"redis", open_redis, true},
 };
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -63,6 +64,18 @@ driver_open_choice(const struct store_config *config, enum driver_domain domain)
                       : domain == DRIVER_RETAINED ? config->driver_retained
                                                   : config->driver_sessions;
     return own[0] != '\0' ? own : config->driver;
+}
+
+bool
+driver_open_may_retry(const struct store_config *config)
+{
+    unsigned i;
+    for (i = 0; i < DRIVER_DOMAIN_COUNT; i++) {
+        size_t kind = kind_of(driver_open_choice(config, (enum driver_domain)i));
+        if (kind < KIND_COUNT && kinds[kind].may_retry)
+            return true;
+    }
+    return false;
 }
 
 static enum err

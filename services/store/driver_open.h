@@ -13,6 +13,10 @@ bool driver_open_is_name(const char *name);
 /* The driver that the settings want for a domain. */
 const char *driver_open_choice(const struct store_config *config, enum driver_domain domain);
 
+/* Whether any domain lies in a database that may be away for a while, and whose driver does not
+ * wait for it by itself. */
+bool driver_open_may_retry(const struct store_config *config);
+
 /* New, close with driver_close. Blocks for disk or network. On error why says what to do about it,
  * for people; errors of driver_<name>_open, and ERR_UNSUPPORTED: a driver cannot do what is asked
  * of it. Any thread. */

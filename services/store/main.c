@@ -6,6 +6,7 @@
 #include "services/store/store_config.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 static void
 stop(void *arg)
@@ -34,12 +35,11 @@ main(int argc, char **argv)
     loop_on_signal(loop, SIGTERM, stop, loop);
     loop_on_signal(loop, SIGINT, stop, loop);
     if (store_new(&config, loop, &store) == OK) {
-        log_info("started", LOG_STR("version", SLUICE_VERSION),
-                 LOG_U64("call_port", peers_call_port(store->peers)),
-                 LOG_U64("feed_port", peers_feed_port(store->peers)), LOG_END);
         loop_run(loop);
+        status = store->exit_status;
+        if (!store->started && status == 0)
+            _exit(0); /* nothing was taken on, and the database may keep us waiting */
         store_free(store);
-        status = 0;
     }
     loop_free(loop);
     conf_free(conf);

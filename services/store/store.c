@@ -11,7 +11,6 @@
 #include "proto/feed_records.h"
 #include "services/store/access_rows.h"
 #include "services/store/core_link.h"
-#include "services/store/driver_open.h"
 #include "services/store/report.h"
 #include "services/store/restore.h"
 #include "services/store/retained_jobs.h"
@@ -22,12 +21,15 @@
 #include "services/store/signin.h"
 #include "services/store/store_http.h"
 #include "services/store/store_link.h"
+#include "services/store/store_start.h"
 #include "services/store/user_rows.h"
 
 #include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
+#define EXIT_NOT_STARTED 2
+#define EXIT_STALE       1
 #define TICK_MS          100u
 #define ORIGIN_IDLE_MS   600000u
 #define ORIGINS_MAX      100000u
@@ -148,27 +150,31 @@ on_turn(void *arg)
 }
 
 static void
+end_with(struct store *store, int status)
+{
+    store->stopping = true;
+    store->exit_status = status;
+    loop_stop(store->loop);
+}
+
+static void
 on_commit_state(void *arg, enum err err, const char *reason)
 {
-    (void)arg;
-    if (err == OK)
+    struct store *store = arg;
+    if (err == OK) {
         log_info("commit_recovered", LOG_END);
-    else
+    } else if (err == ERR_STALE) {
+        log_error("data_taken_over", LOG_STR("reason", reason),
+                  LOG_STR("hint", "another store has this data now, or it was put back to an "
+                                  "earlier state; this one ends, to be started anew"),
+                  LOG_END);
+        end_with(store, EXIT_STALE);
+    } else {
         log_error("commit_failing", LOG_ERR(err), LOG_STR("reason", reason), LOG_END);
+    }
 }
 
 /* ---- parts */
-
-static enum err
-open_driver(struct store *store)
-{
-    char why[DRIVER_REASON_SIZE] = "";
-    enum err err = driver_open(store->config, why, &store->driver);
-    if (err != OK)
-        log_error("data_not_usable", LOG_STR("dir", store->config->data_dir), LOG_ERR(err),
-                  LOG_STR("reason", (const char *)why), LOG_END);
-    return err;
-}
 
 static void
 open_commit(struct store *store)
@@ -238,13 +244,10 @@ open_peers(struct store *store)
     return err;
 }
 
-static enum err
-build(struct store *store)
+static void
+make_rooms(struct store *store)
 {
     struct hash_key key;
-    enum err err = open_driver(store);
-    if (err != OK)
-        return err;
     crypt_random(&key, sizeof(key));
     wheel_init(&store->deadlines, TICK_MS, 4096, clock_monotonic_ms());
     store->subscriptions = subscriptions_new((size_t)store->config->filters_max);
@@ -255,25 +258,34 @@ build(struct store *store)
     store->user_rows = user_rows_new();
     store->next_body = 1;
     store->stamp = 1;
-    err = restore_load(store);
-    if (err == OK)
-        err = access_rows_load(store);
-    if (err != OK)
-        return err;
-    loop_on_turn(store->loop, on_turn, store);
-    open_commit(store);
-    open_reads(store);
-    store->pool = verify_pool_new(store->loop, (unsigned)store->config->verify_threads, VERIFY_MAX);
-    core_link_open(store);
-    restore_outbox(store);
-    err = open_peers(store);
-    if (err != OK)
-        return err;
+}
+
+/* The rooms are loaded: everything that runs is made. */
+static void
+loaded(struct store *store, enum err err)
+{
+    if (err == OK) {
+        loop_on_turn(store->loop, on_turn, store);
+        open_commit(store);
+        open_reads(store);
+        store->pool =
+            verify_pool_new(store->loop, (unsigned)store->config->verify_threads, VERIFY_MAX);
+        core_link_open(store);
+        restore_outbox(store);
+        err = open_peers(store);
+    }
+    if (err != OK) {
+        end_with(store, EXIT_NOT_STARTED);
+        return;
+    }
     store->started_ms = clock_monotonic_ms();
     loop_timer_init(&store->tick, store->loop, on_tick, store);
     loop_timer_start(&store->tick, TICK_MS, true);
-    loop_measure_lag(store->loop, NULL, NULL);
-    return store_http_open(store);
+    store->started = true;
+    log_info("started", LOG_STR("version", SLUICE_VERSION),
+             LOG_STR("driver", store->driver->ops->name),
+             LOG_U64("call_port", peers_call_port(store->peers)),
+             LOG_U64("feed_port", peers_feed_port(store->peers)), LOG_END);
 }
 
 enum err
@@ -285,11 +297,14 @@ store_new(const struct store_config *config, struct loop *loop, struct store **o
     store->loop = loop;
     store->metrics = metrics_new();
     store_metrics_init(&store->counters, store->metrics);
-    err = build(store);
+    make_rooms(store);
+    loop_measure_lag(store->loop, NULL, NULL);
+    err = store_http_open(store);
     if (err != OK) {
         store_free(store);
         return err;
     }
+    store_start_begin(store, loaded);
     *out = store;
     return OK;
 }
@@ -310,6 +325,7 @@ store_free(struct store *store)
     store->stopping = true;
     if (store->peers != NULL && store->commit != NULL)
         write_out(store);
+    store_start_free(store->start);
     store_http_close(store);
     loop_timer_fini(&store->tick);
     loop_on_turn_remove(store->loop, on_turn, store);

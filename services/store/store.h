@@ -43,6 +43,7 @@ struct retained_sweep;
 struct session_ending_wait;
 struct subscribe_job;
 struct store_link;
+struct store_start;
 
 struct store {
     const struct store_config *config;
@@ -50,6 +51,7 @@ struct store {
     struct metrics *metrics;
     struct store_metrics counters;
     struct http *http;
+    struct store_start *start;
     struct driver *driver;
     struct read_pool *reads;
     struct commit *commit;
@@ -93,11 +95,15 @@ struct store {
     bool lease_over; /* those of absent gateways have been let go */
     bool has_core;   /* a core has our routes */
     bool serving;
+    bool started; /* the rooms are loaded, peers may come */
     bool stopping;
-    bool parked; /* some link waits for room */
+    int exit_status; /* of the program, once the loop has ended */
+    bool parked;     /* some link waits for room */
 };
 
-/* New: opens the driver, loads what lasts, listens. On failure says why in the log. */
+/* New: answers probes at once; opens the driver and loads what lasts while the loop runs, then
+ * listens (store->started). When that fails, it says why in the log, sets exit_status and stops the
+ * loop. So it does when another store has taken its data over. */
 ERR_MUST_USE enum err store_new(const struct store_config *config, struct loop *loop,
                                 struct store **out);
 /* Writes what is pending (bounded wait), then takes everything down. */

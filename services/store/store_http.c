@@ -3,12 +3,13 @@
 #include "services/store/store_http.h"
 
 #include "common/log.h"
+#include "services/store/store_start.h"
 
 static bool
 ready(void *arg)
 {
     struct store *store = arg;
-    return store->serving && commit_state(store->commit) == OK &&
+    return store->started && store->serving && commit_state(store->commit) == OK &&
            read_pool_state(store->reads) == OK;
 }
 
@@ -32,7 +33,13 @@ static bool
 health(void *arg, struct buf *json)
 {
     struct store *store = arg;
-    enum err err = commit_state(store->commit);
+    enum err err;
+    if (!store->started) {
+        buf_append_cstr(json, ",\"serving\":false,\"starting\":true,\"reason\":");
+        http_json_string(json, slice_cstr(store_start_reason(store->start)));
+        return false;
+    }
+    err = commit_state(store->commit);
     buf_printf(json,
                ",\"serving\":%s,\"driver\":\"%s\",\"commit\":", store->serving ? "true" : "false",
                store->driver->ops->name);
@@ -63,7 +70,10 @@ scrape(void *arg, struct buf *out)
 {
     struct store *store = arg;
     const struct driver_totals *totals = &store->totals; /* of the last second */
-    struct core_client_stats cores = core_client_stats(store->cores);
+    struct core_client_stats cores;
+    if (!store->started)
+        return;
+    cores = core_client_stats(store->cores);
     gauge(out, "sluice_store_serving", "1: takes connections", store->serving ? 1 : 0);
     gauge(out, "sluice_store_degraded", "1: commits or reads fail",
           commit_state(store->commit) != OK || read_pool_state(store->reads) != OK);

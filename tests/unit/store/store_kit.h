@@ -333,10 +333,17 @@ kit_start_gateway(struct kit *kit)
     kit->gateway = kit_peers(kit, "gateway", kit->store_call, &events);
 }
 
+static inline bool
+kit_is_started(struct kit *kit)
+{
+    return kit->store->started;
+}
+
 static inline void
 kit_start_store(struct kit *kit)
 {
     CU_ASSERT_EQUAL_FATAL(store_new(&kit->config, kit->loop, &kit->store), OK);
+    CU_ASSERT_TRUE_FATAL(kit_wait(kit, kit_is_started));
     (void)str_format(kit->store_call, sizeof(kit->store_call), "127.0.0.1:%u",
                      (unsigned)peers_call_port(kit->store->peers));
     (void)str_format(kit->store_feed, sizeof(kit->store_feed), "127.0.0.1:%u",
