@@ -13,7 +13,7 @@
 #include "proto/records.h"
 #include <assert.h>
 
-enum { RECORD_FLAGS_AT = 40, RECORD_TOPIC_AT = 43, RING_MIN = 1024, NUMBERS_BYTES = 24 };
+enum { RECORD_FLAGS_AT = 40, RECORD_TOPIC_AT = 43, RING_MIN = 1024 };
 
 static size_t
 entry_cost(const struct core_entry *entry)
@@ -259,9 +259,9 @@ publish_qos0(struct core_client *client, struct slice record, uint64_t hash)
         goto dropped;
     if (core != CORE_CLIENT_NO_CORE && client->cores[core].unsent.head == NULL) {
         /* Straight from the caller's bytes: nothing is kept. */
-        uint8_t numbers[NUMBERS_BYTES];
-        struct slice parts[2] = {slice_of(numbers, NUMBERS_BYTES),
-                                 slice_sub(record, NUMBERS_BYTES, record.len)};
+        uint8_t numbers[PUBLISH_RECORD_NUMBERS];
+        struct slice parts[2] = {slice_of(numbers, PUBLISH_RECORD_NUMBERS),
+                                 slice_sub(record, PUBLISH_RECORD_NUMBERS, record.len)};
         publish_record_set_numbers(numbers, client->config.origin, 0, client->era);
         err = client->io.append(client->arg, core, FEED_PUBLISH, parts, 2, false, NULL);
         if (err == OK) {

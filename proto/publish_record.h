@@ -29,7 +29,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PUBLISH_RECORD_FIXED 47 /* bytes besides topic, properties and payload */
+#define PUBLISH_RECORD_FIXED   47 /* bytes besides topic, properties and payload */
+#define PUBLISH_RECORD_NUMBERS 24 /* bytes of origin, token and floor, at the beginning */
 
 struct publish_record {
     uint64_t origin;

@@ -33,7 +33,18 @@ struct shared_message {
     uint32_t exclude;
     uint32_t wait;
     uint8_t hops;
+    bool rehomed;
 };
+
+/* Whether the numbers of what was taken from a lost gateway still tell a repeat at its new place.
+ * At a store, until the publish is answered: its source may have sent it again through another
+ * core. An answered one must not be taken for a repeat because it lies below the floor, nor by a
+ * gateway that had it once before and lost its client. */
+static bool
+is_known_there(const struct router *router, uint32_t place, const struct shared_message *message)
+{
+    return message->wait != WAITS_NONE && router->places[place]->kind == ROUTER_STORE;
+}
 
 /* To a member of the group. False: nobody can take it. */
 static bool
@@ -50,7 +61,11 @@ give(struct router *router, struct group *group, const struct shared_message *me
                              .only_stores = message->hops > SHARED_HOPS_MAX};
     struct records_shared shared = {.hops = message->hops, .share = group_share(group)};
     uint8_t head[RECORDS_SHARED_PUBLISH_BYTES];
-    struct slice parts[3] = {{NULL, 0}, shared.share, message->bytes};
+    uint8_t numbers[PUBLISH_RECORD_NUMBERS] = {0};
+    struct slice parts[4] = {{NULL, 0},
+                             shared.share,
+                             slice_sub(message->bytes, 0, sizeof(numbers)),
+                             slice_sub(message->bytes, sizeof(numbers), message->bytes.len)};
     struct keep *keep = NULL;
     uint64_t where;
     uint32_t place = GROUPS_NO_PLACE;
@@ -69,7 +84,9 @@ give(struct router *router, struct group *group, const struct shared_message *me
     }
     shared.number = keep != NULL ? keep->number : 0;
     parts[0] = slice_of(head, records_shared_publish_encode(&shared, head));
-    where = on_forward_deliver(router, place, FEED_SHARED_PUBLISH, parts, 3, message->wait);
+    if (message->rehomed && !is_known_there(router, place, message))
+        parts[2] = slice_of(numbers, sizeof(numbers));
+    where = on_forward_deliver(router, place, FEED_SHARED_PUBLISH, parts, 4, message->wait);
     router->stats.shared++;
     if (keep == NULL)
         return true;
@@ -84,7 +101,7 @@ size_t
 on_group_publish(struct router *router, uint32_t source, const struct publish_record *record,
                  struct slice bytes, uint32_t wait)
 {
-    struct shared_message message = {record, bytes, source, GROUPS_NO_PLACE, wait, 0};
+    struct shared_message message = {record, bytes, source, GROUPS_NO_PLACE, wait, 0, false};
     struct group *const *groups;
     size_t count = groups_match(router->groups, record->topic, &groups), i, given = 0;
     for (i = 0; i < count; i++)
@@ -115,8 +132,8 @@ on_group_return(struct router *router, uint32_t source, uint64_t session, struct
     if (group == NULL) {
         router->stats.shared_nobody++;
     } else {
-        struct shared_message message = {&record, shared.record, source,
-                                         source,  wait,          (uint8_t)(shared.hops + 1)};
+        struct shared_message message = {
+            &record, shared.record, source, source, wait, (uint8_t)(shared.hops + 1), false};
         if (shared.hops >= SHARED_HOPS_MAX)
             message.hops = SHARED_HOPS_MAX + 1;
         if ((shared.flags & SHARED_FULL) != 0)
@@ -158,18 +175,17 @@ on_group_sent(struct router *router, struct slice body, uint64_t ticket)
         keeps_remove(router->keeps, keep);
 }
 
-/* Given to another. The numbers of its source are done with: who had it once before (and lost its
- * client) must not take it for a repeat. */
+/* Given to another. */
 static void
 rehome(struct router *router, struct keep *keep, uint64_t done_ticket)
 {
     struct shared_message message = {.source = keep->place,
                                      .exclude = keep->place,
                                      .wait = keep->ticket > done_ticket ? keep->wait : WAITS_NONE,
-                                     .hops = keep->hops};
+                                     .hops = keep->hops,
+                                     .rehomed = true};
     struct group *group = groups_get(router->groups, keep_share(keep));
     struct publish_record record;
-    publish_record_set_numbers(keep->bytes + keep->share_len, 0, 0, 0);
     message.bytes = keep_record(keep);
     router->stats.shared_rehomed++;
     if (group == NULL || publish_record_decode(message.bytes, &record) != OK) {

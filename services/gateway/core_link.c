@@ -70,6 +70,10 @@ io_token_done(void *arg, uint64_t conn, uint64_t cookie, bool wanted)
     struct core_link *link = arg;
     if (cookie == 0)
         return;
+    if (conn >= CORE_LINK_RETURN) {
+        core_link_shared_done(link, (uint32_t)(conn - CORE_LINK_RETURN), cookie);
+        return;
+    }
     struct post post = {.kind = POST_TOKEN_DONE, .conn = conn, .a = cookie, .flags = wanted};
     hub_post_to_conn(link->hub, &post);
 }

@@ -43,6 +43,10 @@ struct core_link {
     bool any_done;
 };
 
+/* In place of a connection, with the number of a core added: what is answered was handed back, and
+ * that core may forget its copy. */
+#define CORE_LINK_RETURN (UINT64_MAX - CORE_CLIENT_CORES_MAX)
+
 /* ---- core_link.c */
 
 /* Keeps a copy of *what until core_link_turn can send it. */

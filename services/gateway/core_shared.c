@@ -96,11 +96,11 @@ core_shared_send_return(struct core_link *link, const struct handout *handout, u
     buf_commit(&body, records_shared_return_encode(&shared, head));
     buf_append_slice(&body, shared.share);
     buf_append_slice(&body, record);
-    enum err err = core_client_return(link->client, buf_slice(&body), 0, 0);
+    /* The core that gets it may be another one than the one that keeps a copy: until it has
+     * answered, that copy must stay, in case we go down. */
+    enum err err = core_client_return(link->client, buf_slice(&body),
+                                      CORE_LINK_RETURN + handout->core, handout->number);
     buf_fini(&body);
-    /* The core that gets it may be another one than the one that keeps a copy. */
-    if (err == OK && link->count > 1 && handout->number != 0)
-        core_link_shared_done(link, handout->core, handout->number);
     return err;
 }
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chaos: programs are killed, stopped for up to ten seconds and cut off from each other at random
-while clients of every kind work over two gateways, two cores and a store. What was acknowledged
-arrives, QoS 2 not twice (QoS 0 neither, on one connection), in order, and a client id has one owner
-in the end.
+"""Chaos: programs are killed, stopped for up to ten seconds and cut off from each other, in one
+direction or in both, at random, while clients of every kind work over two gateways, two cores and a
+store. What was acknowledged arrives, QoS 2 not twice (QoS 0 neither, on one connection), in order, a
+client id has one owner in the end, and each group of a shared subscription gets what was acknowledged.
 
+Links are cut by network namespaces where they may be made, else by a proxy (CHAOS_PROXY=1 wants that).
 CHAOS_SECONDS (60) is how long, CHAOS_PACE (2.5) the mean time between incidents in seconds; the seed
 is printed, CHAOS_SEED repeats its schedule."""
 
@@ -18,14 +19,16 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import mqtt  # noqa: E402
+import netns  # noqa: E402
 from cluster import Cluster  # noqa: E402
 from links import Links  # noqa: E402
-from oracle import Publisher, Subscriber  # noqa: E402
+from oracle import Publisher, Subscriber, address  # noqa: E402
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "60"))
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 PACE = float(os.environ.get("CHAOS_PACE", "2.5"))
 SETTLE = 120
+NETNS = False  # set by main, which goes on in a namespace of its own then
 PROGRAMS = ["gateway0", "gateway1", "core0", "core1", "store"]
 PAIRS = [(g, c) for g in PROGRAMS[:2] for c in PROGRAMS[2:]] + [("store", "core0"), ("store", "core1")]
 
@@ -34,11 +37,12 @@ def schedule(rng, seconds):
     """[(start, kind, target, duration)], sorted by start; never two at one target at once."""
     out, free, at = [], {}, 1.0
     while at < seconds:
-        kind = rng.choice(["kill", "kill", "stop", "freeze", "reset"])
+        kind = rng.choice(["kill", "kill", "stop", "freeze", "freeze-to", "reset"])
         target = rng.choice(PROGRAMS if kind in ("kill", "stop") else PAIRS)
+        back = rng.random() < 0.5
         lasts = rng.uniform(0, 2) if kind == "kill" else rng.choice([rng.uniform(0.05, 2.5), rng.uniform(2.5, 10)])
         if free.get(target, 0) <= at:
-            out.append((at, kind, target, lasts))
+            out.append((at, kind, target[::-1] if kind == "freeze-to" and back else target, lasts))
             free[target] = at + lasts + 1
         at += rng.expovariate(1 / PACE)
     return out
@@ -51,6 +55,9 @@ class ChaosPublisher(Publisher):
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
         self.session, self.sent_at = 0, [0.0]
+
+    def age(self, number):
+        return f"{time.monotonic() - self.sent_at[number]:.2f} s after it was sent"
 
     def packet(self, pid, number, dup):
         if number == len(self.sent_at):
@@ -112,19 +119,15 @@ class ChaosSubscriber(Subscriber):
         if counts[number] > 1:
             if min(self.qos, publisher.qos) != 1:
                 self.oracle.wrong.append(f"{self.client_id} got {name} {number} (QoS {publisher.qos}) again, "
-                                         f"dup {packet.dup} pid {packet.pid} after {self.age(publisher, number)}")
+                                         f"dup {packet.dup} pid {packet.pid}, {publisher.age(number)}")
             return
         if self.since is None or publisher.sent_at[number] < self.since:
             return  # from before its subscription: may be anywhere
         key = (name, session, packet.topic, 0 if publisher.qos else self.connects)
         if number < self.last.get(key, 0):
             self.oracle.wrong.append(f"{self.client_id} got {name} {number} (QoS {publisher.qos}) after "
-                                     f"{self.last[key]}, {self.age(publisher, number)}")
+                                     f"{self.last[key]}, {publisher.age(number)}")
         self.last[key] = max(number, self.last.get(key, 0))
-
-    @staticmethod
-    def age(publisher, number):
-        return f"{time.monotonic() - publisher.sent_at[number]:.2f} s after it was sent"
 
     def missing(self):
         if self.since is None or not self.connected.is_set():
@@ -135,6 +138,67 @@ class ChaosSubscriber(Subscriber):
             out += [(self.client_id, p.client_id, n) for n in p.acked
                     if p.sent_at[n] > self.since and (n >= len(counts) or counts[n] == 0)]
         return out
+
+
+class Member(Subscriber):
+    """Of a shared subscription; its group counts."""
+
+    def __init__(self, *args, group, **options):
+        super().__init__(*args, filters=[f"$share/{group.name}/oracle/#"], **options)
+        self.group, self.ended = group, []
+        group.members.append(self)
+
+    def on_connected(self, connack):
+        if not connack.session_present and not self.clean and self.ready.is_set():
+            self.oracle.wrong.append(f"{self.client_id}: its session is gone")
+        super().on_connected(connack)
+
+    def on_closed(self):
+        self.ended.append(time.monotonic())
+
+    def take(self, packet):
+        name, _session, number = packet.payload.decode().split(":")
+        self.oracle.arrived += 1
+        self.group.take(self, self.oracle.by_name[name], int(number), packet.qos)
+
+
+class Group:
+    """The members of a shared subscription: one of them gets each acknowledged message. Two exceptions,
+    counted apart. A message that a core was lost with before it answered, or a gateway before its member
+    did, goes to a member again: QoS 2 twice in the group. Not in a group of persistent members: their store
+    knows what it has taken. And what was on its way to a
+    member at QoS 2 goes to nobody else when its session ends [MQTT-4.8.2-5]."""
+
+    def __init__(self, oracle, name):
+        self.oracle, self.name, self.members = oracle, name, []
+        self.takers, self.since, self.again = {}, None, 0
+
+    def begin(self):
+        self.since = time.monotonic()
+
+    def take(self, member, publisher, number, qos):
+        key = (publisher.client_id, number)
+        former = self.takers.setdefault(key, [])
+        if qos == 2:
+            others = [m for m, q in former if q == 2]
+            if others and (all(not m.clean for m in self.members) or
+                           not self.oracle.troubled(publisher.sent_at[number], time.monotonic())):
+                self.oracle.wrong.append(f"group {self.name}: {key} came to {member.client_id} after "
+                                         f"{[m.client_id for m in others]}, {publisher.age(number)}")
+            elif others:
+                self.again += 1
+        former.append((member, qos))
+
+    def unfinished(self, publisher, number):
+        """It may have ended with the session of a member."""
+        sent = publisher.sent_at[number]
+        return publisher.qos == 2 and any(m.clean and m.qos == 2 and sent < at < sent + 30
+                                          for m in self.members for at in m.ended)
+
+    def missing(self):
+        """What nobody got, and whether that may be."""
+        return [(f"group {self.name}", p.client_id, n, self.unfinished(p, n)) for p in self.oracle.publishers
+                for n in p.acked if p.sent_at[n] > self.since and (p.client_id, n) not in self.takers]
 
 
 class Twins:
@@ -148,7 +212,7 @@ class Twins:
         writer = None
         me = object()
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection(*address(port))
             writer.write(mqtt.connect(self.client_id, version=self.version, clean=False, keep_alive=0,
                                       props={"session_expiry": 3600} if self.version == 5 else None))
             parser = mqtt.Parser(self.version)
@@ -178,7 +242,7 @@ class Twins:
 class ChaosOracle:
     def __init__(self, cluster, links):
         self.cluster, self.links = cluster, links
-        self.ports = [cluster.port(0), cluster.port(1)]
+        self.ports = [(links.host(f"gateway{i}"), cluster.port(i)) for i in range(2)]
         self.random_twin = random.Random(SEED + 1)
         self.wrong, self.notes, self.closings, self.arrived, self.pause = [], [], 0, 0, 0.25
         tag = f"{SEED:x}"
@@ -189,6 +253,14 @@ class ChaosOracle:
         self.subscribers = [
             ChaosSubscriber(self, f"s{tag}-{i}", self.home(i), (5, 4)[(i // 2) % 2], i < 8, filters=["oracle/#"],
                             qos=(2, 2, 1, 2)[i // 2 % 4]) for i in range(14)]
+        self.groups = [Group(self, "lasting"), Group(self, "mixed")]
+        for i in range(3):
+            Member(self, f"l{tag}-{i}", self.home(i), (5, 4)[i % 2], False, group=self.groups[0], qos=2)
+        for i in range(6):
+            Member(self, f"m{tag}-{i}", self.home(i), (5, 4)[i // 2 % 2], i < 4, group=self.groups[1],
+                   qos=(1, 1, 2, 2, 2, 2)[i])
+        self.members = [m for g in self.groups for m in g.members]
+        self.incidents = []  # [begin, end]; no end yet: None
         self.twins = [Twins(self, f"t{tag}-{i}", (5, 4)[i]) for i in range(2)]
 
     def home(self, i):
@@ -201,10 +273,20 @@ class ChaosOracle:
     def closed(self, _endpoint):
         self.closings += 1
 
+    def troubled(self, begin, end):
+        """Something was wrong in that time, or so shortly before it that it was not over."""
+        return any(one[0] < end and (one[1] is None or one[1] + 5 > begin) for one in self.incidents)
+
     async def incident(self, begin, start, kind, target, lasts):
         await asyncio.sleep(max(0.0, begin + start - time.monotonic()))
         print(f"{time.monotonic() - begin:6.2f} {kind} {target} for {lasts:.2f} s", flush=True)
-        if kind in ("freeze", "reset"):
+        times = [time.monotonic(), None]
+        self.incidents.append(times)
+        await self.trouble(kind, target, lasts)
+        times[1] = time.monotonic()
+
+    async def trouble(self, kind, target, lasts):
+        if isinstance(target, tuple):
             self.links.cut(*target, kind)
             await asyncio.sleep(lasts)
             self.links.heal(*target)
@@ -218,14 +300,18 @@ class ChaosOracle:
             program.kill(signal.SIGCONT)
 
     def missing(self):
-        return [m for s in self.subscribers for m in s.missing()]
+        return [m for s in self.subscribers for m in s.missing()] + \
+               [m[:3] for g in self.groups for m in g.missing() if not m[3]]
 
     def owners(self):
         return [f"{t.client_id} has {len(t.open)} connections" for t in self.twins if len(t.open) > 1]
 
     async def run(self):
-        tasks = [asyncio.ensure_future(s.run()) for s in self.subscribers]
-        await asyncio.wait_for(asyncio.gather(*(s.ready.wait() for s in self.subscribers)), 60)
+        everybody = self.subscribers + self.members
+        tasks = [asyncio.ensure_future(s.run()) for s in everybody]
+        await asyncio.wait_for(asyncio.gather(*(s.ready.wait() for s in everybody)), 60)
+        for g in self.groups:
+            g.begin()
         tasks += [asyncio.ensure_future(p.run()) for p in self.publishers]
         tasks += [asyncio.ensure_future(t.run()) for t in self.twins]
         await asyncio.wait_for(asyncio.gather(*(p.connected.wait() for p in self.publishers)), 60)
@@ -242,13 +328,16 @@ class ChaosOracle:
         took = time.monotonic() - (deadline - SETTLE)
         stuck = [(p.client_id, p.qos, p.clean, p.flight, p.connected.is_set()) for p in self.publishers if p.flight]
         lost, owners = self.missing(), self.owners()
-        for one in self.publishers + self.subscribers + self.twins:
+        for one in self.publishers + everybody + self.twins:
             await one.stop()
         await asyncio.wait(tasks, timeout=20)
         self.judge(stuck, lost, owners, took)
 
     def judge(self, stuck, lost, owners, took):
         acked = sum(len(p.acked) for p in self.publishers)
+        ended = sum(m[3] for g in self.groups for m in g.missing())
+        print(f"groups: {sum(len(g.takers) for g in self.groups)} messages, {sum(g.again for g in self.groups)} of QoS 2 "
+              f"taken again by another session, {ended} ended with the session that took them", flush=True)
         print(f"chaos: seed {SEED}, {SECONDS:.0f} s, {acked} acknowledged, {self.arrived} arrivals, {len(lost)} lost, "
               f"{len(self.wrong)} twice or out of order, {len(stuck)} stuck, {self.closings} closings, "
               f"{sum(t.welcomed for t in self.twins)} take-overs, settled in {took:.1f} s", flush=True)
@@ -259,9 +348,12 @@ class ChaosOracle:
                 where.setdefault((s, p), []).append(n)
             verdict.append(f"{len(lost)} lost: {[(k, v[:4], len(v)) for k, v in list(where.items())[:8]]}")
             for s, p, n in lost[:5]:
-                if p in self.by_name:
+                pub = self.by_name.get(p)
+                if s.startswith("group"):
+                    verdict.append(f"{p} {n}: QoS {pub.qos} {'clean' if pub.clean else 'persistent'}, sent "
+                                   f"{time.monotonic() - pub.sent_at[n]:.1f} s ago")
+                elif pub:
                     sub = next(x for x in self.subscribers if x.client_id == s)
-                    pub = self.by_name[p]
                     verdict.append(f"{p} {n}: QoS {pub.qos} {'clean' if pub.clean else 'persistent'}, sent "
                                    f"{time.monotonic() - pub.sent_at[n]:.1f} s ago; {s}: QoS {sub.qos} "
                                    f"{'clean' if sub.clean else 'persistent'}, subscribed "
@@ -279,7 +371,7 @@ class Chaos(unittest.TestCase):
     def test_nothing_acknowledged_is_lost(self):
         print(f"CHAOS_SEED={SEED} CHAOS_SECONDS={SECONDS:.0f}", flush=True)
         cluster = Cluster(gateways=2, cores=2)
-        with Links(cluster) as links, cluster:
+        with (netns.Netns if NETNS else Links)(cluster) as links, cluster:
             try:
                 asyncio.run(ChaosOracle(cluster, links).run())
                 for program in cluster.programs.values():
@@ -295,4 +387,5 @@ class Chaos(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    NETNS = not os.environ.get("CHAOS_PROXY") and netns.enter()
     unittest.main(verbosity=2)

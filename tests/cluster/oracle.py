@@ -20,9 +20,14 @@ import mqtt  # noqa: E402
 TOPIC = "oracle"
 
 
+def address(place, host="127.0.0.1"):
+    return place if isinstance(place, tuple) else (host, place)
+
+
 class Endpoint:
     """A client that follows the protocol: acknowledges, resends after a reconnect, and reconnects
-    to the next port of its list when the connection closes (unless it must stay)."""
+    to the next place of its list (a port, or host and port) when the connection closes (unless it must
+    stay)."""
 
     host = "127.0.0.1"
     credentials = {}  # user and password, if need be
@@ -46,7 +51,7 @@ class Endpoint:
             port = self.ports[self.connects % len(self.ports)]
             self.connects += 1
             try:
-                reader, self.writer = await asyncio.open_connection(self.host, port)
+                reader, self.writer = await asyncio.open_connection(*address(port, self.host))
                 self.writer.write(mqtt.connect(self.client_id, version=self.version, **self.credentials, **self.options()))
                 parser = mqtt.Parser(self.version)
                 while True:

@@ -69,6 +69,7 @@ class Program:
     def __init__(self, cluster, name, service, env):
         self.cluster, self.name, self.service, self.env = cluster, name, service, env
         self.http_port, self.process = int(env["SLUICE_HTTP_PORT"]), None
+        self.host, self.command = HOST, []  # where it is, and what runs it there
         self.log_path = os.path.join(cluster.directory, name + ".log")
         self.build = os.path.join(TOP, "build", FLAVOUR)  # where its executable is
 
@@ -83,13 +84,13 @@ class Program:
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=99")
         env.setdefault("TSAN_OPTIONS", f"exitcode=99:suppressions={TOP}/tests/lint/tsan.supp")
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([os.path.join(self.build, "sluice-" + self.service)],
+            self.process = subprocess.Popen([*self.command, os.path.join(self.build, "sluice-" + self.service)],
                                             env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
     def probe(self, path):
         try:
-            return http(f"http://{HOST}:{self.http_port}{path}", timeout=5)
+            return http(f"http://{self.host}:{self.http_port}{path}", timeout=5)
         except (OSError, urllib.error.URLError):
             return None, "", {}
 
@@ -203,7 +204,7 @@ class Cluster:
             given["Content-Type"] = "application/json"
         given.update(headers or {})
         port = self.programs["rest"].env["SLUICE_PORT"]
-        return http(f"http://{HOST}:{port}{path}", method, body, {k: v for k, v in given.items() if v is not None})
+        return http(f"http://{self.programs['rest'].host}:{port}{path}", method, body, {k: v for k, v in given.items() if v is not None})
 
     def add_user(self, name, password, roles=("USER",)):
         status, text, _ = self.rest("POST", f"/rest/user/{name}",

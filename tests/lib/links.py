@@ -34,6 +34,9 @@ class Links:
             start = program.start
             program.start = lambda program=program, start=start: (start(), self.started(program))[0]
 
+    def host(self, _name):
+        return NEAR
+
     def __enter__(self):
         self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__), json.dumps(self.ports)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -225,6 +225,36 @@ what_a_lost_gateway_had_goes_to_another(void)
     router_free(router);
 }
 
+static uint64_t
+last_token(uint32_t place)
+{
+    struct publish_record r;
+    CU_ASSERT_EQUAL(publish_record_decode(at[place].last.record, &r), OK);
+    CU_ASSERT_EQUAL(r.origin, r.token != 0 ? 77 : 0);
+    return r.token;
+}
+
+/* Its source, unanswered, may have sent the same through another core. */
+static void
+what_a_lost_gateway_had_unanswered_keeps_its_token_for_a_store(void)
+{
+    for (int answered = 0; answered < 2; answered++) {
+        setup();
+        share(1, 1, 0);
+        publish(0, 2, 6);
+        if (answered)
+            router_done(router, 1, at[1].ticket);
+        share(2, 1, 0);
+        router_down(router, 1);
+        CU_ASSERT_EQUAL(last_token(2), 0); /* a gateway may have had it, and lost its client */
+        share(3, 1, 0);
+        router_down(router, 2);
+        CU_ASSERT_EQUAL(at[3].shared, 1);
+        CU_ASSERT_EQUAL(last_token(3), answered ? 0 : 6);
+        router_free(router);
+    }
+}
+
 static void
 what_waited_for_a_full_gateway_that_is_gone_goes_to_another(void)
 {
@@ -300,6 +330,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(each_message_goes_to_one_place_also_to_its_source),
     CUNIT_CASE(a_copy_is_kept_until_a_member_has_the_message),
     CUNIT_CASE(what_a_lost_gateway_had_goes_to_another),
+    CUNIT_CASE(what_a_lost_gateway_had_unanswered_keeps_its_token_for_a_store),
     CUNIT_CASE(what_waited_for_a_full_gateway_that_is_gone_goes_to_another),
     CUNIT_CASE(what_is_handed_back_goes_to_another_and_is_answered_then),
     CUNIT_CASE(what_nobody_can_take_ends),
