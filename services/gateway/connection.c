@@ -254,12 +254,17 @@ end_session(struct connection *connection)
         uint8_t flags = connection->flags & CONNECTION_ENDED ? 0 : CLOSE_WILL;
         if (connection->flags & CONNECTION_HAS_EXPIRY)
             flags |= CLOSE_HAS_EXPIRY;
-        worker_to_hub(worker, &(struct post){.kind = POST_CLOSE,
-                                             .conn = connection->handle,
-                                             .a = connection->session_number,
-                                             .b = connection->epoch,
-                                             .flags = flags,
-                                             .aux = connection->expiry_s});
+        struct post post = {.kind = POST_CLOSE,
+                            .conn = connection->handle,
+                            .a = connection->session_number,
+                            .b = connection->epoch,
+                            .flags = flags,
+                            .aux = connection->expiry_s};
+        /* A store that restarts before it hears of this has no will of a clean session any more. */
+        if ((flags & CLOSE_WILL) && connection->identity->will != NULL &&
+            !(connection->flags & CONNECTION_IS_PERSISTENT))
+            post.body = desk_announcement(connection);
+        worker_to_hub(worker, &post);
     }
     if (connection->session_number != 0)
         worker->client_count--;

@@ -105,6 +105,8 @@ void desk_disconnect(struct connection *connection, const struct mqtt_frame *fra
 void desk_kick(struct worker *worker, const struct post *post);
 /* bits as in POST_LAPSED; core: which one, if it was a core. */
 void desk_lapsed(struct worker *worker, uint32_t bits, uint32_t core);
+/* What a store that has restarted is told of the connection's session. New. */
+struct session_announcement *desk_announcement(const struct connection *connection);
 void desk_announce(struct worker *worker, uint64_t store);
 
 #endif

@@ -92,6 +92,8 @@ on_done(void *arg, struct peer *peer, uint64_t ticket)
     struct hub_peer *link = link_of(hub, peer);
     if (link->is_core)
         core_link_done(hub->core, link, ticket);
+    else
+        store_link_done(hub->store, link, ticket);
 }
 
 static void

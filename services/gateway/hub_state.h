@@ -164,6 +164,7 @@ enum peer_keep store_link_up(struct store_link *link, struct hub_peer *store,
                              const struct peer_info *info);
 void store_link_down(struct store_link *link, struct hub_peer *store);
 void store_link_room(struct store_link *link, struct hub_peer *store);
+void store_link_done(struct store_link *link, struct hub_peer *store, uint64_t ticket);
 void store_link_state(struct store_link *link, struct hub_peer *store, uint32_t flags);
 void store_link_tick(struct store_link *link, uint64_t now_ms);
 /* Sends what can be sent; at the end of a turn. */

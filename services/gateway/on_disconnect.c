@@ -88,6 +88,20 @@ desk_lapsed(struct worker *worker, uint32_t bits, uint32_t core)
     }
 }
 
+struct session_announcement *
+desk_announcement(const struct connection *connection)
+{
+    struct session_open_request request;
+    uint64_t last_seq = connection->session != NULL ? connection->session->last_seq : 0;
+    identity_to_request(connection->identity, &request);
+    request.conn = connection->handle;
+    request.version = connection->version;
+    request.keep_alive_s = connection->keep_alive_s;
+    address_format(&connection->address, request.address);
+    return session_announcement_new(session_open_request_new(&request), connection->session_number,
+                                    connection->epoch, last_seq);
+}
+
 void
 desk_announce(struct worker *worker, uint64_t store)
 {
@@ -102,20 +116,10 @@ desk_announce(struct worker *worker, uint64_t store)
         if (connection == NULL || connection->state != CONNECTION_OPEN ||
             connection->session_number == 0)
             continue;
-        struct session_open_request request;
-        identity_to_request(connection->identity, &request);
-        request.conn = connection->handle;
-        request.version = connection->version;
-        request.keep_alive_s = connection->keep_alive_s;
-        address_format(&connection->address, request.address);
-        uint64_t last_seq = connection->session != NULL ? connection->session->last_seq : 0;
-        worker_to_hub(worker,
-                      &(struct post){.kind = POST_ANNOUNCEMENT,
-                                     .conn = connection->handle,
-                                     .a = store,
-                                     .body = session_announcement_new(
-                                         session_open_request_new(&request),
-                                         connection->session_number, connection->epoch, last_seq)});
+        worker_to_hub(worker, &(struct post){.kind = POST_ANNOUNCEMENT,
+                                             .conn = connection->handle,
+                                             .a = store,
+                                             .body = desk_announcement(connection)});
         if (connection->flags & CONNECTION_IS_PERSISTENT)
             desk_release_again(connection);
     }

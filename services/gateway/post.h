@@ -18,7 +18,8 @@ enum post_kind {
     /* ---- worker -> hub ---- */
     POST_OPEN = 1,      /* conn; body: struct session_open_request. Answer: POST_OPENED */
     POST_READY,         /* conn, a: session, b: epoch: CONNACK is written (persistent only) */
-    POST_CLOSE,         /* conn, a: session, b: epoch, flags: CLOSE_*, aux: expiry_s */
+    POST_CLOSE,         /* conn, a: session, b: epoch, flags: CLOSE_*, aux: expiry_s; body: struct
+                           session_announcement if it is clean and its will is due, or NULL */
     POST_FILTER_ADD,    /* worker's first subscription to body: struct post_filter, a: ticket (0:
                            none). Answer POST_FILTER_READY when workers and live cores have it */
     POST_FILTER_REMOVE, /* worker's last subscription to body: struct post_filter is gone */

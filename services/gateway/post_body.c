@@ -316,6 +316,7 @@ post_body_free(struct post *post)
         auth_answer_free(post->body);
         break;
     case POST_ANNOUNCEMENT:
+    case POST_CLOSE:
         session_announcement_free(post->body);
         break;
     default:

@@ -14,6 +14,7 @@
 
 #define PENDING_MAX  262144u
 #define HELD_BYTES   (32u * 1024 * 1024)
+#define DEPARTED_MAX (16u * 1024 * 1024)
 #define PREAMBLE_MAX (SIZE_MAX / 4) /* bounded by the number of connections */
 
 struct store_link *
@@ -28,6 +29,7 @@ store_link_new(struct hub *hub)
         link->stores[i].index = i;
         held_init(&link->stores[i].preamble, PREAMBLE_MAX);
         held_init(&link->stores[i].held, HELD_BYTES);
+        departed_init(&link->stores[i].departed, DEPARTED_MAX);
     }
     link->pending =
         pending_new(PENDING_MAX, link->count, loop_now_ms(hub->loop), store_ask_expired, link);
@@ -42,6 +44,7 @@ store_link_free(struct store_link *link)
     for (unsigned i = 0; i < link->count; i++) {
         held_fini(&link->stores[i].preamble);
         held_fini(&link->stores[i].held);
+        departed_fini(&link->stores[i].departed);
     }
     pending_free(link->pending);
     mem_free(link->stores);
@@ -72,17 +75,18 @@ check_hold(struct store_link *link)
     hub_post_hold(link->hub, HUB_HOLD_STORE, heavy);
 }
 
-void
+uint64_t
 store_link_send(struct store *store, uint8_t type, bool control, const struct slice *parts,
                 size_t n)
 {
     struct hub *hub = store->link->hub;
+    uint64_t ticket = 0;
     enum err err = ERR_BUSY;
     if (store->state == STORE_UP && held_first(&store->held) == NULL)
         err = peer_append(store->peer->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n,
-                          NULL);
+                          &ticket);
     if (err == OK)
-        return;
+        return ticket;
     if (err == ERR_TOO_LARGE || held_add(&store->held, type, control, parts, n) != OK) {
         static struct log_limit limit;
         uint64_t suppressed = 0;
@@ -90,9 +94,10 @@ store_link_send(struct store *store, uint8_t type, bool control, const struct sl
         if (log_every(&limit, 1000, &suppressed))
             log_error("record_for_store_dropped", LOG_U64("type", type), LOG_ERR(err),
                       LOG_U64("suppressed", suppressed), LOG_END);
-        return;
+        return DEPARTED_HELD;
     }
     check_hold(store->link);
+    return DEPARTED_HELD;
 }
 
 /* False when the feed takes no more now. */
@@ -121,7 +126,8 @@ pump(struct store *store)
         log_info("store_resynced", LOG_STR("name", peer_name(store->peer->peer)), LOG_END);
     }
     if (store->state == STORE_UP && held_first(&store->held) != NULL) {
-        (void)send_held(store, &store->held, false);
+        if (send_held(store, &store->held, false))
+            departed_sent(&store->departed, peer_last_ticket(store->peer->peer));
         check_hold(store->link);
     }
     store_ask_pump(store);
@@ -141,7 +147,15 @@ tell_close(struct store_link *link, const struct post *post)
         .session = post->a, .epoch = post->b, .flags = post->flags, .expiry_s = post->aux};
     uint8_t bytes[RECORDS_SESSION_CLOSE_BYTES];
     struct slice part = slice_of(bytes, records_session_close_encode(&record, bytes));
-    store_link_send(store_link_of_session(link, post->a), FEED_SESSION_CLOSE, true, &part, 1);
+    struct store *store = store_link_of_session(link, post->a);
+    uint64_t ticket = store_link_send(store, FEED_SESSION_CLOSE, true, &part, 1);
+    if (post->body == NULL)
+        return;
+    size_t len = 0;
+    uint8_t *announcement = store_codec_announce(post->body, &len);
+    if (departed_add(&store->departed, ticket, slice_of(announcement, len)) != OK)
+        metric_counter_add(link->hub->metric.dropped_records, 1);
+    mem_free(announcement);
 }
 
 static void
@@ -203,6 +217,25 @@ store_link_tell(struct store_link *link, struct post *post)
 
 /* ---- sessions with a store */
 
+/* A store that is new, or restarted, has forgotten the clean sessions that ended without its
+ * knowledge: it is told of them, and of their end by what the feed kept or we hold. */
+static void
+announce_departed(struct store *store)
+{
+    for (const struct departed_one *one = store->departed.head; one != NULL; one = one->next) {
+        struct slice part = slice_of(one->announcement, one->len);
+        if (held_add(&store->preamble, FEED_SESSION_ANNOUNCE, true, &part, 1) != OK)
+            return; /* without a bound in practice, see PREAMBLE_MAX */
+    }
+}
+
+void
+store_link_done(struct store_link *link, struct hub_peer *peer, uint64_t ticket)
+{
+    if (peer->index < link->count)
+        departed_done(&link->stores[peer->index].departed, ticket);
+}
+
 enum peer_keep
 store_link_up(struct store_link *link, struct hub_peer *peer, const struct peer_info *info)
 {
@@ -223,6 +256,8 @@ store_link_up(struct store_link *link, struct hub_peer *peer, const struct peer_
     if (info->lapsed) {
         struct post post = {.kind = POST_LAPSED, .aux = 2};
         hub_post_to_all(link->hub, &post);
+    } else {
+        announce_departed(store);
     }
     struct post post = {.kind = POST_ANNOUNCE, .a = store->index};
     hub_post_to_all(link->hub, &post);

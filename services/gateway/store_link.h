@@ -7,6 +7,7 @@
 #ifndef SLUICE_SERVICES_GATEWAY_STORE_LINK_H
 #define SLUICE_SERVICES_GATEWAY_STORE_LINK_H
 
+#include "services/gateway/departed.h"
 #include "services/gateway/held.h"
 #include "services/gateway/hub_state.h"
 #include "services/gateway/pending.h"
@@ -22,11 +23,12 @@ struct store {
     struct hub_peer *peer; /* NULL before its first session */
     unsigned index;
     enum store_state state;
-    uint64_t ends_due;     /* workers that have not finished announcing, of all resyncs begun */
-    bool announced;        /* RESYNC_END is in preamble */
-    struct held preamble;  /* announcements that found no room yet */
-    struct held held;      /* all other records, until the store is up and has room */
-    uint64_t ask_after_ms; /* the store asked us to come again */
+    uint64_t ends_due;        /* workers that have not finished announcing, of all resyncs begun */
+    bool announced;           /* RESYNC_END is in preamble */
+    struct held preamble;     /* announcements that found no room yet */
+    struct held held;         /* all other records, until the store is up and has room */
+    struct departed departed; /* whose wills it may not know, should it restart */
+    uint64_t ask_after_ms;    /* the store asked us to come again */
 };
 
 struct store_link {
@@ -38,9 +40,9 @@ struct store_link {
 
 /* ---- store_link.c */
 
-/* Appends a record to the store's feed, or holds it. */
-void store_link_send(struct store *store, uint8_t type, bool control, const struct slice *parts,
-                     size_t n);
+/* Appends a record to the store's feed, or holds it. Returns its ticket or DEPARTED_HELD. */
+uint64_t store_link_send(struct store *store, uint8_t type, bool control, const struct slice *parts,
+                         size_t n);
 /* The store of a session, by its number. */
 struct store *store_link_of_session(struct store_link *link, uint64_t session);
 bool store_link_takes_calls(const struct store *store);

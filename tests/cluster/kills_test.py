@@ -99,6 +99,28 @@ class Kills(unittest.TestCase):
             for client in clients:
                 client.close()
 
+    def test_wills_of_clients_that_go_while_the_store_is_away_go_out_when_it_is_back(self):
+        with Cluster(gateways=1, cores=1) as c, mqtt.Client(c.port(0)) as watcher:
+            watcher.connect("watcher")
+            watcher.subscribe(("wills/#", 1))
+            clients = []
+            for i in range(6):
+                client = mqtt.Client(c.port(0), version=(4, 5)[i % 2])
+                client.connect(f"mortal{i}", clean=i < 4,
+                               will={"topic": f"wills/{i}", "payload": f"gone {i}", "qos": i % 3})
+                clients.append(client)
+            c["store"].kill()
+            for client in clients[::2]:
+                client.close()  # the gateway does not know yet that the store is gone
+            await_true("the gateway missed the store", lambda: not c["gateway0"].is_ready())
+            for client in clients[1::2]:
+                client.close()
+            c["store"].restart()
+            seen = [watcher.receive(timeout=20).topic for _ in range(6)]
+            self.assertEqual(sorted(seen), [f"wills/{i}" for i in range(6)])
+            with self.assertRaises(TimeoutError):
+                watcher.receive(timeout=1)  # none twice
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
