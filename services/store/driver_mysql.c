@@ -58,6 +58,15 @@ enter(struct driver_mysql *d, uint64_t id)
     return ERR_STALE;
 }
 
+/* The batch is there, but its COMMIT was not answered: a semi-synchronous server shows it to us
+ * before a replica has it. A commit behind it is answered when a replica has both. */
+static enum err
+confirm(struct driver_mysql *d)
+{
+    const struct driver_mysql_value shard = driver_mysql_shard(d);
+    return driver_mysql_conn_run(&d->writer, MYSQL_SHARD_REPEAT, &shard);
+}
+
 static enum err
 leave(struct driver_mysql *d)
 {
@@ -96,13 +105,15 @@ apply_once(struct driver_mysql *d, const struct batch *batch, bool careful)
     d->user_count = 0;
     if (err == OK)
         err = enter(d, batch->id);
-    if (err == OK)
+    if (err == ERR_EXISTS)
+        err = confirm(d);
+    else if (err == OK)
         err = write_all(d, batch, careful);
     if (err == OK)
         err = leave(d);
     if (err != OK)
         driver_mysql_conn_rollback(&d->writer);
-    return err == ERR_EXISTS ? OK : err;
+    return err;
 }
 
 enum err
@@ -220,6 +231,7 @@ driver_mysql_open(const struct driver_mysql_config *config, char why[DRIVER_REAS
     driver_mysql_pool_init(d);
     driver_mysql_plan_init(&d->plan);
     driver_mysql_write_init(d);
+    d->writer.makes_database = true;
     err = start(d, why);
     /* A server that is away, or not writable yet, may be there in a moment. */
     while (err != OK && err != ERR_VERSION && err != ERR_DENIED &&
@@ -227,6 +239,7 @@ driver_mysql_open(const struct driver_mysql_config *config, char why[DRIVER_REAS
         (void)poll(NULL, 0, START_STEP_MS);
         err = start(d, why);
     }
+    d->writer.makes_database = false; /* a server without it is not the one we had */
     if (err == OK) {
         *out = &d->driver;
         return OK;

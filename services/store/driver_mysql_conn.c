@@ -393,7 +393,7 @@ enum err
 driver_mysql_conn_one(struct driver_mysql_conn *conn, enum driver_mysql_sql id,
                       const struct driver_mysql_value *params, struct driver_mysql_value *out)
 {
-    const struct driver_mysql_value *row;
+    const struct driver_mysql_value *row = NULL;
     size_t count = strlen(driver_mysql_sql_shape(id).columns);
     enum err err = driver_mysql_conn_ask(conn, id, params);
     if (err == OK)
@@ -412,7 +412,7 @@ run_each(struct driver_mysql_conn *conn, enum driver_mysql_sql id,
          const struct driver_mysql_array *columns, size_t count)
 {
     const char *params = driver_mysql_sql_shape(id).params;
-    struct driver_mysql_value values[MYSQL_COLUMNS_MAX];
+    struct driver_mysql_value values[MYSQL_COLUMNS_MAX] = {{0}};
     size_t row, i;
     for (row = 0; row < count; row++) {
         enum err err;

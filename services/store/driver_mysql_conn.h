@@ -38,6 +38,7 @@ struct driver_mysql_conn {
     struct driver *fault;                     /* tests: whose steps executions are; NULL: none */
     void *mysql;                              /* MYSQL; NULL: closed */
     size_t host;                              /* of config->hosts */
+    bool makes_database;                      /* if it is missing: only at the start */
     uint64_t opened; /* the pool's generation with which this connection was made */
     struct driver_mysql_server server;
     struct driver_mysql_stmt *stmts[MYSQL_STATEMENTS];
@@ -58,9 +59,8 @@ driver_mysql_conn_is_open(const struct driver_mysql_conn *conn)
 void driver_mysql_conn_look(struct driver_mysql_conn *conn);
 
 /* Connects to host number `host` and asks it about itself. writes: transactions see what others
- * commit meanwhile (read committed); else each has one snapshot (repeatable read). Makes the
- * database if it is missing and may be made. Errors: ERR_DENIED, ERR_UNAVAILABLE (a host that
- * cannot be used as it is), ERR_IO; reason says more. */
+ * commit meanwhile (read committed); else each has one snapshot (repeatable read). Errors:
+ * ERR_DENIED, ERR_UNAVAILABLE (a host that cannot be used as it is), ERR_IO; reason says more. */
 ERR_MUST_USE enum err driver_mysql_conn_open(struct driver_mysql_conn *conn, size_t host,
                                              bool writes);
 

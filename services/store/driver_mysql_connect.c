@@ -226,7 +226,7 @@ driver_mysql_conn_open(struct driver_mysql_conn *conn, size_t host, bool writes)
     conn->error_no = 0;
     conn->fault = NULL; /* connecting is no step of an apply */
     err = dial(conn, conn->config->database);
-    if (err != OK && conn->error_no == ER_BAD_DB_ERROR)
+    if (err != OK && conn->makes_database && conn->error_no == ER_BAD_DB_ERROR)
         err = make_database(conn);
     if (err == OK)
         err = set_session(conn, writes);

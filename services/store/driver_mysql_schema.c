@@ -22,7 +22,8 @@
 
 static const char *const version_1[] = {
     "CREATE TABLE IF NOT EXISTS shards (" SHARD "owner" NUMBER
-    "batch BIGINT UNSIGNED NOT NULL DEFAULT 0, retained_count BIGINT NOT NULL DEFAULT 0, "
+    "batch BIGINT UNSIGNED NOT NULL DEFAULT 0, "
+    "repeats BIGINT UNSIGNED NOT NULL DEFAULT 0, retained_count BIGINT NOT NULL DEFAULT 0, "
     "retained_bytes BIGINT NOT NULL DEFAULT 0, user_count BIGINT NOT NULL DEFAULT 0, "
     "taken TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (shard)" TABLE,
 

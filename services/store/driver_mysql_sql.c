@@ -87,6 +87,8 @@ static const struct sql table[MYSQL_STATEMENTS] = {
     [MYSQL_SHARD_BATCH] = {.text = "UPDATE shards SET batch = ? WHERE shard = ? AND owner = ? AND "
                                    "batch <> ?",
                            .params = "ubuu"},
+    [MYSQL_SHARD_REPEAT] = {.text = "UPDATE shards SET repeats = repeats + 1 WHERE shard = ?",
+                            .params = "b"},
     [MYSQL_SHARD_TOTALS] = {.text = "UPDATE shards SET retained_count = retained_count + ?, "
                                     "retained_bytes = retained_bytes + ?, user_count = user_count "
                                     "+ ? WHERE shard = ?",

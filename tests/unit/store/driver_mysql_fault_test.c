@@ -99,8 +99,16 @@ a_commit_whose_answer_is_lost_counts_once(void)
         CU_ASSERT_EQUAL(totals.user_count, 1);
         CU_ASSERT_EQUAL(rows("queue"), 3);
         CU_ASSERT_EQUAL(server_number("SELECT SUM(refs) FROM messages"), 2);
+        CU_ASSERT_EQUAL(server_number("SELECT repeats FROM shards"), (uint64_t)round + 1);
         batch_reset(&batch, 0);
     }
+    /* It counts when a commit was answered, not when it is seen. */
+    fill(&batch);
+    atomic_store(&proxy.lose_commit, true);
+    CU_ASSERT_EQUAL(driver_apply(driver, &batch), ERR_IO);
+    atomic_store(&proxy.lose_commit, true);
+    CU_ASSERT_EQUAL(driver_apply(driver, &batch), ERR_IO);
+    CU_ASSERT_EQUAL(driver_apply(driver, &batch), OK);
     proxy_stop(&proxy);
     batch_fini(&batch);
     driver_close(driver);
