@@ -25,6 +25,7 @@ auth_free(struct auth *auth)
     if (auth == NULL)
         return;
     auth_end(auth);
+    set(&auth->last, slice_of(NULL, 0));
     mem_free(auth);
 }
 
@@ -41,6 +42,12 @@ auth_challenge(struct auth *auth, struct slice challenge)
 {
     set(&auth->challenge, challenge);
     auth->step = AUTH_CHALLENGED;
+}
+
+void
+auth_right(struct auth *auth, struct slice last)
+{
+    set(&auth->last, last);
 }
 
 void

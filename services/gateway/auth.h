@@ -22,6 +22,7 @@ enum auth_step {
 struct auth {
     struct session_open_request *open; /* NULL once the store was asked to open */
     struct slice first, challenge;     /* owned */
+    struct slice last;                 /* the store's word with the proof, for CONNACK; owned */
     uint64_t ticket;                   /* of the question that waits; 0: none */
     uint8_t step;                      /* enum auth_step */
 };
@@ -35,6 +36,8 @@ void auth_free(struct auth *auth);
 void auth_begin(struct auth *auth, struct slice first);
 /* The store's challenge (copied) is on its way to the client. */
 void auth_challenge(struct auth *auth, struct slice challenge);
+/* The proof is right; the store's last message is copied. */
+void auth_right(struct auth *auth, struct slice last);
 /* It is over, or the session is open: nothing of it is needed any more. */
 void auth_end(struct auth *auth);
 

@@ -13,6 +13,7 @@
 #include "proto/mqtt_encode.h"
 #include "proto/mqtt_properties.h"
 #include "proto/mqtt_reason.h"
+#include "services/gateway/access.h"
 #include "services/gateway/alias_out.h"
 #include "services/gateway/auth.h"
 #include "services/gateway/connection_input.h"
@@ -251,7 +252,8 @@ end_session(struct connection *connection)
     desk_drop_subscriptions(connection);
     /* Also of one that was overtaken: the store keeps its will until it hears whether it is due. */
     if (connection->session_number != 0) {
-        uint8_t flags = connection->flags & CONNECTION_ENDED ? 0 : CLOSE_WILL;
+        bool has_will = !(connection->flags & CONNECTION_ENDED) && access_may_will(connection);
+        uint8_t flags = has_will ? CLOSE_WILL : 0;
         if (connection->flags & CONNECTION_HAS_EXPIRY)
             flags |= CLOSE_HAS_EXPIRY;
         struct post post = {.kind = POST_CLOSE,
@@ -277,6 +279,7 @@ end_session(struct connection *connection)
     connection->retained = NULL;
     session_opened_free(connection->opened);
     connection->opened = NULL;
+    access_leave(connection);
     identity_free(connection->identity);
     connection->identity = NULL;
     alias_out_free(connection->aliases);
@@ -323,6 +326,7 @@ connection_free(struct connection *connection)
     session_free(connection->session);
     retained_fetch_free_all(connection, connection->retained);
     session_opened_free(connection->opened);
+    access_leave(connection);
     identity_free(connection->identity);
     alias_out_free(connection->aliases);
     auth_free(connection->auth);

@@ -32,6 +32,7 @@
 
 struct worker;
 struct connection_limits;
+struct access_grant;
 struct alias_out;
 struct auth;
 struct identity;
@@ -93,6 +94,8 @@ struct connection {
     struct session *session; /* NULL until needed */
     struct subscription *subscriptions;
     struct identity *identity;
+    struct session_open_request *asking; /* CONNECT, until it is known who it is */
+    struct access_grant *grant;          /* NULL: nobody has said what it may not do */
     struct session_opened *opened;    /* the store's welcome, while its filters are on their way */
     struct connection_limits *limits; /* NULL: it may be read as fast as it comes */
     struct auth *auth;                /* NULL: no authentication method was agreed */

@@ -25,7 +25,20 @@ void desk_restored(struct connection *connection, enum err err);
 /* Refuses the CONNECT and ends the connection. */
 void desk_refuse(struct connection *connection, enum mqtt_reason reason, struct slice text);
 
-/* Asks the store to open: on_connect.c and on_auth.c have checked what can be checked here. */
+/* on_access.c */
+/* Asks who it is; desk_signed_in goes on. open and ask are copied. */
+struct sign_in_request;
+void desk_sign_in(struct connection *connection, const struct session_open_request *open,
+                  const struct sign_in_request *ask);
+/* Frees post->body. connection may be NULL: gone meanwhile. */
+void desk_signed_in(struct connection *connection, struct post *post);
+/* Without a user, which its listener allows. */
+void desk_anonymous(struct connection *connection, const struct session_open_request *open);
+/* POST_USER_CHANGED, POST_USER_TERMS, POST_ACCESS_RESET, POST_ACCESS_END, POST_ROLE, POST_BAN; the
+ * caller frees the body. */
+void desk_access(struct worker *worker, const struct post *post);
+
+/* Asks the store to open: who it is and that it may come in is known. */
 void desk_open(struct connection *connection, const struct session_open_request *request);
 
 /* on_auth.c */
@@ -62,6 +75,8 @@ void desk_subscribed(struct connection *connection, uint64_t ticket, enum err er
  */
 bool desk_restore_subscription(struct connection *connection,
                                const struct session_subscription *subscription);
+/* What the client may subscribe to has changed: takes away what it may not have any more. */
+void desk_recheck_subscriptions(struct connection *connection);
 /* Drops all subscriptions, and whatever waits for an answer. */
 void desk_drop_subscriptions(struct connection *connection);
 

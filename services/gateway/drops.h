@@ -32,7 +32,16 @@
     DROP(LISTENER_FULL, "connection_refused", "listener_connections")                              \
     DROP(ADDRESS_FULL, "connection_refused", "address_connections")                                \
     DROP(NO_MEMORY, "connection_refused", "memory_full")                                           \
-    DROP(LATE, "connection_refused", "overload")
+    DROP(LATE, "connection_refused", "overload")                                                   \
+    DROP(DENIED_PUBLISH, "access_denied", "publish")                                               \
+    DROP(DENIED_SUBSCRIBE, "access_denied", "subscribe")                                           \
+    DROP(DENIED_WILL, "access_denied", "will")                                                     \
+    DROP(DENIED_CONNECT, "access_denied", "connect")                                               \
+    DROP(DENIED_BAN, "access_denied", "ban")                                                       \
+    DROP(REVOKED, "access_denied", "subscription_revoked")                                         \
+    DROP(CLOSED_USER, "access_denied", "user_deleted")                                             \
+    DROP(CLOSED_BAN, "access_denied", "ban_closed")                                                \
+    DROP(CLOSED_TOKEN, "access_denied", "token_expired")
 
 enum drop_reason {
     DROP_NONE,

@@ -144,6 +144,8 @@ fill_options(const struct gateway *gateway, struct worker_options *options)
         .proxies = gateway->trusted,
         .proxy_count = config->ws_forwarded ? gateway->trusted_count : 0};
     options->allow_anonymous = config->allow_anonymous;
+    options->deny_default = config->access_default == GATEWAY_ACCESS_DENY;
+    options->anonymous_role = config->anonymous_role;
     options->max_subscriptions = (uint32_t)config->max_subscriptions;
     options->check_payload_format = config->check_payload_format;
     options->server_reference = config->server_reference;

@@ -33,7 +33,9 @@
             "PUBLISH packets read of all its clients together; the rest is read later; 0: any"),   \
         ROW(name_ "-bytes", CONF_SIZE, "0", 0, UINT64_C(1) << 40, "bytes per second",              \
             listeners[kind_].bytes,                                                                \
-            "read of all its clients together; the rest is read later; 0: any")
+            "read of all its clients together; the rest is read later; 0: any"),                   \
+        CHOICE(name_ "-anonymous", "as-allowed", "as-allowed|on|off", listeners[kind_].anonymous,  \
+               "let clients in that give no user name; as-allowed: as allow-anonymous says")
 #define PORT_ROWS(name_, kind_)                                                                    \
     ROW(name_ "-proxy", CONF_BOOL, "off", 0, 0, NULL, listeners[kind_].proxy,                      \
         "balancers of proxy-trusted begin with a PROXY header, version 1 or 2"),                   \
@@ -100,7 +102,21 @@ static const struct conf_row rows[] = {
     ROW("shed-lag", CONF_DURATION_MS, "0", 0, 600000, "ms", shed_lag_ms,
         "lateness of a worker above which new connections are closed at once; 0: never"),
     ROW("allow-anonymous", CONF_BOOL, "off", 0, 0, NULL, allow_anonymous,
-        "let clients in that give no user name"),
+        "let clients in that give no user name, on listeners that do not say otherwise"),
+    ROW("anonymous-role", CONF_STR, "", 0, HOST_MAX, NULL, anonymous_role,
+        "role of clients without a user name; empty: none"),
+    CHOICE("access-default", "allow", "allow|deny", access_default,
+           "what a client may publish and subscribe to where no rule says anything"),
+    ROW("credential-cache", CONF_U64, "100000", 0, 10000000, "users", credential_cache,
+        "passwords that were right are remembered, as keyed hashes; 0: none"),
+    ROW("credential-cache-age", CONF_DURATION_MS, "1h", 1000, 86400000, "ms",
+        credential_cache_age_ms, "how long one is remembered if its user does not change"),
+    ROW("flap-count", CONF_U64, "0", 0, 1000000, "connects", flap_count,
+        "of one client id within flap-window; who comes more often is banned for flap-ban; 0: any"),
+    ROW("flap-window", CONF_DURATION_MS, "60s", 1000, 86400000, "ms", flap_window_ms,
+        "time in which they are counted"),
+    ROW("flap-ban", CONF_DURATION_MS, "300s", 1000, 86400000, "ms", flap_ban_ms,
+        "how long such a client is refused"),
     ROW("max-packet-size", CONF_SIZE, "1179648", 1024, LIMITS_PACKET, "bytes", max_packet_size,
         "largest MQTT packet accepted"),
     ROW("max-inflight", CONF_U64, "1000", 1, 65535, "messages", max_inflight,

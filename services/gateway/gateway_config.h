@@ -14,6 +14,7 @@
 
 #define GATEWAY_TRUSTED_MAX 64u
 
+enum gateway_access { GATEWAY_ACCESS_ALLOW, GATEWAY_ACCESS_DENY };
 enum gateway_queue_drop { GATEWAY_DROP_NEWEST, GATEWAY_DROP_OLDEST };
 
 struct gateway_config {
@@ -42,6 +43,13 @@ struct gateway_config {
     uint64_t memory_max;          /* bytes; 0: any */
     uint64_t shed_lag_ms;         /* 0: never */
     bool allow_anonymous;
+    unsigned access_default; /* enum gateway_access */
+    char *anonymous_role;    /* of clients without a user; empty: none */
+    uint64_t credential_cache;
+    uint64_t credential_cache_age_ms;
+    uint64_t flap_count; /* connects of a client within the window; 0: any */
+    uint64_t flap_window_ms;
+    uint64_t flap_ban_ms;
     uint64_t max_packet_size; /* bytes */
     uint64_t max_inflight;    /* outgoing QoS >= 1 messages in flight per client */
     uint64_t max_queued;      /* messages waiting per client without persistent session */

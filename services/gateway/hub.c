@@ -10,14 +10,17 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/crypt.h"
 #include "common/http.h"
 #include "common/log.h"
 #include "common/mailbox.h"
 #include "common/mem.h"
 #include "proto/feed_records.h"
+#include "services/gateway/flaps.h"
 #include "services/gateway/hub_metrics.h"
 #include "services/gateway/hub_state.h"
 #include "services/gateway/hub_sys.h"
+#include "services/gateway/sign_in.h"
 
 #define MAILBOX_POSTS          (1u << 16)
 #define FILTERS_OF_HUB(config) ((size_t)(config)->filters_max)
@@ -76,7 +79,7 @@ on_record(void *arg, struct peer *peer, uint8_t type, struct slice body, uint64_
     if (link->is_core)
         core_link_record(hub->core, link, type, body);
     else
-        store_record_take(hub, type, body);
+        store_record_take(hub, link->index == 0, type, body);
 }
 
 static void
@@ -239,6 +242,16 @@ open_peers(struct hub *hub)
     return err;
 }
 
+static struct flaps *
+open_flaps(const struct gateway_config *config)
+{
+    struct flaps_settings settings = {.count = config->flap_count,
+                                      .window_ms = config->flap_window_ms,
+                                      .ban_ms = config->flap_ban_ms};
+    crypt_random(&settings.key, sizeof(settings.key));
+    return flaps_new(&settings);
+}
+
 enum err
 hub_open(struct hub *hub)
 {
@@ -252,6 +265,8 @@ hub_open(struct hub *hub)
     }
     hub->core = core_link_new(hub);
     hub->store = store_link_new(hub);
+    hub->sign_in = sign_in_new(hub);
+    hub->flaps = open_flaps(hub->config);
     hub->sys = hub_sys_new(hub);
     loop_timer_start(&hub->tick, HUB_TICK_MS, false);
     log_info("hub_open", LOG_STR("name", hub->name),
@@ -285,6 +300,8 @@ hub_free(struct hub *hub)
     loop_timer_fini(&hub->tick);
     core_link_free(hub->core);
     store_link_free(hub->store);
+    sign_in_free(hub->sign_in);
+    flaps_free(hub->flaps);
     hub_sys_free(hub->sys);
     barrier_free(hub->barrier);
     filters_free(hub->filters);

@@ -92,6 +92,9 @@ on_lag(void *arg, uint64_t lag_us)
 
 #define COUNTER(name, help)                                                                        \
     metrics_counter(hub->metrics, "sluice_hub_" name "_total", help, NULL, 0)
+#define SIGN_IN(result)                                                                            \
+    metrics_counter(hub->metrics, "sluice_gateway_sign_ins_total", "users that sign in, by how",   \
+                    &(struct metric_label){"result", result}, 1)
 #define GAUGE(name, help) metrics_gauge(hub->metrics, "sluice_hub_" name, help, NULL, 0)
 #define HISTOGRAM(name, help)                                                                      \
     metrics_histogram(hub->metrics, "sluice_hub_" name "_seconds", help, NULL, 0,                  \
@@ -117,6 +120,11 @@ hub_metrics_init(struct hub *hub)
             COUNTER("shared_handed_back", "messages for shared subscriptions given back to cores"),
         .dropped_records =
             COUNTER("dropped_records", "records for a store beyond what may be held"),
+        .sign_ins_remembered = SIGN_IN("remembered"),
+        .sign_ins_confirmed = SIGN_IN("confirmed"),
+        .sign_ins_asked = SIGN_IN("asked"),
+        .sign_ins_refused = SIGN_IN("refused"),
+        .flapping = COUNTER("flapping_refused", "CONNECTs of clients that came too often"),
         .opens = COUNTER("opens", "sessions asked for"),
         .opens_refused = COUNTER("opens_refused", "sessions refused here: no answer in time"),
         .timeouts = COUNTER("request_timeouts",

@@ -6,6 +6,10 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "proto/mqtt_reason.h"
+#include "services/gateway/flaps.h"
+#include "services/gateway/sign_in.h"
+#include "services/gateway/store_codec.h"
 
 uint32_t
 hub_post_all_workers(const struct hub *hub)
@@ -191,6 +195,28 @@ on_ask(struct hub *hub, struct post *post)
 }
 
 static void
+on_open(struct hub *hub, struct post *post)
+{
+    const struct session_open_request *request = post->body;
+    if (request->client_id.len > 0 &&
+        !flaps_may_connect(hub->flaps, request->client_id, loop_now_ms(hub->loop))) {
+        struct post refused = {
+            .kind = POST_OPENED, .conn = post->conn, .body = store_codec_refused(MQTT_BANNED)};
+        metric_counter_add(hub->metric.flapping, 1);
+        hub_post_to_conn(hub, &refused);
+        return;
+    }
+    store_link_ask(hub->store, post);
+}
+
+static void
+on_sign_in(struct hub *hub, struct post *post)
+{
+    if (post->body != NULL)
+        sign_in_take(hub->sign_in, post);
+}
+
+static void
 on_tell(struct hub *hub, struct post *post)
 {
     store_link_tell(hub->store, post);
@@ -211,7 +237,7 @@ on_drained(struct hub *hub, struct post *post)
 typedef void (*desk_fn)(struct hub *hub, struct post *post);
 
 static const desk_fn desks[] = {
-    [POST_OPEN] = on_ask,
+    [POST_OPEN] = on_open,
     [POST_READY] = on_tell,
     [POST_CLOSE] = on_tell,
     [POST_FILTER_ADD] = on_filter_add,
@@ -231,6 +257,8 @@ static const desk_fn desks[] = {
     [POST_SHARED_DONE] = on_shared_done,
     [POST_SHARED_RETURN] = on_shared_return,
     [POST_AUTH] = on_ask,
+    [POST_SIGN_IN] = on_sign_in,
+    [POST_USER_ASK] = on_sign_in,
 };
 
 void

@@ -47,6 +47,11 @@ struct hub_metrics {
     struct metric_counter *shared;          /* messages for members of shared subscriptions */
     struct metric_counter *shared_returned; /* handed back to a core */
     struct metric_counter *dropped_records; /* for a store, beyond the bound */
+    struct metric_counter *sign_ins_remembered;
+    struct metric_counter *sign_ins_confirmed;
+    struct metric_counter *sign_ins_asked;
+    struct metric_counter *sign_ins_refused;
+    struct metric_counter *flapping;
     struct metric_counter *opens;
     struct metric_counter *opens_refused; /* here: no store in time */
     struct metric_counter *timeouts;      /* subscriptions and retained lookups without answer */
@@ -73,7 +78,9 @@ struct hub_peer {
 };
 
 struct core_link;
+struct flaps;
 struct hub_sys;
+struct sign_in;
 struct store_link;
 struct mailbox;
 
@@ -91,6 +98,8 @@ struct hub {
     struct core_link *core;
     struct store_link *store;
     struct hub_sys *sys;
+    struct sign_in *sign_in;
+    struct flaps *flaps;
     struct loop_timer tick;
     unsigned hold;    /* HUB_HOLD_* */
     uint32_t drained; /* bit per worker */
@@ -171,6 +180,12 @@ void store_link_tick(struct store_link *link, uint64_t now_ms);
 void store_link_turn(struct store_link *link);
 /* Posts of workers that are meant for a store; takes the body. */
 void store_link_ask(struct store_link *link, struct post *post);
+/* A call to the store that keeps the people; body is taken. Its end goes to sign_in_answered.
+ * False: too many calls wait. */
+bool store_ask_people(struct store_link *link, uint16_t method, uint64_t ticket, uint8_t *body,
+                      size_t len, uint64_t deadline_ms);
+/* That store has told all roles and bans: now somebody may come in. */
+void store_link_access_known(struct store_link *link);
 void store_link_tell(struct store_link *link, struct post *post);
 void store_link_announcement(struct store_link *link, struct post *post);
 unsigned store_link_serving_count(const struct store_link *link);
@@ -181,7 +196,7 @@ bool store_link_is_quiet(const struct store_link *link);
 
 /* ---- store_record.c */
 
-/* A record from a store. */
-void store_record_take(struct hub *hub, uint8_t type, struct slice body);
+/* A record from a store; first: from the one that keeps the people. */
+void store_record_take(struct hub *hub, bool first, uint8_t type, struct slice body);
 
 #endif

@@ -16,14 +16,12 @@ identity_new(const struct session_open_request *request, struct slice client_id)
     identity->receive_maximum = request->receive_maximum;
     identity->has_user = request->has_user;
     identity->clean_start = request->clean_start;
-    identity->anonymous_ok = request->anonymous_ok;
     if (client_id.len > 0)
         memcpy(identity->bytes, client_id.data, client_id.len);
     if (request->user.len > 0)
         memcpy(identity->bytes + client_id.len, request->user.data, request->user.len);
     if (request->has_will) {
         struct session_open_request will = *request;
-        will.password = slice_of(NULL, 0);
         will.user = will.client_id = slice_of(NULL, 0);
         identity->will = session_open_request_new(&will);
     }
@@ -51,7 +49,6 @@ identity_to_request(const struct identity *identity, struct session_open_request
     out->user = slice_of(identity->bytes + identity->client_id_len, identity->user_len);
     out->has_user = identity->has_user;
     out->clean_start = identity->clean_start;
-    out->anonymous_ok = identity->anonymous_ok;
     out->expiry_s = identity->expiry_s;
     out->receive_maximum = identity->receive_maximum;
 }

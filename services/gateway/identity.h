@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What must be kept of a CONNECT for as long as the connection lasts, so that the session can be
- * announced to a store that has restarted. Compact: one block, a will only if there is one. It
- * holds no password.
+ * announced to a store that has restarted. Compact: one block, a will only if there is one.
  */
 #ifndef SERVICES_GATEWAY_IDENTITY_H
 #define SERVICES_GATEWAY_IDENTITY_H
@@ -14,14 +13,13 @@
 #include <stdint.h>
 
 struct identity {
-    struct session_open_request *will; /* NULL, or the whole request without password */
+    struct session_open_request *will; /* NULL, or the whole request */
     uint32_t expiry_s;
     uint32_t client_id_len;
     uint16_t user_len;
     uint16_t receive_maximum;
     bool has_user;
     bool clean_start;
-    bool anonymous_ok;
     uint8_t bytes[]; /* client id, user */
 };
 

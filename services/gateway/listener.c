@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "services/gateway/access.h"
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/worker_state.h"
 
@@ -133,6 +134,11 @@ on_ready(void *arg, unsigned ready)
             return;
         }
         address_from_sockaddr(&address, &from.any, len);
+        if (access_is_banned_address(listener->worker, &address)) {
+            listener->worker->counts.denied_address++;
+            close(fd);
+            continue;
+        }
         if (listener->worker->overload.is_late) {
             connection_limits_shed(listener->worker, &address);
             close(fd);

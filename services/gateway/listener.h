@@ -26,14 +26,17 @@ enum listener_kind {
     LISTENER_KINDS
 };
 
+enum listener_anonymous { LISTENER_AS_ALLOWED, LISTENER_ANONYMOUS, LISTENER_USERS };
+
 /* What the settings say of one listener; all false or 0: nothing special. */
 struct listener_options {
     bool proxy;           /* a balancer in front of it speaks the PROXY protocol */
     uint64_t connections; /* at once, in all workers */
     uint64_t
         connects; /* per second, in all workers; who comes faster waits in the kernel's queue */
-    uint64_t messages; /* PUBLISHes read per second, of all its clients together */
-    uint64_t bytes;    /* per second, likewise */
+    uint64_t messages;  /* PUBLISHes read per second, of all its clients together */
+    uint64_t bytes;     /* per second, likewise */
+    unsigned anonymous; /* enum listener_anonymous: clients without a user name */
 };
 
 struct listener;

@@ -3,7 +3,7 @@
  * Extended authentication (5.0, 4.12): AUTH, and what the store says about it.
  *
  *   CONNECT (first message) -> store: a challenge -> AUTH 0x18 -> AUTH 0x18 (proof)
- *       -> POST_OPEN with all three -> CONNACK with the server's last message
+ *       -> POST_SIGN_IN with all three -> CONNACK with the server's last message
  *   on an open connection: AUTH 0x19 (first message) -> ... -> AUTH 0x18 (proof)
  *       -> store: right or not -> AUTH 0x00, or DISCONNECT
  *
@@ -17,6 +17,7 @@
 #include "services/gateway/auth.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
+#include "services/gateway/post_access.h"
 
 static void
 refuse(struct connection *connection, enum mqtt_reason reason)
@@ -69,10 +70,7 @@ desk_auth_connect(struct connection *connection, const struct session_open_reque
         refuse(connection, MQTT_PROTOCOL_ERROR); /* SCRAM begins with the client */
         return;
     }
-    struct session_open_request kept = *open;
-    kept.password = slice_of(NULL, 0);
-    kept.has_password = false;
-    connection->auth = auth_new(&kept);
+    connection->auth = auth_new(open);
     auth_begin(connection->auth, properties->auth_data);
     connection->state = CONNECTION_OPENING;
     connection_arm(connection);
@@ -80,14 +78,14 @@ desk_auth_connect(struct connection *connection, const struct session_open_reque
     ask(connection, slice_of(NULL, 0));
 }
 
-/* The proof of a CONNECT: the store checks it and opens in one. */
+/* The proof of a CONNECT: the store checks it, then the session is opened. */
 static void
 open_with_proof(struct connection *connection, struct slice proof)
 {
     struct auth *auth = connection->auth;
-    struct session_open_request open = *auth->open;
-    open.auth = (struct auth_request){auth->first, auth->challenge, proof};
-    desk_open(connection, &open);
+    desk_sign_in(connection, auth->open,
+                 &(struct sign_in_request){.user = auth->open->user,
+                                           .auth = {auth->first, auth->challenge, proof}});
     auth_end(auth);
 }
 

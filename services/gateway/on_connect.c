@@ -14,11 +14,14 @@
 #include "proto/mqtt_properties.h"
 #include "proto/mqtt_reason.h"
 #include "proto/utf8.h"
+#include "services/gateway/access.h"
+#include "services/gateway/access_book.h"
 #include "services/gateway/alias_out.h"
 #include "services/gateway/auth.h"
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
+#include "services/gateway/post_access.h"
 #include "services/gateway/sys_values.h"
 
 static void
@@ -179,16 +182,11 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
                                            .request = crypt_random_u64(),
                                            .client_id = connect.client_id,
                                            .user = user,
-                                           .password =
-                                               verified ? slice_of(NULL, 0) : connect.password,
                                            .expiry_s = session_expiry(connection, &connect),
                                            .keep_alive_s = connection->keep_alive_s,
                                            .receive_maximum = connection->receive_maximum,
                                            .version = (uint8_t)connect.version,
                                            .has_user = verified || connect.has_username,
-                                           .has_password = !verified && connect.has_password,
-                                           .verified = verified,
-                                           .anonymous_ok = worker->options.allow_anonymous,
                                            .clean_start = connect.clean_start,
                                            .has_will = connect.has_will};
     if (connect.has_will && read_will(worker, &connect.will, &request.will) != OK) {
@@ -196,11 +194,23 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
         return;
     }
     address_format(&connection->address, request.address);
+    if (access_is_banned(connection, connect.client_id,
+                         request.has_user ? user : slice_of(NULL, 0))) {
+        access_denied(connection, DROP_DENIED_BAN, connect.client_id);
+        refuse_connect(connection, connect.version == MQTT_5_0 ? MQTT_BANNED : MQTT_NOT_AUTHORIZED);
+        return;
+    }
     if (connect.version == MQTT_5_0 &&
         mqtt_properties_has(&connect.properties, MQTT_PROPERTY_AUTH_METHOD))
         desk_auth_connect(connection, &request, &connect.properties);
+    else if (request.has_user)
+        desk_sign_in(
+            connection, &request,
+            &(struct sign_in_request){.user = user,
+                                      .password = verified ? slice_of(NULL, 0) : connect.password,
+                                      .verified = verified});
     else
-        desk_open(connection, &request);
+        desk_anonymous(connection, &request);
 }
 
 void
@@ -269,7 +279,7 @@ welcome(struct connection *connection, const struct session_opened *opened, bool
         mqtt_properties_set(&properties, MQTT_PROPERTY_AUTH_METHOD);
         properties.auth_method = slice_cstr(AUTH_METHOD);
         mqtt_properties_set(&properties, MQTT_PROPERTY_AUTH_DATA);
-        properties.auth_data = opened->auth_data;
+        properties.auth_data = connection->auth->last;
     }
     char text[RESPONSE_MAX] = "";
     if ((connection->flags & CONNECTION_WANTS_RESPONSE) && options->response_information[0] != 0 &&
@@ -288,6 +298,7 @@ adopt_client_id(struct connection *connection, struct slice client_id)
     struct identity *identity = identity_new(&request, client_id);
     identity_free(connection->identity);
     connection->identity = identity;
+    access_book_refit(connection->worker->access, connection->grant);
 }
 
 /* All that the session had counts again: CONNACK, then what waited. Takes connection->opened. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What other threads say to a worker (post.h): which desk it goes to. */
+#include "services/gateway/access_book.h"
 #include "services/gateway/desk.h"
 
 /* The body is a filter that somebody else wants, or no longer wants. */
@@ -148,6 +149,18 @@ worker_on_post(void *arg, void *item)
     case POST_INBOUND_RELEASED:
         on_connection(worker, &post);
         break;
+    case POST_SIGNED_IN:
+        desk_signed_in(connection_get(worker, post.conn), &post);
+        break;
+    case POST_USER_CHANGED:
+    case POST_USER_TERMS:
+    case POST_ACCESS_RESET:
+    case POST_ACCESS_END:
+    case POST_ROLE:
+    case POST_BAN:
+        desk_access(worker, &post);
+        post_body_free(&post);
+        break;
     case POST_KICK:
         desk_kick(worker, &post);
         break;
@@ -159,6 +172,8 @@ worker_on_post(void *arg, void *item)
         break;
     case POST_ANNOUNCE:
         desk_announce(worker, post.a);
+        if (post.a == 0) /* the store that keeps the people: we may have missed changes */
+            access_book_doubt(worker->access);
         break;
     case POST_SHED:
         if (!worker->is_draining)
@@ -171,7 +186,7 @@ worker_on_post(void *arg, void *item)
         worker->is_stopping = true;
         break;
     default:
-        post_body_free(&post); /* POST_USER_CHANGED: nothing about users is remembered here */
+        post_body_free(&post);
         break;
     }
 }

@@ -13,6 +13,7 @@
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_properties.h"
 #include "proto/utf8.h"
+#include "services/gateway/access_book.h"
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/sys_values.h"
@@ -276,6 +277,14 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
                                          slice_has_prefix(publish.topic, slice_cstr("$share/")))) {
         /* The broker alone speaks there; "$share/..." is the name of a group, not a topic. */
         connection_dropped(connection, DROP_REFUSED);
+        acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
+        return;
+    }
+    if (!access_book_may_publish(worker->access, connection->grant, publish.topic)) {
+        /* 3.x has no way to say so: the publish is acknowledged and goes nowhere [3.1.1
+         * MQTT-3.3.5-2]
+         */
+        connection_dropped(connection, DROP_DENIED_PUBLISH);
         acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
         return;
     }

@@ -9,6 +9,8 @@
 #include "common/mem.h"
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_encode.h"
+#include "services/gateway/access_book.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/sys_values.h"
 
@@ -273,6 +275,10 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
     bool persistent = (connection->flags & CONNECTION_IS_PERSISTENT) != 0;
     if (wanted->reason != MQTT_SUCCESS)
         return (uint8_t)wanted->reason;
+    if (!access_book_may_subscribe(connection->grant, wanted->filter)) {
+        connection_dropped(connection, DROP_DENIED_SUBSCRIBE);
+        return MQTT_NOT_AUTHORIZED;
+    }
     if (connection->subscription_count >= worker->options.max_subscriptions) {
         const struct route *known = client_routes_get(worker->routes, wanted->filter);
         if (known == NULL || find(connection, known) == NULL)
@@ -464,11 +470,32 @@ desk_subscribed(struct connection *connection, uint64_t ticket, enum err err,
     subscribe_answer_free(answer);
 }
 
+/* The store must not keep what is taken away here. */
+static void
+revoke_at_store(struct connection *connection, struct slice filter)
+{
+    struct session_subscription one = {.filter = filter};
+    const struct subscribe_request request = {.session = connection->session_number,
+                                              .epoch = connection->epoch,
+                                              .count = 1,
+                                              .subscriptions = &one};
+    connection_dropped(connection, DROP_REVOKED);
+    if (connection->flags & CONNECTION_IS_PERSISTENT)
+        worker_to_hub(connection->worker, &(struct post){.kind = POST_UNSUBSCRIBE,
+                                                         .conn = connection->handle,
+                                                         .a = ++connection->worker->next_ticket,
+                                                         .body = subscribe_request_new(&request)});
+}
+
 bool
 desk_restore_subscription(struct connection *connection,
                           const struct session_subscription *subscription)
 {
     struct worker *worker = connection->worker;
+    if (!access_book_may_subscribe(connection->grant, subscription->filter)) {
+        revoke_at_store(connection, subscription->filter); /* rules changed while it was away */
+        return true;
+    }
     struct route *route = client_routes_add(worker->routes, subscription->filter);
     if (route == NULL)
         return true; /* QoS 1 and 2 still come from the store */
@@ -482,6 +509,21 @@ desk_restore_subscription(struct connection *connection,
         subscription->identifier);
     struct ticket_waiter waiter = {.conn = connection->handle};
     return worker_want_route(worker, route, is_new, &waiter);
+}
+
+void
+desk_recheck_subscriptions(struct connection *connection)
+{
+    struct subscription *subscription = connection->subscriptions;
+    while (subscription != NULL) {
+        struct subscription *next = subscription->next;
+        struct slice filter = route_filter(subscription->route);
+        if (!access_book_may_subscribe(connection->grant, filter)) {
+            revoke_at_store(connection, filter);
+            drop(connection, subscription);
+        }
+        subscription = next;
+    }
 }
 
 void

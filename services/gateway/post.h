@@ -84,7 +84,18 @@ enum post_kind {
     /* hub -> worker: body: struct handout, aux: pick: for a member of its group. */
     POST_SHARED,
 
-    POST_AUTH /* conn, a: ticket; body: struct auth_request. Answer: POST_AUTHED */
+    POST_AUTH, /* conn, a: ticket; body: struct auth_request. Answer: POST_AUTHED */
+
+    /* ---- access (post_access.h) */
+    POST_SIGN_IN,  /* worker -> hub: conn; body: struct sign_in_request. Answer: POST_SIGNED_IN */
+    POST_USER_ASK, /* worker -> hub: a: ticket; body: struct sign_in_request, verified: what may the
+                      user do now? Answer: POST_USER_TERMS */
+    POST_SIGNED_IN,    /* hub -> worker: conn, flags: 1: as in verified; body: struct signed_in */
+    POST_USER_TERMS,   /* hub -> worker: a: ticket; body: struct signed_in */
+    POST_ACCESS_RESET, /* hub -> worker: the roles and bans that follow up to ACCESS_END are all */
+    POST_ACCESS_END,
+    POST_ROLE, /* hub -> worker: body: struct role_news */
+    POST_BAN   /* hub -> worker: body: struct ban_news */
 };
 
 struct post {

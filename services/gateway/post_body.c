@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "services/gateway/post_access.h"
 
 /* Copies s to *at and moves *at on. */
 static struct slice
@@ -69,8 +70,7 @@ struct session_open_request *
 session_open_request_new(const struct session_open_request *request)
 {
     const struct will_request *will = &request->will;
-    size_t len = request->client_id.len + request->user.len + request->password.len +
-                 auth_len(&request->auth);
+    size_t len = request->client_id.len + request->user.len;
     if (request->has_will)
         len += will->topic.len + will->payload.len + will->properties.len;
     struct session_open_request *copy = mem_alloc(sizeof(*copy) + len);
@@ -78,8 +78,6 @@ session_open_request_new(const struct session_open_request *request)
     uint8_t *at = (uint8_t *)(copy + 1);
     copy->client_id = put(&at, request->client_id);
     copy->user = put(&at, request->user);
-    copy->password = put(&at, request->password);
-    copy->auth = put_auth(&at, &request->auth);
     if (request->has_will) {
         copy->will.topic = put(&at, will->topic);
         copy->will.payload = put(&at, will->payload);
@@ -93,17 +91,13 @@ session_open_request_new(const struct session_open_request *request)
 void
 session_open_request_free(struct session_open_request *request)
 {
-    if (request == NULL)
-        return;
-    size_t len =
-        sizeof(*request) + request->client_id.len + request->user.len + request->password.len;
-    mem_free_secret(request, len);
+    mem_free(request);
 }
 
 struct session_opened *
 session_opened_new(const struct session_opened *opened)
 {
-    size_t len = opened->client_id.len + opened->reason_string.len + opened->auth_data.len;
+    size_t len = opened->client_id.len + opened->reason_string.len;
     size_t subscriptions = opened->subscription_count * sizeof(*opened->subscriptions);
     size_t inbound = opened->inbound_count * sizeof(*opened->inbound);
     for (uint32_t i = 0; i < opened->subscription_count; i++)
@@ -122,7 +116,6 @@ session_opened_new(const struct session_opened *opened)
     }
     copy->client_id = put(&at, opened->client_id);
     copy->reason_string = put(&at, opened->reason_string);
-    copy->auth_data = put(&at, opened->auth_data);
     return copy;
 }
 
@@ -318,6 +311,20 @@ post_body_free(struct post *post)
     case POST_ANNOUNCEMENT:
     case POST_CLOSE:
         session_announcement_free(post->body);
+        break;
+    case POST_SIGN_IN:
+    case POST_USER_ASK:
+        sign_in_request_free(post->body);
+        break;
+    case POST_SIGNED_IN:
+    case POST_USER_TERMS:
+        signed_in_free(post->body);
+        break;
+    case POST_ROLE:
+        role_news_free(post->body);
+        break;
+    case POST_BAN:
+        ban_news_free(post->body);
         break;
     default:
         break;

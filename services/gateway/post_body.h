@@ -28,7 +28,7 @@ struct will_request {
 };
 
 /* POST_AUTH: the messages of an extended authentication so far; final is empty for the first step.
- * In an open request: all three, or all empty. */
+ * In a question to sign in: all three, or all empty. */
 struct auth_request {
     struct slice first;     /* of the client */
     struct slice challenge; /* of the store */
@@ -42,22 +42,17 @@ struct auth_answer {
     uint8_t reason;    /* 0x18: a challenge; 0: right; else refused */
 };
 
-/* POST_OPEN; also inside struct session_announcement (then without a password). */
+/* POST_OPEN; also inside struct session_announcement. Who it is, is known by now. */
 struct session_open_request {
     uint64_t conn;
     uint64_t request;       /* random: the same open sent again is the same open */
     struct slice client_id; /* empty: assign one */
     struct slice user;
-    struct slice password;
-    struct auth_request auth; /* instead of a password */
     uint32_t expiry_s;
     uint16_t keep_alive_s;
     uint16_t receive_maximum; /* what may be pushed unacknowledged; never 0 */
     uint8_t version;
-    bool has_user;
-    bool has_password;
-    bool anonymous_ok;
-    bool verified; /* user comes from the client's certificate */
+    bool has_user; /* else anonymous, and that is allowed */
     bool clean_start;
     bool has_will;
     struct will_request will;
@@ -79,7 +74,6 @@ struct session_opened {
     uint64_t epoch;
     struct slice client_id;
     struct slice reason_string;
-    struct slice auth_data; /* the last word of an extended authentication */
     struct session_subscription *subscriptions;
     uint16_t *inbound; /* packet ids received and not released */
     uint32_t subscription_count;
@@ -133,7 +127,6 @@ struct delivery {
 
 /* Each _new copies all that its argument borrows. */
 struct session_open_request *session_open_request_new(const struct session_open_request *request);
-/* Wipes the password. */
 void session_open_request_free(struct session_open_request *request);
 
 struct session_opened *session_opened_new(const struct session_opened *opened);

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "proto/mqtt_reason.h"
 #include "proto/records.h"
+#include "services/gateway/sign_in.h"
 #include "services/gateway/store_codec.h"
 
 /* How long the answer to an open is awaited after its client was refused, to close what it opened.
@@ -112,6 +113,9 @@ answer(struct hub *hub, const struct pending_call *call, enum err err, struct sl
         break;
     case CALL_AUTH:
         answer_auth(hub, call, err, reply);
+        break;
+    case CALL_SIGN_IN:
+        sign_in_answered(hub->sign_in, call->ticket, err, reply);
         break;
     case CALL_RETAINED_GET:
         answer_retained(hub, call, err, reply);
@@ -230,7 +234,7 @@ encode(struct store_link *link, struct post *post, uint16_t *method, unsigned *s
     }
     case POST_AUTH:
         *method = CALL_AUTH;
-        *store = 0; /* with several stores: the one that keeps the users */
+        *store = 0; /* it keeps the people */
         return store_codec_auth(post->body, len);
     case POST_SUBSCRIBE:
     case POST_UNSUBSCRIBE: {
@@ -245,6 +249,13 @@ encode(struct store_link *link, struct post *post, uint16_t *method, unsigned *s
         *store = 0; /* with several stores: each of them, the pages joined */
         return store_codec_retained(post->body, len);
     }
+}
+
+bool
+store_ask_people(struct store_link *link, uint16_t method, uint64_t ticket, uint8_t *body,
+                 size_t len, uint64_t deadline_ms)
+{
+    return pending_add(link->pending, 0, method, 0, ticket, body, len, deadline_ms) != NULL;
 }
 
 void

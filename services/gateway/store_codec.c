@@ -73,15 +73,11 @@ fill_auth(const struct auth_request *from, Sluice__Auth *to)
 
 static void
 fill_open(const struct session_open_request *from, Sluice__SessionOpen *to, Sluice__Will *will,
-          Sluice__Auth *auth, char *address)
+          char *address)
 {
     to->client_id = bytes_of(from->client_id);
     to->user = bytes_of(from->user);
-    to->password = bytes_of(from->password);
     to->has_user = from->has_user;
-    to->has_password = from->has_password;
-    to->anonymous_ok = from->anonymous_ok;
-    to->verified = from->verified;
     to->clean_start = from->clean_start;
     to->expiry_s = from->expiry_s;
     to->version = from->version;
@@ -95,10 +91,6 @@ fill_open(const struct session_open_request *from, Sluice__SessionOpen *to, Slui
         fill_will(&from->will, will);
         to->will = will;
     }
-    if (from->auth.final.len > 0) {
-        fill_auth(&from->auth, auth);
-        to->auth = auth;
-    }
 }
 
 uint8_t *
@@ -106,10 +98,9 @@ store_codec_open(const struct session_open_request *request, size_t *len)
 {
     Sluice__SessionOpen open;
     Sluice__Will will = SLUICE__WILL__INIT;
-    Sluice__Auth auth = SLUICE__AUTH__INIT;
     char address[ADDRESS_TEXT_MAX];
     sluice__session_open__init(&open);
-    fill_open(request, &open, &will, &auth, address);
+    fill_open(request, &open, &will, address);
     return pack(&open.base, len);
 }
 
@@ -119,10 +110,9 @@ store_codec_announce(const struct session_announcement *announcement, size_t *le
     Sluice__SessionAnnounce announce = SLUICE__SESSION_ANNOUNCE__INIT;
     Sluice__SessionOpen open;
     Sluice__Will will = SLUICE__WILL__INIT;
-    Sluice__Auth auth = SLUICE__AUTH__INIT;
     char address[ADDRESS_TEXT_MAX];
     sluice__session_open__init(&open);
-    fill_open(announcement->open, &open, &will, &auth, address);
+    fill_open(announcement->open, &open, &will, address);
     announce.open = &open;
     announce.session = announcement->session;
     announce.epoch = announcement->epoch;
@@ -243,7 +233,6 @@ read_opened(const Sluice__SessionOpened *from, struct session_opened *to)
     to->epoch = from->epoch;
     to->client_id = slice_of_bytes(from->client_id);
     to->reason_string = slice_cstr(from->reason_string);
-    to->auth_data = slice_of_bytes(from->auth_data);
     to->subscription_count = (uint32_t)from->n_subscriptions;
     to->inbound_count = (uint32_t)from->n_inbound;
     for (uint32_t i = 0; i < to->subscription_count; i++)
@@ -266,8 +255,7 @@ store_codec_opened(struct slice bytes, struct session_opened **out)
         return ERR_MALFORMED;
     enum err result = ERR_MALFORMED;
     if (answer->reason <= UINT8_MAX && answer->client_id.len <= LIMITS_CLIENT_ID &&
-        answer->auth_data.len <= LIMITS_STRING && answer->n_inbound <= UINT16_MAX &&
-        answer->n_subscriptions <= CALLS_SUBSCRIPTIONS_MAX) {
+        answer->n_inbound <= UINT16_MAX && answer->n_subscriptions <= CALLS_SUBSCRIPTIONS_MAX) {
         struct session_opened opened = {0};
         opened.subscriptions =
             mem_zalloc_array(answer->n_subscriptions, sizeof(*opened.subscriptions));

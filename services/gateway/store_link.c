@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/records.h"
+#include "services/gateway/sign_in.h"
 #include "services/gateway/store_codec.h"
 
 #define PENDING_MAX  262144u
@@ -63,7 +64,16 @@ store_link_of_session(struct store_link *link, uint64_t session)
 bool
 store_link_takes_calls(const struct store *store)
 {
-    return store->state == STORE_UP && (peer_state(store->peer->peer) & STATE_SERVING) != 0;
+    return store->link->access_known && store->state == STORE_UP &&
+           (peer_state(store->peer->peer) & STATE_SERVING) != 0;
+}
+
+void
+store_link_access_known(struct store_link *link)
+{
+    link->access_known = true;
+    for (unsigned i = 0; i < link->count; i++)
+        store_ask_pump(&link->stores[i]);
 }
 
 static void
@@ -259,6 +269,8 @@ store_link_up(struct store_link *link, struct hub_peer *peer, const struct peer_
     } else {
         announce_departed(store);
     }
+    if (store->index == 0)
+        sign_in_doubt(link->hub->sign_in);
     struct post post = {.kind = POST_ANNOUNCE, .a = store->index};
     hub_post_to_all(link->hub, &post);
     return PEER_KEEP_LATER;

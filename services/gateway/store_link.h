@@ -36,6 +36,7 @@ struct store_link {
     struct pending *pending;
     struct store *stores;
     unsigned count;
+    bool access_known; /* roles and bans are here: nobody comes in before */
 };
 
 /* ---- store_link.c */

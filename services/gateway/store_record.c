@@ -5,6 +5,8 @@
 
 #include "common/log.h"
 #include "proto/records.h"
+#include "services/gateway/access_codec.h"
+#include "services/gateway/sign_in.h"
 
 /* Identifiers of one delivery: RECORDS_TARGET_IDS at most, so they fit the stack. */
 static void
@@ -104,11 +106,58 @@ on_user_changed(struct hub *hub, struct slice body)
 {
     if (body.len == 0 || body.len > UINT16_MAX)
         return ERR_MALFORMED;
+    sign_in_user_changed(hub->sign_in, body);
     for (unsigned w = 0; w < hub->workers; w++) {
         struct post post = {.kind = POST_USER_CHANGED, .body = post_filter_new(body)};
         hub_post_to(hub, w, &post);
     }
     return OK;
+}
+
+static enum err
+on_access_reset(struct hub *hub, struct slice body)
+{
+    struct post post = {.kind = POST_ACCESS_RESET};
+    if (body.len != 0)
+        return ERR_MALFORMED;
+    hub_post_to_all(hub, &post);
+    return OK;
+}
+
+static enum err
+on_access_end(struct hub *hub, struct slice body)
+{
+    struct post post = {.kind = POST_ACCESS_END};
+    if (body.len != 0)
+        return ERR_MALFORMED;
+    hub_post_to_all(hub, &post);
+    store_link_access_known(hub->store);
+    return OK;
+}
+
+static enum err
+on_role(struct hub *hub, struct slice body)
+{
+    struct role_news news;
+    enum err err = access_codec_role(body, &news);
+    for (unsigned w = 0; err == OK && w < hub->workers; w++) {
+        struct post post = {.kind = POST_ROLE, .body = role_news_new(&news)};
+        hub_post_to(hub, w, &post);
+    }
+    return err;
+}
+
+static enum err
+on_ban(struct hub *hub, struct slice body)
+{
+    struct ban_news *news = NULL;
+    enum err err = access_codec_ban(body, &news);
+    for (unsigned w = 0; err == OK && w < hub->workers; w++) {
+        struct post post = {.kind = POST_BAN, .body = ban_news_new(news)};
+        hub_post_to(hub, w, &post);
+    }
+    ban_news_free(news);
+    return err;
 }
 
 static enum err
@@ -128,11 +177,24 @@ static const desk_fn desks[] = {
     [FEED_INBOUND_RELEASED] = on_inbound_released,
     [FEED_SESSION_KICK] = on_kick,
     [FEED_USER_CHANGED] = on_user_changed,
+    [FEED_ACCESS_RESET] = on_access_reset,
+    [FEED_ACCESS_END] = on_access_end,
+    [FEED_ROLE] = on_role,
+    [FEED_BAN] = on_ban,
 };
 
-void
-store_record_take(struct hub *hub, uint8_t type, struct slice body)
+/* Only the store that keeps the people has a word in these. */
+static bool
+is_about_people(uint8_t type)
 {
+    return type >= FEED_USER_CHANGED && type <= FEED_BAN;
+}
+
+void
+store_record_take(struct hub *hub, bool first, uint8_t type, struct slice body)
+{
+    if (!first && is_about_people(type))
+        return;
     if (type >= sizeof(desks) / sizeof(desks[0]) || desks[type] == NULL) {
         metric_counter_add(hub->metric.unknown, 1);
         return;

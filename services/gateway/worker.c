@@ -12,6 +12,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "services/gateway/access.h"
+#include "services/gateway/access_book.h"
+#include "services/gateway/bans.h"
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/pressure.h"
@@ -46,6 +49,7 @@ worker_options_init(struct worker_options *options)
                                        .max_subscriptions = 1u << 20,
                                        .server_reference = "",
                                        .response_information = "",
+                                       .anonymous_role = "",
                                        .retain_available = true};
 }
 
@@ -292,6 +296,7 @@ on_tick(void *arg)
     wheel_advance(&worker->wake_wheel, loop_now_ms(worker->loop), on_wake, worker);
     drops_tick(worker->drops, loop_now_ms(worker->loop));
     pressure_tick(worker);
+    access_tick(worker);
     if (worker->tickets != NULL)
         expire_tickets(worker);
     if (worker->is_draining)
@@ -353,6 +358,8 @@ worker_new(uint8_t index, const struct worker_options *options, struct metrics *
     wheel_init(&worker->wheel, TICK_MS, WHEEL_SLOTS, clock_monotonic_ms());
     wheel_init(&worker->wake_wheel, TICK_MS, WAKE_SLOTS, clock_monotonic_ms());
     worker->drops = drops_new(on_drop, worker);
+    worker->access = access_open(worker);
+    worker->bans = bans_new();
     loop_on_turn(worker->loop, on_turn, worker);
     loop_timer_init(&worker->tick, worker->loop, on_tick, worker);
     loop_timer_init(&worker->retry, worker->loop, on_retry, worker);
@@ -396,6 +403,8 @@ worker_free(struct worker *worker)
     wheel_fini(&worker->wheel);
     wheel_fini(&worker->wake_wheel);
     drops_free(worker->drops);
+    access_book_free(worker->access);
+    bans_free(worker->bans);
     buf_fini(&worker->scratch);
     buf_fini(&worker->properties);
     mem_free(worker->slots);

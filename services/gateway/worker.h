@@ -51,8 +51,10 @@ struct worker_options {
     struct listener_options listeners[LISTENER_KINDS];
     const struct address_range *trusted; /* proxies that may say who the client is. Borrowed */
     size_t trusted_count;
-    bool proxy_identity; /* a name in a PROXY header is the user */
-    bool allow_anonymous;
+    bool proxy_identity;        /* a name in a PROXY header is the user */
+    bool allow_anonymous;       /* on listeners that do not say otherwise */
+    bool deny_default;          /* where no rule says anything */
+    const char *anonymous_role; /* of clients without a user; empty: none. Borrowed */
     bool retain_available;
 };
 

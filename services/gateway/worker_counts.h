@@ -11,9 +11,10 @@
 
 #include <stdint.h>
 
-#define DROPPED "messages not delivered"
-#define REFUSED "connections ended before a session was opened, by reason"
-#define PAUSED  "times that a client was not read for a while because too much was sent"
+#define DROPPED       "messages not delivered"
+#define REFUSED       "connections ended before a session was opened, by reason"
+#define PAUSED        "times that a client was not read for a while because too much was sent"
+#define ACCESS_DENIED "what clients were not let do, by what it was"
 
 /* COUNT(field, name, label key, label value, help) */
 #define WORKER_COUNTS(COUNT)                                                                       \
@@ -34,6 +35,16 @@
           "connections closed because they held the most while memory was full")                   \
     COUNT(dropped[DROP_THROTTLED], "reads_paused", "reason", "client_rate", PAUSED)                \
     COUNT(dropped[DROP_LISTENER_RATE], "reads_paused", "reason", "listener_rate", PAUSED)          \
+    COUNT(dropped[DROP_DENIED_PUBLISH], "access_denied", "what", "publish", ACCESS_DENIED)         \
+    COUNT(dropped[DROP_DENIED_SUBSCRIBE], "access_denied", "what", "subscribe", ACCESS_DENIED)     \
+    COUNT(dropped[DROP_DENIED_WILL], "access_denied", "what", "will", ACCESS_DENIED)               \
+    COUNT(dropped[DROP_DENIED_CONNECT], "access_denied", "what", "connect", ACCESS_DENIED)         \
+    COUNT(dropped[DROP_DENIED_BAN], "access_denied", "what", "ban", ACCESS_DENIED)                 \
+    COUNT(dropped[DROP_REVOKED], "access_denied", "what", "subscription_revoked", ACCESS_DENIED)   \
+    COUNT(dropped[DROP_CLOSED_USER], "access_denied", "what", "user_deleted", ACCESS_DENIED)       \
+    COUNT(dropped[DROP_CLOSED_BAN], "access_denied", "what", "ban_closed", ACCESS_DENIED)          \
+    COUNT(dropped[DROP_CLOSED_TOKEN], "access_denied", "what", "token_expired", ACCESS_DENIED)     \
+    COUNT(denied_address, "access_denied", "what", "address", ACCESS_DENIED)                       \
     COUNT(bytes_in, "bytes_received", NULL, NULL, "bytes from clients")                            \
     COUNT(bytes_out, "bytes_sent", NULL, NULL, "bytes to clients")                                 \
     COUNT(packets_in, "packets_received", NULL, NULL, "MQTT packets from clients")                 \
@@ -74,6 +85,7 @@
 struct worker_counts {
     uint64_t received[3], sent[3];
     uint64_t dropped[DROP_REASON_COUNT];
+    uint64_t denied_address; /* connections of banned addresses */
     uint64_t bytes_in, bytes_out, packets_in, packets_out;
     uint64_t accepted[5];      /* by enum listener_kind */
     uint64_t proxy_refused[3]; /* by enum refusal of transport_proxy.c */

@@ -29,6 +29,8 @@
 
 #define WORKER_WIRE_SIZE (64u * 1024u)
 
+struct access_book;
+struct bans;
 struct tls;
 
 /* Connections by slot; a handle is valid while the generation agrees. */
@@ -90,6 +92,10 @@ struct worker {
     size_t qos0_output_max;     /* bytes that may wait for a client before its QoS 0 is dropped */
     uint32_t refusing_count;    /* connections that only wait to be refused */
     _Atomic bool is_overloaded; /* as others see it */
+    struct access_book *access; /* what clients may do */
+    struct bans *bans;
+    bool bans_loading; /* the whole list is being told */
+    bool bans_changed; /* connected clients are to be looked at */
     struct loop_timer tick, retry;
     struct worker_slot *slots;
     uint32_t slot_count, slot_size, free_slot; /* free_slot: index + 1, 0: none */

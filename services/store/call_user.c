@@ -36,16 +36,6 @@ put_scram(const Sluice__Auth *auth, struct buf *name)
 }
 
 static void
-name_of_open(struct slice body, struct buf *name)
-{
-    Sluice__SessionOpen *open = sluice__session_open__unpack(NULL, body.len, body.data);
-    if (open != NULL) {
-        put_scram(open->auth, name);
-        sluice__session_open__free_unpacked(open, NULL);
-    }
-}
-
-static void
 name_of_auth(struct slice body, struct buf *name)
 {
     Sluice__Auth *auth = sluice__auth__unpack(NULL, body.len, body.data);
@@ -115,10 +105,9 @@ name_of(uint16_t method, struct slice body, struct buf *name)
         uint16_t method;
         void (*fn)(struct slice body, struct buf *name);
     } table[] = {
-        {CALL_SESSION_OPEN, name_of_open},  {CALL_AUTH, name_of_auth},
-        {CALL_SIGN_IN, name_of_sign_in},    {CALL_USER_GET, name_of_get},
-        {CALL_USER_PUT, name_of_put},       {CALL_USER_DELETE, name_of_delete},
-        {CALL_USER_VERIFY, name_of_verify},
+        {CALL_AUTH, name_of_auth},          {CALL_SIGN_IN, name_of_sign_in},
+        {CALL_USER_GET, name_of_get},       {CALL_USER_PUT, name_of_put},
+        {CALL_USER_DELETE, name_of_delete}, {CALL_USER_VERIFY, name_of_verify},
     };
     size_t i;
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

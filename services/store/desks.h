@@ -21,6 +21,8 @@ void on_subscription_remove(struct store *store, struct peer *peer, struct call_
 void on_subscription_routed(struct store *store, uint64_t cookie, enum err err);
 void on_scram(struct store *store, struct peer *peer, struct call_request request,
               struct slice body);
+void on_signin(struct store *store, struct peer *peer, struct call_request request,
+               struct slice body);
 void on_retained_get(struct store *store, struct peer *peer, struct call_request request,
                      struct slice body);
 void on_people_get(struct store *store, struct peer *peer, struct call_request request,

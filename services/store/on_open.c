@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CALL_SESSION_OPEN: a client connects. Who is it (signin), who had this client id before (take
- * over), what of its session is left, and a new epoch; answered when that is durable.
+/* CALL_SESSION_OPEN: a client connects. Who had this client id before (take over), what of its
+ * session is left, and a new epoch; answered when that is durable.
  *
  * The same request sent again (the answer was lost) finds the epoch that it made before. An answer
  * whose epoch has passed while it waited for the disk says so: the connection was taken over. */
@@ -13,8 +13,6 @@
 #include "services/store/open_request.h"
 #include "services/store/session_ending.h"
 #include "services/store/session_life.h"
-#include "services/store/signin.h"
-#include "services/store/signin_scram.h"
 
 #include <string.h>
 
@@ -28,9 +26,6 @@ struct open_job {
     uint64_t incarnation;
     uint64_t deadline_ms; /* monotonic: nobody waits after it */
     Sluice__SessionOpen *open;
-    char **roles;
-    size_t role_count;
-    char auth_data[SCRAM_FINAL_SIZE]; /* empty: signed in otherwise */
     /* once decided */
     struct session *session;
     uint64_t epoch;
@@ -39,7 +34,6 @@ struct open_job {
 static void
 job_free(struct open_job *job)
 {
-    signin_roles_free(job->roles, job->role_count);
     sluice__session_open__free_unpacked(job->open, NULL);
     mem_free(job);
 }
@@ -107,10 +101,6 @@ welcome(struct open_job *job)
     answer.epoch = session->epoch;
     answer.client_id.data = session->client;
     answer.client_id.len = session->client_len;
-    answer.auth_data.data = (uint8_t *)job->auth_data;
-    answer.auth_data.len = strlen(job->auth_data);
-    answer.roles = job->roles;
-    answer.n_roles = job->role_count;
     if (session->lasting != NULL && session->present) {
         add_subscriptions(session, &answer);
         add_inbound(session, &answer);
@@ -169,7 +159,6 @@ rest_was_read(struct store *store, uint64_t session, void *arg, enum err err)
     }
 }
 
-/* Opens for a client that may come in. */
 static void
 admit(struct open_job *job, struct owner *owner)
 {
@@ -245,48 +234,6 @@ admit(struct open_job *job, struct owner *owner)
         welcome(job);
 }
 
-static void
-signed_in(void *arg, enum err err, const struct users_access *access)
-{
-    struct open_job *job = arg;
-    struct store *store = job->store;
-    struct owner *owner = owner_of(job);
-    if (owner == NULL) {
-        peers_reply(store->peers, job->request, ERR_PEER_LOST, slice_of(NULL, 0));
-        job_free(job);
-        return;
-    }
-    if (err == OK) {
-        job->roles = signin_roles_decode(access->roles, &job->role_count);
-        admit(job, owner);
-    } else if (err == ERR_DENIED) {
-        refuse(job, MQTT_BAD_USER_NAME_OR_PASSWORD);
-    } else if (err == ERR_BUSY) {
-        refuse(job, MQTT_SERVER_BUSY);
-    } else {
-        refuse(job, MQTT_SERVER_UNAVAILABLE);
-    }
-}
-
-static void
-sign_in_by_proof(struct open_job *job)
-{
-    const Sluice__SessionOpen *open = job->open;
-    struct signin_user user = {0};
-    struct scram_first first;
-    struct users_access access;
-    enum err err = signin_scram_check(job->store, open->auth, &first, &user, job->auth_data);
-    if (err == OK &&
-        !slice_equal(scram_first_user(&first), slice_of(open->user.data, open->user.len)))
-        err = ERR_DENIED; /* the proof is somebody else's */
-    access = signin_user_access(&user);
-    if (err != OK)
-        refuse(job, signin_scram_reason(err));
-    else
-        signed_in(job, OK, &access);
-    signin_user_fini(&user);
-}
-
 void
 on_open(struct store *store, struct peer *peer, struct call_request request, struct slice body)
 {
@@ -315,16 +262,5 @@ on_open(struct store *store, struct peer *peer, struct call_request request, str
     job->incarnation = owner->incarnation;
     job->deadline_ms = clock_monotonic_ms() + DEADLINE_MS;
     job->open = open;
-    if (open->auth != NULL)
-        sign_in_by_proof(job);
-    else if (open->has_user && open->verified)
-        signed_in(job, OK, &(struct users_access){0});
-    else if (open->has_user)
-        signin_check(store, slice_of(open->user.data, open->user.len),
-                     slice_of(open->password.data, open->has_password ? open->password.len : 0),
-                     signed_in, job);
-    else if (open->anonymous_ok)
-        signed_in(job, OK, &(struct users_access){0});
-    else
-        refuse(job, MQTT_NOT_AUTHORIZED);
+    admit(job, owner);
 }

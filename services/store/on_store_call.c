@@ -23,6 +23,7 @@ on_store_call(struct store *store, struct peer *peer, struct call_request reques
         {CALL_USER_LIST, on_people_list},
         {CALL_USER_STATUS, on_people_status},
         {CALL_USER_VERIFY, on_people_verify},
+        {CALL_SIGN_IN, on_signin},
         {CALL_ROLE_LIST, on_role_list},
         {CALL_ROLE_GET, on_role_get},
         {CALL_ROLE_PUT, on_role_put},

@@ -12,9 +12,7 @@ open_request_is_valid(const Sluice__SessionOpen *open)
 {
     const Sluice__Will *will = open->will;
     if (open->client_id.len > LIMITS_CLIENT_ID || open->user.len > LIMITS_STRING ||
-        open->password.len > LIMITS_STRING || open->version < 3 || open->version > 5)
-        return false;
-    if (open->auth != NULL && !open->has_user)
+        open->version < 3 || open->version > 5)
         return false;
     return will == NULL || (will->qos <= 2 && will->payload.len <= LIMITS_STRING &&
                             will->properties.len <= WILL_PROPERTIES_MAX &&

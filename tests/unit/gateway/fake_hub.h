@@ -14,6 +14,7 @@
 #include "common/loop.h"
 #include "common/mailbox.h"
 #include "common/mem.h"
+#include "services/gateway/post_access.h"
 #include "services/gateway/post_body.h"
 #include "services/gateway/worker.h"
 
@@ -38,6 +39,10 @@ struct fake_hub {
     struct session_subscription restored; /* of the next session, if its filter is not empty */
     uint16_t restored_inbound;
     struct session_open_request *last_open;
+    struct sign_in_request *last_sign_in;
+    uint8_t sign_in_reason;       /* for POST_SIGNED_IN */
+    const char *roles, *rules;    /* in it: one role, or NULL */
+    bool is_gone;                 /* for POST_USER_TERMS: there is no such user */
     struct message *last_message; /* of PUBLISH or INBOUND_PUBLISH */
     struct message *retained;     /* the answer to RETAINED_GET */
     unsigned retained_pages;
@@ -75,6 +80,30 @@ fake_hub_answer_open(struct fake_hub *hub, const struct post *post,
 }
 
 static inline void
+fake_hub_answer_sign_in(struct fake_hub *hub, const struct post *post,
+                        const struct sign_in_request *request)
+{
+    bool is_terms = post->kind == POST_USER_ASK;
+    uint8_t roles[64];
+    struct signed_in answer = {.user = request->user,
+                               .reason = is_terms ? 0 : hub->sign_in_reason,
+                               .known = !(is_terms && hub->is_gone)};
+    if (hub->roles != NULL) {
+        roles[0] = (uint8_t)strlen(hub->roles);
+        memcpy(roles + 1, hub->roles, roles[0]);
+        answer.terms.roles = slice_of(roles, 1 + (size_t)roles[0]);
+    }
+    answer.terms.rules = slice_cstr(hub->rules);
+    answer.terms.revision = ++hub->next_session;
+    fake_hub_post(hub, post->worker,
+                  &(struct post){.kind = is_terms ? POST_USER_TERMS : POST_SIGNED_IN,
+                                 .conn = post->conn,
+                                 .a = post->a,
+                                 .flags = request->verified,
+                                 .body = signed_in_new(&answer)});
+}
+
+static inline void
 fake_hub_answer(struct fake_hub *hub, struct post *post)
 {
     struct post reply = {.conn = post->conn, .a = post->a};
@@ -83,6 +112,10 @@ fake_hub_answer(struct fake_hub *hub, struct post *post)
     switch (post->kind) {
     case POST_OPEN:
         fake_hub_answer_open(hub, post, post->body);
+        return;
+    case POST_SIGN_IN:
+    case POST_USER_ASK:
+        fake_hub_answer_sign_in(hub, post, post->body);
         return;
     case POST_FILTER_ADD:
         for (unsigned w = 0; w < hub->worker_count; w++) {
@@ -157,6 +190,10 @@ fake_hub_on_post(void *arg, void *item)
     if (post.kind == POST_OPEN) {
         session_open_request_free(hub->last_open);
         hub->last_open = post.body;
+        post.body = NULL;
+    } else if (post.kind == POST_SIGN_IN) {
+        sign_in_request_free(hub->last_sign_in);
+        hub->last_sign_in = post.body;
         post.body = NULL;
     } else if (post.kind == POST_PUBLISH || post.kind == POST_INBOUND_PUBLISH) {
         message_unref(hub->last_message);
@@ -249,6 +286,7 @@ fake_hub_stop(struct fake_hub *hub)
     mailbox_drain(hub->mailbox);
     mailbox_free(hub->mailbox);
     loop_free(hub->loop);
+    sign_in_request_free(hub->last_sign_in);
     session_open_request_free(hub->last_open);
     message_unref(hub->last_message);
     message_unref(hub->retained);

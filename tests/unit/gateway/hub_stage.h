@@ -125,6 +125,9 @@ fake_up(void *arg, struct peer *peer, const struct peer_info *info)
         struct slice part = slice_of(version, records_number_encode(1, version));
         CU_ASSERT(peer_append(peer, FEED_CONTROL, FEED_DIGEST_RESET, &part, 1, NULL) == OK);
         CU_ASSERT(peer_append(peer, FEED_CONTROL, FEED_RESYNC_END, NULL, 0, NULL) == OK);
+    } else {
+        CU_ASSERT(peer_append(peer, FEED_CONTROL, FEED_ACCESS_RESET, NULL, 0, NULL) == OK);
+        CU_ASSERT(peer_append(peer, FEED_CONTROL, FEED_ACCESS_END, NULL, 0, NULL) == OK);
     }
     return PEER_DROP;
 }

@@ -31,13 +31,11 @@ open_carries_every_field(void)
         .request = 2,
         .client_id = slice_cstr("c"),
         .user = slice_cstr("u"),
-        .password = slice_of("p\0w", 3),
         .expiry_s = 3,
         .keep_alive_s = 4,
         .receive_maximum = 5,
         .version = 5,
         .has_user = true,
-        .has_password = true,
         .clean_start = true,
         .has_will = true,
         .will = {.topic = slice_cstr("w"), .qos = 2, .delay_s = 9},
@@ -46,11 +44,10 @@ open_carries_every_field(void)
     uint8_t *out = store_codec_open(&request, &len);
     Sluice__SessionOpen *open = sluice__session_open__unpack(NULL, len, out);
     CU_ASSERT_FATAL(open != NULL);
-    CU_ASSERT(open->conn == 1 && open->request == 2 && open->client_id.len == 1 &&
-              open->password.len == 3);
+    CU_ASSERT(open->conn == 1 && open->request == 2 && open->client_id.len == 1);
     CU_ASSERT(open->expiry_s == 3 && open->keep_alive_s == 4 && open->receive_maximum == 5 &&
               open->version == 5);
-    CU_ASSERT(open->has_user && open->has_password && open->clean_start && !open->anonymous_ok);
+    CU_ASSERT(open->has_user && open->clean_start);
     CU_ASSERT_FATAL(open->will != NULL);
     CU_ASSERT(open->will->qos == 2 && open->will->delay_s == 9 && !open->will->has_expiry);
     CU_ASSERT_STRING_EQUAL(open->address, "127.0.0.1:5");

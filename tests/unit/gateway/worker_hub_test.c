@@ -132,7 +132,9 @@ what_a_connect_says_reaches_the_store(void)
     const struct session_open_request *open = stage.hub.last_open;
     CU_ASSERT(slice_equal_cstr(open->client_id, "c"));
     CU_ASSERT(slice_equal_cstr(open->user, "u"));
-    CU_ASSERT(slice_equal_cstr(open->password, "pw"));
+    CU_ASSERT(slice_equal_cstr(stage.hub.last_sign_in->user, "u"));
+    CU_ASSERT(slice_equal_cstr(stage.hub.last_sign_in->password, "pw"));
+    CU_ASSERT_FALSE(stage.hub.last_sign_in->verified);
     CU_ASSERT_EQUAL(open->version, 5);
     CU_ASSERT_EQUAL(open->keep_alive_s, 10);
     CU_ASSERT_EQUAL(open->expiry_s, 100);

@@ -308,7 +308,7 @@ static void
 users_are_found_though_they_are_read_late(void)
 {
     struct kit *kit = kit_new();
-    struct wish wish = {.client = "u", .conn = 1, .clean = true, .user = "ann", .password = "pw"};
+    struct wish wish = {.client = "u", .conn = 1, .clean = true, .user = "ann"};
     Sluice__UserStatus status = SLUICE__USER_STATUS__INIT;
     Sluice__UserStatuses *statuses;
     Sluice__UserDelete gone = SLUICE__USER_DELETE__INIT;
@@ -320,9 +320,10 @@ users_are_found_though_they_are_read_late(void)
     put_user(kit, "ann", "pw", OK);
     put_user(kit, "ann", "other", ERR_EXISTS);
     make_slow(kit);
+    CU_ASSERT_EQUAL(sign_in(kit, "ann", "pw").reason, 0);
+    CU_ASSERT_EQUAL(sign_in(kit, "ann", "wrong").reason, 0x86);
+    CU_ASSERT_TRUE(sign_in(kit, "ann", NULL).known);
     CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0);
-    wish.password = "wrong";
-    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0x86);
     make_slow(kit);
     status.n_names = 2;
     status.names = names;
@@ -337,13 +338,9 @@ users_are_found_though_they_are_read_late(void)
     CU_ASSERT_EQUAL(kit_call(kit, CALL_USER_DELETE, &gone), OK);
     get.name = ann;
     CU_ASSERT_EQUAL(kit_call(kit, CALL_USER_GET, &get), ERR_NOT_FOUND);
-    wish.password = "pw";
-    wish.conn = 2;
-    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0x86);
+    CU_ASSERT_EQUAL(sign_in(kit, "ann", "pw").reason, 0x86);
     put_user(kit, "ann", "new", OK);
-    wish.password = "new";
-    wish.conn = 3;
-    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0);
+    CU_ASSERT_EQUAL(sign_in(kit, "ann", "new").reason, 0);
     kit_free(kit);
 }
 
@@ -351,13 +348,11 @@ static void
 a_remembered_user_signs_in_while_the_database_is_away(void)
 {
     struct kit *kit = kit_new();
-    struct wish wish = {.client = "u", .conn = 1, .clean = true, .user = "ann", .password = "pw"};
     put_user(kit, "ann", "pw", OK);
-    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0);
+    CU_ASSERT_EQUAL(sign_in(kit, "ann", "pw").reason, 0);
     driver_read_fault_set(kit->store->driver, UINT64_MAX, ERR_IO);
-    wish.conn = 2;
-    CU_ASSERT_EQUAL(open_session(kit, wish).reason, 0);
-    /* anonymous ones need no row */
+    CU_ASSERT_EQUAL(sign_in(kit, "ann", "pw").reason, 0);
+    /* sessions need no row */
     CU_ASSERT_EQUAL(
         open_session(kit, (struct wish){.client = "e", .conn = 3, .clean = true}).reason, 0);
     driver_read_fault_set(kit->store->driver, 0, OK);

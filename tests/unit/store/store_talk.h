@@ -4,6 +4,7 @@
 #ifndef SLUICE_TESTS_STORE_TALK_H
 #define SLUICE_TESTS_STORE_TALK_H
 
+#include "proto/access.pb-c.h"
 #include "tests/unit/store/store_kit.h"
 
 struct opened {
@@ -21,7 +22,6 @@ struct wish {
     uint32_t expiry_s;
     bool clean;
     const char *user;
-    const char *password;
     const char *will; /* topic; payload "will" */
     uint32_t will_delay_s;
     uint32_t receive_maximum;
@@ -40,16 +40,12 @@ open_session(struct kit *kit, struct wish wish)
     open.expiry_s = wish.expiry_s;
     open.clean_start = wish.clean;
     open.version = 5;
-    open.anonymous_ok = true;
     open.receive_maximum = wish.receive_maximum != 0 ? wish.receive_maximum : 65535;
     open.request = wish.conn * 1000 + 7;
     if (wish.user != NULL) {
         open.has_user = true;
-        open.has_password = true;
         open.user.data = (uint8_t *)(uintptr_t)wish.user;
         open.user.len = strlen(wish.user);
-        open.password.data = (uint8_t *)(uintptr_t)wish.password;
-        open.password.len = strlen(wish.password);
     }
     if (wish.will != NULL) {
         will.topic.data = (uint8_t *)(uintptr_t)wish.will;
@@ -68,6 +64,43 @@ open_session(struct kit *kit, struct wish wish)
                              answer->epoch,  answer->n_subscriptions, answer->n_inbound};
     sluice__session_opened__free_unpacked(answer, NULL);
     return opened;
+}
+
+struct signed_in {
+    uint32_t reason;
+    bool known;
+    size_t roles;
+    char rules[64];
+    uint64_t revision;
+};
+
+/* password NULL: it is known who it is. */
+static inline struct signed_in
+sign_in(struct kit *kit, const char *user, const char *password)
+{
+    Sluice__SignIn ask = SLUICE__SIGN_IN__INIT;
+    Sluice__SignedIn *answer;
+    struct signed_in signed_in = {.reason = 999};
+    ask.user.data = (uint8_t *)(uintptr_t)user;
+    ask.user.len = strlen(user);
+    ask.verified = password == NULL;
+    if (password != NULL) {
+        ask.password.data = (uint8_t *)(uintptr_t)password;
+        ask.password.len = strlen(password);
+    }
+    if (kit_call(kit, CALL_SIGN_IN, &ask) != OK)
+        return signed_in;
+    answer = sluice__signed_in__unpack(NULL, kit->answer.len, kit->answer.bytes);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(answer);
+    signed_in.reason = answer->reason;
+    signed_in.known = answer->known;
+    if (answer->access != NULL) {
+        signed_in.roles = answer->access->n_roles;
+        signed_in.revision = answer->access->revision;
+        (void)str_format(signed_in.rules, sizeof(signed_in.rules), "%s", answer->access->rules);
+    }
+    sluice__signed_in__free_unpacked(answer, NULL);
+    return signed_in;
 }
 
 static inline void
