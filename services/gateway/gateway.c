@@ -2,6 +2,7 @@
 /* See gateway.h. */
 #include "services/gateway/gateway.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -105,6 +106,14 @@ worker_count(const struct gateway_config *config)
     return count > WORKERS_MAX ? WORKERS_MAX : count;
 }
 
+/* Of a number that is meant for all workers together: what each of them gets. */
+static uint64_t
+share_of(const struct gateway *gateway, uint64_t total)
+{
+    assert(gateway->count > 0);
+    return (total + gateway->count - 1) / gateway->count;
+}
+
 static void
 read_trusted(struct gateway *gateway)
 {
@@ -204,7 +213,7 @@ use_tls(struct gateway *gateway)
 {
     const struct gateway_config *config = gateway->config;
     char reason[TLS_REASON_SIZE];
-    uint64_t rate = (config->tls_handshakes + gateway->count - 1) / gateway->count;
+    uint64_t rate = share_of(gateway, config->tls_handshakes);
     gateway->tls = (struct tls_settings){.certs = config->tls_cert.items,
                                          .keys = config->tls_key.items,
                                          .count = config->tls_cert.count,
