@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "proto/feed_records.h"
 #include "services/store/queue_page.h"
+#include "services/store/subscriptions_share.h"
 
 #define PAGE_COUNT 256u
 #define PAGE_BYTES ((size_t)1024 * 1024)

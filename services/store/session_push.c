@@ -11,6 +11,7 @@
 #include "services/store/session_life.h"
 #include "services/store/session_read.h"
 #include "services/store/store_link.h"
+#include "services/store/subscriptions_share.h"
 
 #include <string.h>
 

@@ -8,6 +8,7 @@
 #include "services/store/session_push.h"
 #include "services/store/session_read.h"
 #include "services/store/session_rest.h"
+#include "services/store/subscriptions_share.h"
 
 #define PAGE_COUNT 64u
 #define PAGE_BYTES ((size_t)256 * 1024)
@@ -18,7 +19,8 @@ session_shared_wants(const struct store *store, struct slice filter)
 {
     if (!slice_has_prefix(filter, slice_cstr("$share/")))
         return ROUTE_QOS1;
-    return records_route_shared(ROUTE_QOS1, subscriptions_awake(store->subscriptions, filter), 0);
+    return records_route_shared(ROUTE_QOS1, subscriptions_share_awake(store->subscriptions, filter),
+                                0);
 }
 
 /* ---- from those that sleep to others */
@@ -46,9 +48,9 @@ move_record(struct move *move, uint32_t mark, uint8_t qos, uint64_t seq, struct 
     if ((mark & SUBSCRIPTIONS_SHARE_MARK) == 0 || !may_move(move) ||
         (qos == 2 && seq <= session->lasting->queue.pushed_seq))
         return false; /* QoS 2: it may have been sent [MQTT-4.8.2-5] */
-    share = subscriptions_marked(session, mark);
+    share = subscriptions_share_marked(session, mark);
     if (share.len == 0 ||
-        (!move->is_over && !subscriptions_is_served(move->store->subscriptions, share)) ||
+        (!move->is_over && !subscriptions_share_is_served(move->store->subscriptions, share)) ||
         publish_record_decode(bytes, &record) != OK)
         return false;
     session_shared_return(move->store, share, 0, &record);
@@ -184,7 +186,7 @@ leave_if_asleep(void *arg, struct session *session)
 void
 session_shared_joined(struct store *store, struct slice share)
 {
-    subscriptions_each_member(store->subscriptions, share, leave_if_asleep, store);
+    subscriptions_share_each(store->subscriptions, share, leave_if_asleep, store);
 }
 
 void
@@ -196,7 +198,7 @@ session_shared_others(struct store *store, struct slice body)
         metric_counter_add(store->counters.malformed, 1);
         return;
     }
-    if (subscriptions_set_others(store->subscriptions, share, others) && others)
+    if (subscriptions_share_set_others(store->subscriptions, share, others) && others)
         session_shared_joined(store, share);
 }
 
@@ -219,8 +221,8 @@ one_woke(void *arg, struct slice share)
 void
 session_shared_wake(struct store *store, struct session *session)
 {
-    subscriptions_wake(store->subscriptions, session,
-                       session->state == SESSION_CONNECTED ? one_woke : awake_changed, store);
+    subscriptions_share_wake(store->subscriptions, session,
+                             session->state == SESSION_CONNECTED ? one_woke : awake_changed, store);
 }
 
 static bool
@@ -235,8 +237,8 @@ void
 session_shared_push(struct store *store, const struct records_shared *shared,
                     const struct publish_record *record)
 {
-    struct subscription_hit *hit =
-        subscriptions_pick(store->subscriptions, shared->share, shared->pick, has_room, store);
+    struct subscription_hit *hit = subscriptions_share_pick(store->subscriptions, shared->share,
+                                                            shared->pick, has_room, store);
     if (hit != NULL)
         session_push_message(store, record, shared->record, hit, 1);
     else if (shared->hops < SHARED_HOPS_MAX)

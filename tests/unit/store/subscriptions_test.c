@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Subscriptions of persistent sessions: matching, overlaps, no-local, routes. */
 #include "services/store/subscriptions.h"
+#include "services/store/subscriptions_share.h"
 
 #include "common/clock.h"
 #include "proto/topic.h"
@@ -203,7 +204,7 @@ wake(struct session *session, bool on)
 {
     unsigned changes = 0;
     session->state = on ? SESSION_CONNECTED : SESSION_DISCONNECTED;
-    subscriptions_wake(subs, session, count_share, &changes);
+    subscriptions_share_wake(subs, session, count_share, &changes);
     return changes;
 }
 
@@ -217,7 +218,7 @@ static const struct session *
 pick(uint32_t number, struct session *full)
 {
     const struct subscription_hit *hit =
-        subscriptions_pick(subs, slice_cstr(share), number, is_not, full);
+        subscriptions_share_pick(subs, slice_cstr(share), number, is_not, full);
     return hit != NULL ? hit->session : NULL;
 }
 
@@ -234,7 +235,7 @@ one_member_of_a_share_is_picked_connected_ones_first(void)
     CU_ASSERT_EQUAL(put(a, share, 1, 0, false), SUBSCRIPTION_ROUTE_ADD);
     (void)put(b, share, 2, 9, false);
     (void)put(c, share, 0, 0, false); /* its gateway's matter */
-    CU_ASSERT_EQUAL(subscriptions_awake(subs, slice_cstr(share)), 0);
+    CU_ASSERT_EQUAL(subscriptions_share_awake(subs, slice_cstr(share)), 0);
     CU_ASSERT_PTR_EQUAL(pick(0, NULL), a); /* all sleep */
     CU_ASSERT_PTR_EQUAL(pick(1, NULL), b);
     CU_ASSERT_PTR_EQUAL(pick(2, NULL), a);
@@ -242,7 +243,7 @@ one_member_of_a_share_is_picked_connected_ones_first(void)
     CU_ASSERT_EQUAL(wake(b, true), 1);
     CU_ASSERT_EQUAL(wake(b, true), 0);
     CU_ASSERT_EQUAL(wake(c, true), 0);
-    CU_ASSERT_EQUAL(subscriptions_awake(subs, slice_cstr(share)), 1);
+    CU_ASSERT_EQUAL(subscriptions_share_awake(subs, slice_cstr(share)), 1);
     for (uint32_t i = 0; i < 4; i++)
         CU_ASSERT_PTR_EQUAL(pick(i, NULL), b);
     CU_ASSERT_PTR_EQUAL(pick(0, b), b); /* full, but the only one that is awake */
@@ -250,7 +251,7 @@ one_member_of_a_share_is_picked_connected_ones_first(void)
     CU_ASSERT_EQUAL(wake(b, false), 1);
     CU_ASSERT_PTR_EQUAL(pick(1, NULL), a);
     CU_ASSERT_EQUAL(subscriptions_remove(subs, a, slice_cstr(share), &change), OK);
-    CU_ASSERT_EQUAL(subscriptions_awake(subs, slice_cstr(share)), 0);
+    CU_ASSERT_EQUAL(subscriptions_share_awake(subs, slice_cstr(share)), 0);
     CU_ASSERT_PTR_EQUAL(pick(3, NULL), b);
     end();
 }
@@ -264,7 +265,7 @@ a_pick_carries_the_mark_of_its_share_before_the_identifier(void)
     begin();
     a = make("a");
     (void)put(a, share, 2, 9, false);
-    hit = subscriptions_pick(subs, slice_cstr(share), 0, is_not, NULL);
+    hit = subscriptions_share_pick(subs, slice_cstr(share), 0, is_not, NULL);
     CU_ASSERT_TRUE_FATAL(hit != NULL && hit->id_count == 2 && hit->qos == 2);
     subscriptions_hit_ids(subs, hit, ids);
     CU_ASSERT_EQUAL(ids[0], subscriptions_share_mark(slice_cstr(share)));
