@@ -29,6 +29,7 @@ class Endpoint:
     to the next place of its list (a port, or host and port) when the connection closes (unless it must
     stay)."""
 
+    PING_S = 10  # a far end that does not answer for so long is gone
     host = "127.0.0.1"
     credentials = {}  # user and password, if need be
 
@@ -53,9 +54,19 @@ class Endpoint:
             try:
                 reader, self.writer = await asyncio.open_connection(*address(port, self.host))
                 self.writer.write(mqtt.connect(self.client_id, version=self.version, **self.credentials, **self.options()))
-                parser = mqtt.Parser(self.version)
+                parser, silent = mqtt.Parser(self.version), False
                 while True:
-                    data = await reader.read(65536)
+                    try:
+                        data = await asyncio.wait_for(reader.read(65536), self.PING_S)
+                    except asyncio.TimeoutError:
+                        if silent:
+                            self.oracle.note(f"{self.client_id}: no answer to PINGREQ")
+                            break
+                        silent = True
+                        if self.connected.is_set():
+                            self.send(mqtt.packet(mqtt.PINGREQ))
+                        continue
+                    silent = False
                     if not data:
                         break
                     for packet in parser.feed(data):

@@ -148,7 +148,7 @@ class Helm(unittest.TestCase):
                               "example" not in p["metadata"]["name"]):
                 await until(oracle, 1000)
                 closed = len(oracle.closings)
-                await in_thread(lambda p=pod: kubectl("delete", "pod", p, "--grace-period=5", "--wait=false"))
+                await in_thread(lambda p=pod: kubectl("delete", "pod", p, "--wait=false"))
                 await in_thread(await_true, f"{pod} gone", lambda p=pod: p not in kubectl("get", "pods", "-o", "name") or "store" in p or "core" in p, 60, 0.5)
                 await in_thread(await_settled, f"all ready after {pod}")
                 await until(oracle, 1000)
