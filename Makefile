@@ -45,7 +45,7 @@ FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: help all up down certs web deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
+.PHONY: generated help all up down certs web deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
         test-unit test-integration test-cluster test-soak test-interop test-browser test-fresh test-deploy test-k8s k8s
 
 help: ## this list
@@ -54,6 +54,7 @@ help: ## this list
 all: programs $(B)/mqload ## build the four programs (FLAVOUR=release|asan|tsan)
 programs: $(PROGRAMS)
 unit: $(TESTS)
+generated: $(PB_H)
 
 $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto
 	@mkdir -p $(GEN)/proto

@@ -36,7 +36,7 @@ tidy() {
 	[ -z "$out" ] || { echo "$out"; return 1; }
 }
 
-make --no-print-directory -s build/gen/proto/calls.pb-c.h
+make --no-print-directory -s generated
 check "layers: arrows go one way" tests/lint/layers.sh
 check "doors: one door per outside thing" tests/lint/doors.sh
 check "no unfinished marks" unwanted

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Creates the Secret {{ include "sluice.secret" . }} with random values; 409: it is there already.
 account=/var/run/secrets/kubernetes.io/serviceaccount
 random() { head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }

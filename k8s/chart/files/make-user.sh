@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Creates the user NAME through the REST API; 400: there already.
 code=$(printf '{"password":"%s","roles":["GUEST"]}' "$PASSWORD" |
   curl -sS -o /dev/null -w '%{http_code}' --max-time 10 -X POST -H "X-API-Key: $(cat /run/secrets/sluice/api-key)" \
