@@ -207,12 +207,15 @@ admit(struct open_job *job, struct owner *owner)
     job->session = session;
     if (session == NULL) {
         uint64_t number = sessions_next_number(store->sessions);
-        if (sessions_add(store->sessions, client_id, number, &session) != OK) {
+        if ((lasting && store->persistent >= store->config->persistent_max) ||
+            sessions_add(store->sessions, client_id, number, &session) != OK) {
+            metric_counter_add(store->counters.quota, 1);
             refuse(job, MQTT_QUOTA_EXCEEDED);
             return;
         }
         if (lasting) {
             session_make_lasting(session, 1);
+            store->persistent++;
             session->lasting->created_ms = store_wall_ms(store);
         }
     }

@@ -5,6 +5,7 @@
 #include "proto/records.h"
 #include "services/store/desks.h"
 #include "services/store/retained_jobs.h"
+#include "services/store/retained_limit.h"
 #include "services/store/retained_sweep.h"
 #include "services/store/session_push.h"
 #include "services/store/session_shared.h"
@@ -50,10 +51,14 @@ retain(struct store *store, const struct publish_record *record, struct slice by
 {
     struct batch *batch = commit_batch(store->commit);
     retained_sweep_keep(store, record->topic);
-    if (record->payload.len == 0)
+    if (record->payload.len == 0) {
         batch_retained_delete(batch, record->topic);
-    else
+        retained_limit_deleted(store, record->topic);
+    } else if (!retained_limit_take(store, record, bytes.len)) {
+        metric_counter_add(store->counters.dropped[STORE_DROP_RETAINED_FULL], 1);
+    } else {
         batch_retained_put(batch, record->topic, record->expiry_ms, &bytes, 1);
+    }
 }
 
 void

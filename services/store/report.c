@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "proto/records.h"
+#include "services/store/retained_limit.h"
 #include "services/store/store.h"
 #include "services/store/store_link.h"
 
@@ -56,6 +57,7 @@ ask_totals(struct store *store)
     if (store->totals_wanted)
         return;
     store->totals_wanted = true;
+    retained_limit_counted(store);
     job = mem_zalloc(sizeof(*job));
     job->job = (struct read_job){.read = read_totals, .done = totals_read};
     job->store = store;

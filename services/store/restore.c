@@ -72,6 +72,7 @@ load_session(void *arg, const struct driver_session *row)
     }
     session_make_lasting(session, row->seq_limit != 0 ? row->seq_limit : 1);
     session->lasting->seq_limit = row->seq_limit;
+    store->persistent++;
     session->lasting->created_ms = row->created_ms;
     if (row->extra.len == 8)
         session->lasting->queue.pushed_seq = number_of(row->extra);

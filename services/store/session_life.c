@@ -388,6 +388,7 @@ session_life_end(struct store *store, struct session *session)
     wheel_cancel(&store->deadlines, &session->deadline);
     if (session->lasting != NULL) {
         struct session_queue *queue = &session->lasting->queue;
+        store->persistent--;
         session_shared_leave(store, session, true);
         subscriptions_remove_all(store->subscriptions, session, route_gone, store);
         batch_session_delete(commit_batch(store->commit), session->number);

@@ -60,11 +60,11 @@ session_push_remove(struct store *store, struct session *session, struct session
 
 /* ---- in */
 
-/* Whether the message may enter the queue, after old ones have gone if that is the policy. What of
- * them lies on disk only is dropped when it has been read: until then the queue is larger than its
- * limit, at most twice as large. */
+/* Whether the queue has room for the message, after old ones have gone if that is the policy. What
+ * of them lies on disk only is dropped when it has been read: until then the queue is larger than
+ * its limit, at most twice as large. */
 static bool
-make_room(struct store *store, struct session *session, size_t len)
+make_queue_room(struct store *store, struct session *session, size_t len)
 {
     const struct store_config *config = store->config;
     struct session_queue *queue = &session->lasting->queue;
@@ -85,6 +85,21 @@ make_room(struct store *store, struct session *session, size_t len)
     return queue->disk_from < queue->next_seq &&
            queue->count < 2 * config->queue_messages + OVER_COUNT &&
            queue->bytes < 2 * config->queue_bytes;
+}
+
+/* Whether the message may enter the queue; counts it as dropped if not. */
+static bool
+make_room(struct store *store, struct session *session, size_t len)
+{
+    if (store->queue_bytes + len > store->config->queue_total_bytes) {
+        drop(store, STORE_DROP_TOTAL_FULL);
+        return false;
+    }
+    if (!make_queue_room(store, session, len)) {
+        drop(store, STORE_DROP_QUEUE_FULL);
+        return false;
+    }
+    return true;
 }
 
 static uint64_t
@@ -342,10 +357,8 @@ session_push_message(struct store *store, const struct publish_record *record, s
         uint64_t seq;
         if (qos == 0)
             continue; /* the gateways deliver that */
-        if (!make_room(store, session, bytes.len)) {
-            drop(store, STORE_DROP_QUEUE_FULL);
+        if (!make_room(store, session, bytes.len))
             continue;
-        }
         if (job == NULL) {
             job = job_new(body_new(store->next_body++, bytes, record->expiry_ms), count - i);
             batch_message(commit_batch(store->commit), &bytes, 1);
@@ -382,10 +395,8 @@ session_push_retained(struct store *store, struct session *session,
         err = append_deliver(store, session->owner, 1, slice_of(target, len), bytes);
         return err == ERR_BUSY ? ERR_BUSY : OK;
     }
-    if (!make_room(store, session, bytes.len)) {
-        drop(store, STORE_DROP_QUEUE_FULL);
+    if (!make_room(store, session, bytes.len))
         return OK;
-    }
     job = job_new(body_new(store->next_body++, bytes, record->expiry_ms), 1);
     batch_message(commit_batch(store->commit), &bytes, 1);
     seq = enqueue(store, session, job->body, qos, true, &identifier, id_count);

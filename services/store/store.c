@@ -14,6 +14,7 @@
 #include "services/store/report.h"
 #include "services/store/restore.h"
 #include "services/store/retained_jobs.h"
+#include "services/store/retained_limit.h"
 #include "services/store/retained_sweep.h"
 #include "services/store/session_ending.h"
 #include "services/store/session_life.h"
@@ -256,6 +257,7 @@ make_rooms(struct store *store)
     store->late_wills = late_wills_new();
     store->users = users_new(REMEMBER_MAX, key);
     store->user_rows = user_rows_new();
+    store->retained_limit = retained_limit_new();
     store->next_body = 1;
     store->stamp = 1;
 }
@@ -335,6 +337,7 @@ store_free(struct store *store)
     signin_free_all(store, NULL);
     retained_jobs_free_all(store);
     retained_sweep_free(store);
+    retained_limit_free(store->retained_limit);
     peers_free(store->peers);
     commit_free(store->commit);
     core_client_free(store->cores);

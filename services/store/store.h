@@ -39,6 +39,7 @@ struct signin_job;
 struct user_rows;
 struct restore_copy;
 struct retained_job;
+struct retained_limit;
 struct retained_sweep;
 struct session_ending_wait;
 struct subscribe_job;
@@ -70,6 +71,7 @@ struct store {
     struct retained_job *retained_jobs;
     unsigned retained_reading; /* of these, with a page on its way */
     struct retained_sweep *sweep;
+    struct retained_limit *retained_limit;
     struct session_ending_wait *ending_waits;
     struct restore_copy *outbox_copies; /* from the last run, not given to cores yet */
     struct store_link *links;           /* every peer that has been up */
@@ -84,6 +86,7 @@ struct store {
     uint64_t queue_count; /* of all sessions */
     uint64_t queue_bytes;
     uint64_t connected;
+    uint64_t persistent; /* sessions that outlive their connection */
     uint64_t started_ms; /* monotonic, when we began to listen */
     uint64_t last_sweep_ms;
     uint64_t report_ms;          /* when the cores are told our counters */

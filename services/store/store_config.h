@@ -25,6 +25,10 @@ struct store_config {
     uint64_t data_max;
     uint64_t lease_ms;
     uint64_t sessions_max;
+    uint64_t persistent_max;
+    uint64_t queue_total_bytes;
+    uint64_t retained_max;
+    uint64_t retained_max_bytes;
     uint64_t subscriptions_max; /* of one session */
     uint64_t filters_max;       /* different ones */
     uint64_t queue_messages;

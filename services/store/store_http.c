@@ -79,6 +79,8 @@ scrape(void *arg, struct buf *out)
           commit_state(store->commit) != OK || read_pool_state(store->reads) != OK);
     gauge(out, "sluice_store_sessions", "Sessions, connected or not",
           sessions_count(store->sessions));
+    gauge(out, "sluice_store_persistent", "Sessions that outlive their connection",
+          store->persistent);
     gauge(out, "sluice_store_connected", "Sessions with a connection", store->connected);
     gauge(out, "sluice_store_subscriptions", "Subscriptions of persistent sessions",
           subscriptions_count(store->subscriptions));

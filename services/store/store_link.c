@@ -13,6 +13,7 @@
 #include "services/store/access_rows.h"
 #include "services/store/core_link.h"
 #include "services/store/desks.h"
+#include "services/store/retained_limit.h"
 #include "services/store/session_life.h"
 #include "services/store/session_push.h"
 #include "services/store/session_shared.h"
@@ -240,7 +241,7 @@ must_wait(struct store *store, const struct store_link *link, uint8_t type, stru
     if (!store_has_room(store))
         return true;
     if (link->kind != STORE_LINK_GATEWAY)
-        return false;
+        return type == FEED_PUBLISH && retained_limit_waits(store, body);
     if (type == FEED_INBOUND_PUBLISH)
         return !outbox_has_room(store->outbox);
     return (type == FEED_QUEUE_ACK || type == FEED_QUEUE_REC) && on_queue_waits(store, body);

@@ -11,8 +11,8 @@ counter(struct metrics *metrics, const char *name, const char *help)
 void
 store_metrics_init(struct store_metrics *c, struct metrics *m)
 {
-    static const char *const reasons[STORE_DROP_COUNT] = {"queue_full", "expired", "session_end",
-                                                          "qos0"};
+    static const char *const reasons[STORE_DROP_COUNT] = {
+        "queue_full", "expired", "session_end", "qos0", "total_full", "retained_full"};
     static const uint64_t op_bounds[] = {1, 4, 16, 64, 256, 1024, 4096, 16384, 65536};
     unsigned i;
     c->publishes = counter(m, "sluice_store_publishes_total", "Publishes taken from cores");
@@ -29,6 +29,8 @@ store_metrics_init(struct store_metrics *c, struct metrics *m)
     c->wills = counter(m, "sluice_store_wills_total", "Wills published");
     c->opens = counter(m, "sluice_store_opens_total", "Sessions opened or resumed");
     c->refused = counter(m, "sluice_store_refused_total", "Session opens refused");
+    c->quota = counter(m, "sluice_store_sessions_full_total",
+                       "Session opens refused because there are too many sessions");
     c->takeovers = counter(m, "sluice_store_takeovers_total", "Sessions taken from a connection");
     c->expired = counter(m, "sluice_store_sessions_expired_total", "Sessions that expired");
     c->stale = counter(m, "sluice_store_stale_total", "Records and calls of a former epoch");
@@ -37,8 +39,9 @@ store_metrics_init(struct store_metrics *c, struct metrics *m)
     c->verified = counter(m, "sluice_store_passwords_total", "Passwords hashed");
     for (i = 0; i < STORE_DROP_COUNT; i++) {
         struct metric_label label = {"reason", reasons[i]};
-        c->dropped[i] = metrics_counter(m, "sluice_store_dropped_total",
-                                        "Messages dropped for a session", &label, 1);
+        c->dropped[i] =
+            metrics_counter(m, "sluice_store_dropped_total",
+                            "Messages dropped for a session, or not retained", &label, 1);
     }
     c->commits = counter(m, "sluice_store_commits_total", "Commits made durable");
     c->commit_failures = counter(m, "sluice_store_commit_failures_total", "Commits that failed");

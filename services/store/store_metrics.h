@@ -11,6 +11,8 @@ enum store_drop {
     STORE_DROP_EXPIRED,
     STORE_DROP_SESSION_END,
     STORE_DROP_QOS0,
+    STORE_DROP_TOTAL_FULL,    /* queues of all sessions together */
+    STORE_DROP_RETAINED_FULL, /* not retained */
     STORE_DROP_COUNT
 };
 
@@ -26,6 +28,7 @@ struct store_metrics {
     struct metric_counter *wills;
     struct metric_counter *opens;
     struct metric_counter *refused;
+    struct metric_counter *quota; /* opens refused for the number of sessions */
     struct metric_counter *takeovers;
     struct metric_counter *expired; /* sessions */
     struct metric_counter *stale;   /* records and calls of an epoch that has passed */

@@ -290,7 +290,100 @@ hostile_records_and_calls_change_nothing(void)
     kit_free(kit);
 }
 
+static bool
+has_no_session(struct kit *kit)
+{
+    return sessions_count(kit->store->sessions) == 0;
+}
+
+static void
+a_session_expires_also_over_a_restart(void)
+{
+    struct kit *kit = kit_new();
+    struct wish wish = LASTING("e", 1);
+    struct opened opened;
+    wish.expiry_s = 1;
+    opened = open_session(kit, wish);
+    ready(kit, opened, 1, 0);
+    CU_ASSERT_EQUAL(subscribe(kit, opened, "t", 1, 0), 1);
+    close_session(kit, opened, 0);
+    publish(kit, 1, "t", 1, false, "waits");
+    kit_restart_store(kit);
+    CU_ASSERT_TRUE(kit_wait(kit, has_no_session));
+    CU_ASSERT_EQUAL(kit->store->queue_count, 0);
+    CU_ASSERT_EQUAL(kit->store->persistent, 0);
+    kit_free(kit);
+}
+
+static void
+sessions_and_queues_keep_their_limits(void)
+{
+    struct kit *kit = kit_new();
+    struct opened a, b;
+    kit->config.persistent_max = 2;
+    kit->config.queue_total_bytes = 100;
+    a = open_session(kit, LASTING("a", 1));
+    b = open_session(kit, LASTING("b", 2));
+    CU_ASSERT_EQUAL(open_session(kit, LASTING("c", 3)).reason, 0x97);
+    CU_ASSERT_EQUAL(
+        open_session(kit, (struct wish){.client = "clean", .conn = 4, .clean = true}).reason, 0);
+    CU_ASSERT_EQUAL(metric_counter_get(kit->store->counters.quota), 1);
+    ready(kit, a, 1, 0);
+    ready(kit, b, 2, 0);
+    CU_ASSERT_EQUAL(subscribe(kit, a, "t", 1, 0), 1);
+    CU_ASSERT_EQUAL(subscribe(kit, b, "t", 1, 0), 1);
+    publish(kit, 1, "t", 1, false, "one");
+    CU_ASSERT(kit->store->queue_bytes <= 100);
+    CU_ASSERT(metric_counter_get(kit->store->counters.dropped[STORE_DROP_TOTAL_FULL]) >= 1);
+    /* one that ends makes room */
+    CU_ASSERT_EQUAL(
+        open_session(kit, (struct wish){.client = "b", .conn = 5, .clean = true}).reason, 0);
+    CU_ASSERT_EQUAL(open_session(kit, LASTING("c", 6)).reason, 0);
+    kit_free(kit);
+}
+
+static bool
+totals_are_two(struct kit *kit)
+{
+    return kit->store->totals.retained_count == 2;
+}
+
+static void
+further_topics_are_not_retained_at_the_limit(void)
+{
+    struct kit *kit = kit_new();
+    Sluice__RetainedGet get = SLUICE__RETAINED_GET__INIT;
+    Sluice__RetainedGot *got;
+    size_t round;
+    kit->config.retained_max = 2;
+    publish(kit, 1, "a", 1, true, "one");
+    publish(kit, 2, "b", 1, true, "two");
+    for (round = 0; round < 2; round++) {
+        publish(kit, 3 + 4 * round, "c", 1, true, "three");
+        publish(kit, 4 + 4 * round, "a", 1, true, "newer");
+        publish(kit, 5 + 4 * round, "d", 1, true, "four");
+        CU_ASSERT_TRUE(kit_wait(kit, totals_are_two));
+        get.filter.data = (uint8_t *)(uintptr_t) "#";
+        get.filter.len = 1;
+        CU_ASSERT_EQUAL(kit_call(kit, CALL_RETAINED_GET, &get), OK);
+        got = sluice__retained_got__unpack(NULL, kit->answer.len, kit->answer.bytes);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(got);
+        CU_ASSERT_EQUAL(got->n_records, 2);
+        sluice__retained_got__free_unpacked(got, NULL);
+        CU_ASSERT_EQUAL(metric_counter_get(kit->store->counters.dropped[STORE_DROP_RETAINED_FULL]),
+                        2 * round + 2);
+        publish(kit, 6 + 4 * round, "b", 1, true, "");
+        kit->config.retained_max = 3;
+        publish(kit, 100 + round, round == 0 ? "b" : "e", 1, true, "again");
+        kit->config.retained_max = 2;
+    }
+    kit_free(kit);
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(a_session_expires_also_over_a_restart),
+    CUNIT_CASE(sessions_and_queues_keep_their_limits),
+    CUNIT_CASE(further_topics_are_not_retained_at_the_limit),
     CUNIT_CASE(wills_go_out_unless_the_client_said_goodbye),
     CUNIT_CASE(retained_messages_follow_a_subscription),
     CUNIT_CASE(a_retained_message_is_not_replaced_by_an_older_one),
