@@ -68,8 +68,8 @@ enum feed_record {
     FEED_SHARED_OTHERS = 22,
 
     /* -- core -> gateway ---------------------------------------------------- */
-    /* u32 gateways, u64 clients: how many gateways are up, and what they hold in all. To the gateway
-     * that has asked this core for FEED_SYS, once for each of its FEED_COUNTERS. */
+    /* u32 gateways, u64 clients: how many gateways are up, and what they hold in all. To the
+     * gateway that has asked this core for FEED_SYS, once for each of its FEED_COUNTERS. */
     FEED_LOAD = 23,
     /* record of a $SYS topic: kept, as if retained, and delivered. From the one core that the
      * gateway has asked for it (COUNTERS_WANT_SYS). */
