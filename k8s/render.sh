@@ -8,16 +8,18 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 out=${OUT:-.}
+helm=$(command -v "${HELM:-helm}") || { echo "render.sh: there is no ${HELM:-helm}" >&2; exit 1; }
 render() { # file, kinds, name (regular expressions), flags...
 	local file=$out/$1 kinds=$2 name=$3
 	shift 3
 	mkdir -p "$(dirname "$file")"
 	{
 		echo "# Made by k8s/render.sh from k8s/chart."
-		"${HELM:-helm}" template sluice chart --namespace sluice --kube-version 1.33.0 "$@" | grep -v '^# Source: ' |
+		"$helm" template sluice chart --namespace sluice --kube-version 1.33.0 "$@" | grep -v '^# Source: ' |
 			awk -v RS='(^|\n)---\n' -v kinds="$kinds" -v name="$name" '
 				$0 ~ "(^|\n)kind: (" kinds ")(\n|$)" && $0 ~ "\n  name: (" name ")(\n|$)" { sub(/\n+$/, ""); print "---\n" $0 }'
-	} >"$file"
+	} >"$file.new"
+	mv "$file.new" "$file" # what is there stays when helm fails
 }
 # Disruption budgets came with 1.21: what a server does not know would stop the rest.
 render base/sluice.yaml '.*' '.*' --set gateway.podDisruptionBudget.enabled=false --set rest.podDisruptionBudget.enabled=false
