@@ -126,6 +126,7 @@ enum err peers_new(struct loop *loop, const struct peers_config *config,
 void peers_free(struct peers *peers); /* ends open calls with ERR_CLOSED; no other event */
 
 uint64_t peers_incarnation(const struct peers *peers);
+const char *peers_name(const struct peers *peers); /* our own */
 uint16_t peers_call_port(const struct peers *peers);
 uint16_t peers_feed_port(const struct peers *peers);
 void peers_set_state(struct peers *peers,

@@ -245,6 +245,12 @@ peers_set_state(struct peers *peers, uint32_t flags)
     }
 }
 
+const char *
+peers_name(const struct peers *peers)
+{
+    return peers->config.name;
+}
+
 const struct peers_stats *
 peers_stats(const struct peers *peers)
 {

@@ -43,6 +43,8 @@ enum feed_record {
     /* u64 incarnation, u8 flags (COUNTERS_*), n times: u8 enum feed_counter, u64 value: what the
      * sender has counted since its start. Every second or so, to every core. */
     FEED_COUNTERS = 12,
+    /* u64 id, u32 enum err, body: the answer to FEED_ASK. Gateways only. */
+    FEED_ANSWER = 13,
 
     /* -- core -> gateway or store ------------------------------------------ */
     /* n times: u64 token, u8 flags (bit 0: somebody elsewhere wanted it). */
@@ -74,6 +76,8 @@ enum feed_record {
     /* record of a $SYS topic: kept, as if retained, and delivered. From the one core that the
      * gateway has asked for it (COUNTERS_WANT_SYS). */
     FEED_SYS = 24,
+    /* u64 id, u32 method (CALL_ADMIN_*), body: a question of an operator. */
+    FEED_ASK = 25,
 
     /* -- gateway -> store --------------------------------------------------- */
     /* protobuf SessionAnnounce: during a resync, one per session held. */
@@ -203,7 +207,40 @@ enum call_method {
     CALL_KEY_DELETE = 128,
     CALL_KEY_VERIFY = 129,
     CALL_AUDIT_APPEND = 130,
-    CALL_AUDIT_LIST = 131
+    CALL_AUDIT_LIST = 131,
+
+    /*
+     * What operators ask (admin.proto; body AdminAsk, answer AdminAnswer). Who answers stands
+     * behind each: G a gateway (through CALL_ADMIN_RELAY of a core), C a core, S a store.
+     */
+    /* GCS. metrics: names of families, comma-separated. First item: the program (service, name,
+     * version, incarnation, uptime_s, lag_us, ready, obstacle, metrics: lines of the text format);
+     * then one for each peer (service, name, address, up, serving, lease_ms). */
+    CALL_ADMIN_STATUS = 140,
+    CALL_ADMIN_SETTINGS = 141,  /* GCS: name, value, source, unit, help */
+    CALL_ADMIN_LOG_LEVEL = 142, /* GCS: level: sets it; answered with the level */
+    /* S. client, or search (begins the client id), connected, disconnected, persistent, transient
+     * (flags that leave others out). Items: client, user, state, persistent, gateway, ... */
+    CALL_ADMIN_SESSIONS = 143,
+    CALL_ADMIN_SESSION_END = 144, /* S: client. ERR_NOT_FOUND */
+    CALL_ADMIN_DISCONNECT = 145,  /* S: client. ERR_NOT_FOUND: not connected */
+    /* GS: client: its subscriptions (S: persistent ones of a session that is not connected; G: of a
+     * connection), or topic: all whose filter matches it. */
+    CALL_ADMIN_SUBSCRIPTIONS = 146,
+    /* S: topic, payload, qos, retain, expiry_s, properties (wire form). Answered when everybody who
+     * wants it has it, or, with state "queued", when it is durable: state, matched. */
+    CALL_ADMIN_PUBLISH = 147,
+    CALL_ADMIN_GROUPS = 148, /* C: share, place, service, members, members_qos0 */
+    CALL_ADMIN_RELAY = 149,  /* C: body AdminRelay */
+    /* G: client, or search, user. Items: client, user, address, ... */
+    CALL_ADMIN_CLIENTS = 150,
+    CALL_ADMIN_DISCONNECTS = 151, /* G: search, user, per_second: sends them away at a pace */
+    /* G: begin or end (flags), per_second. Answered: draining, connections */
+    CALL_ADMIN_DRAIN = 152,
+    /* GS: trace: its number, 8 random bytes of the asker. begin: client, topic (a filter),
+     * seconds. Else events since `after`, waiting for some up to wait_ms: time_ms, client, event,
+     * topic, detail; lost: how many were forgotten. end: no more. */
+    CALL_ADMIN_TRACE = 153
 };
 
 /*

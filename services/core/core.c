@@ -210,6 +210,8 @@ core_new(const struct core_config *config, struct core **out)
                   LOG_STR("feed", slice_cstr(config->feed_listen)), LOG_ERR(err), LOG_END);
     else
         err = http_start(core);
+    if (err == OK)
+        peer_link_set_metrics(core->link, core->metrics);
     if (err != OK) {
         core_free(core);
         return err;

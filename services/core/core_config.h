@@ -6,6 +6,7 @@
 #include "common/conf.h"
 
 struct core_config {
+    const struct conf *conf; /* what it came from */
     struct conf_common common;
     char *call_listen;
     char *feed_listen;

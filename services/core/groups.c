@@ -299,6 +299,32 @@ groups_each(const struct groups *groups, groups_fn fn, void *arg)
     topic_tree_each(groups->tree, each_filter, &each);
 }
 
+struct each_members {
+    groups_members_fn fn;
+    void *arg;
+};
+
+static bool
+each_group(void *arg, struct slice filter, void **value)
+{
+    const struct each_members *each = arg;
+    const struct group *group;
+    uint32_t i;
+    (void)filter;
+    for (group = *value; group != NULL; group = group->next) {
+        for (i = 0; i < group->count; i++)
+            each->fn(each->arg, group_share(group), group->list[i].place, &group->list[i].members);
+    }
+    return true;
+}
+
+void
+groups_each_members(const struct groups *groups, groups_members_fn fn, void *arg)
+{
+    struct each_members each = {fn, arg};
+    topic_tree_each(groups->tree, each_group, &each);
+}
+
 static void
 match_value(void *arg, void *value)
 {

@@ -68,6 +68,11 @@ void groups_remove_place(struct groups *groups, uint32_t place, groups_fn fn, vo
 /* Every (place, group). */
 void groups_each(const struct groups *groups, groups_fn fn, void *arg);
 
+/* Every (group, place) with its members. Must not change groups. */
+typedef void (*groups_members_fn)(void *arg, struct slice share, uint32_t place,
+                                  const struct groups_members *members);
+void groups_each_members(const struct groups *groups, groups_members_fn fn, void *arg);
+
 /* The groups that want the topic; borrowed until the next call of any function here. */
 size_t groups_match(struct groups *groups, struct slice topic, struct group *const **out);
 /* The group of exactly this share, or NULL. */

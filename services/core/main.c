@@ -14,6 +14,7 @@ main(int argc, char **argv)
     int status = conf_exit_status(outcome);
     if (outcome == CONF_RUN) {
         status = 2;
+        config.conf = conf;
         log_open("sluice-core", (enum log_level)config.common.log_level,
                  (enum log_format)config.common.log_format);
         if (core_new(&config, &core) == OK) {

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/peer.h"
 #include "proto/feed_records.h"
+#include "services/core/on_question.h"
 #include <assert.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ struct peer_link {
     struct loop *loop;
     struct peers *peers;
     struct router *router;
+    struct on_question questions;
     struct loop_timer timer;
     struct seat *seats[PEERS_MAX]; /* by place */
     bool drops;
@@ -90,8 +92,10 @@ on_down(void *arg, struct peer *peer, enum err why)
     struct peer_link *link = arg;
     const struct seat *seat = seat_of(peer);
     (void)why; /* common/peer logs sessions */
-    if (seat != NULL)
-        router_down(link->router, seat->place);
+    if (seat == NULL)
+        return;
+    on_question_down(&link->questions, seat->place);
+    router_down(link->router, seat->place);
 }
 
 static void
@@ -118,7 +122,8 @@ on_record(void *arg, struct peer *peer, uint8_t type, struct slice body, uint64_
     (void)seq;
     if (seat == NULL)
         return;
-    err = router_record(link->router, seat->place, type, body);
+    err = type == FEED_ANSWER ? on_question_answer(&link->questions, seat->place, body)
+                              : router_record(link->router, seat->place, type, body);
     if (err == OK)
         return;
     if (err == ERR_BUSY) {
@@ -157,6 +162,25 @@ on_room(void *arg, struct peer *peer)
     const struct seat *seat = seat_of(peer);
     if (seat != NULL)
         router_room(link->router, seat->place);
+}
+
+static void
+on_call(void *arg, struct peer *peer, struct call_request request, uint16_t method,
+        struct slice body)
+{
+    struct peer_link *link = arg;
+    (void)peer;
+    on_question_call(&link->questions, request, method, body);
+}
+
+static enum err
+send_question(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n)
+{
+    struct peer_link *link = arg;
+    const struct seat *seat = link->seats[place];
+    if (seat == NULL)
+        return ERR_PEER_LOST;
+    return peer_append(seat->peer, FEED_DATA, type, parts, n, NULL);
 }
 
 static enum err
@@ -219,6 +243,7 @@ on_tick(void *arg)
 {
     struct peer_link *link = arg;
     router_tick(link->router, clock_monotonic_ms());
+    on_question_tick(&link->questions, clock_monotonic_ms());
 }
 
 static void
@@ -243,6 +268,7 @@ peer_link_new(struct loop *loop, const struct core_config *config, struct peer_l
                                                .frame_end = on_frame_end,
                                                .done = on_done,
                                                .room = on_room,
+                                               .call = on_call,
                                                .gone = on_gone};
     static const struct router_io io = {io_append, io_finished, io_serving, io_drop};
     struct router_config router = {.lease_ms = config->lease_ms,
@@ -276,15 +302,24 @@ peer_link_new(struct loop *loop, const struct core_config *config, struct peer_l
     link_name(config, name, sizeof(name));
     link->loop = loop;
     link->router = router_new(&router, &io, link);
+    link->questions = (struct on_question){.conf = config->conf,
+                                           .loop = loop,
+                                           .router = link->router,
+                                           .relays = relays_new(),
+                                           .started_ms = clock_monotonic_ms(),
+                                           .send = send_question,
+                                           .arg = link};
     /* Before the peers' own hook, so that what the router appends leaves in the same turn. */
     loop_on_turn(loop, on_turn, link);
     err = peers_new(loop, &peers, &events, link, &link->peers);
     if (err != OK) {
         loop_on_turn_remove(loop, on_turn, link);
+        relays_free(link->questions.relays);
         router_free(link->router);
         mem_free(link);
         return err;
     }
+    link->questions.peers = link->peers;
     router_tick(link->router, clock_monotonic_ms());
     loop_timer_init(&link->timer, loop, on_tick, link);
     loop_timer_start(&link->timer, TICK_MS, true);
@@ -301,10 +336,17 @@ peer_link_free(struct peer_link *link)
     loop_timer_fini(&link->timer);
     loop_on_turn_remove(link->loop, on_turn, link);
     peers_free(link->peers);
+    relays_free(link->questions.relays);
     router_free(link->router);
     for (i = 0; i < PEERS_MAX; i++)
         mem_free(link->seats[i]);
     mem_free(link);
+}
+
+void
+peer_link_set_metrics(struct peer_link *link, struct metrics *metrics)
+{
+    link->questions.metrics = metrics;
 }
 
 struct router *

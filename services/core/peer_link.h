@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct loop;
+struct metrics;
 struct peer_link;
 struct peers_stats;
 
@@ -19,6 +20,8 @@ ERR_MUST_USE enum err peer_link_new(struct loop *loop, const struct core_config 
 /* Publishes nothing more; the sockets close. */
 void peer_link_free(struct peer_link *link);
 
+/* What operators are shown; borrowed. */
+void peer_link_set_metrics(struct peer_link *link, struct metrics *metrics);
 struct router *peer_link_router(struct peer_link *link);
 const struct peers_stats *peer_link_stats(const struct peer_link *link);
 uint64_t peer_link_incarnation(const struct peer_link *link);

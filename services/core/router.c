@@ -374,6 +374,32 @@ router_places(const struct router *router, router_place_fn fn, void *arg)
     }
 }
 
+uint32_t
+router_gateway(const struct router *router, struct slice name)
+{
+    uint32_t i;
+    for (i = 0; i < router->place_count; i++) {
+        const struct place *place = router->places[i];
+        if (place->used && place->up && place->kind == ROUTER_GATEWAY &&
+            slice_equal_cstr(name, place->name))
+            return i;
+    }
+    return ROUTER_NO_PLACE;
+}
+
+const char *
+router_place_name(const struct router *router, uint32_t place, enum router_kind *kind)
+{
+    *kind = router->places[place]->kind;
+    return router->places[place]->name != NULL ? router->places[place]->name : "";
+}
+
+void
+router_groups(const struct router *router, groups_members_fn fn, void *arg)
+{
+    groups_each_members(router->groups, fn, arg);
+}
+
 struct router_stats
 router_stats(const struct router *router)
 {

@@ -137,6 +137,12 @@ bool router_is_serving(const struct router *router);
 const char *router_obstacle(const struct router *router);
 
 struct router_stats router_stats(const struct router *router);
+/* The gateway of this name that is up; ROUTER_NO_PLACE: none. */
+uint32_t router_gateway(const struct router *router, struct slice name);
+/* Borrowed until the router changes. */
+const char *router_place_name(const struct router *router, uint32_t place, enum router_kind *kind);
+/* Every (shared subscription, place) with its members. */
+void router_groups(const struct router *router, groups_members_fn fn, void *arg);
 typedef void (*router_place_fn)(void *arg, const struct router_place_info *info);
 void router_places(const struct router *router, router_place_fn fn, void *arg);
 

@@ -105,8 +105,9 @@ struct connection {
     struct retained_seen *retained_seen; /* NULL: none are to be sent (on_retained.c) */
     char *proxy_user;                    /* that a proxy vouches for; NULL: none */
     uint64_t session_number, epoch;
-    uint64_t active_ms;  /* when it last spoke */
-    uint32_t max_packet; /* the client's Maximum Packet Size; 0: none */
+    uint64_t active_ms;   /* when it last spoke */
+    uint32_t connected_s; /* wall clock, when it was welcomed */
+    uint32_t max_packet;  /* the client's Maximum Packet Size; 0: none */
     uint32_t subscription_count, suback_count;
     uint32_t restoring;                  /* filters that CONNACK waits for */
     uint32_t gather_stamp, gather_index; /* deliver.c */

@@ -3,6 +3,7 @@
  * proto/core_client, which holds the rules. What cores send for our clients is checked for repeats
  * and goes to the workers that want it. */
 #include "services/gateway/core_link_part.h"
+#include "services/gateway/hub_admin.h"
 #include "services/gateway/hub_sys.h"
 
 #include <string.h>
@@ -327,11 +328,32 @@ core_link_record(struct core_link *link, struct hub_peer *core, uint8_t type, st
         core_shared_take(link, core->index, body);
         return;
     }
-    enum err err = core_client_record(link->client, core->index, type, body);
+    enum err err = type == FEED_ASK ? hub_admin_record(link->hub->admin, core->index, body)
+                                    : core_client_record(link->client, core->index, type, body);
     if (err == ERR_UNSUPPORTED)
         metric_counter_add(link->hub->metric.unknown, 1);
     else if (err != OK)
         metric_counter_add(link->hub->metric.malformed, 1);
+}
+
+void
+core_link_answer(struct core_link *link, uint32_t core, uint64_t id, enum err err,
+                 struct slice body)
+{
+    uint8_t head[12];
+    buf_store_u64(head, id);
+    buf_store_u32(head + 8, (uint32_t)err);
+    const struct slice parts[] = {slice_of(head, sizeof(head)), body};
+    if (link->cores[core] == NULL)
+        return;
+    err = peer_append(link->cores[core]->peer, FEED_DATA, FEED_ANSWER, parts, 2, NULL);
+    if (err != ERR_BUSY)
+        return; /* gone: so is whoever asked */
+    /* Messages come first; whoever asked hears that at least. */
+    buf_store_u32(head + 8, ERR_BUSY);
+    err = peer_append(link->cores[core]->peer, FEED_CONTROL, FEED_ANSWER, parts, 1, NULL);
+    if (err != OK)
+        log_debug("answer_dropped", LOG_ERR(err), LOG_END);
 }
 
 void

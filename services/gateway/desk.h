@@ -115,6 +115,14 @@ void desk_retained_continue(struct connection *connection);
 void desk_retained(struct connection *connection, uint64_t ticket, enum err err,
                    struct retained_answer *answer);
 
+/* on_admin_job.c: what operators ask. Takes job, gives it back to the hub. */
+struct admin_job;
+void desk_admin(struct worker *worker, struct admin_job *job);
+/* Begins to send clients away (POST_SWEEP); takes job. */
+void desk_sweep(struct worker *worker, uint32_t per_second, bool is_emptying,
+                struct admin_job *job);
+void desk_sweep_tick(struct worker *worker, uint32_t tick_ms);
+
 /* on_disconnect.c */
 void desk_disconnect(struct connection *connection, const struct mqtt_frame *frame);
 void desk_kick(struct worker *worker, const struct post *post);

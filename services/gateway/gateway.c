@@ -63,6 +63,12 @@ connections(const struct gateway *gateway)
     return sum;
 }
 
+static uint64_t
+count_connections(void *arg)
+{
+    return connections(arg);
+}
+
 static bool
 is_healthy(void *arg, struct buf *json)
 {
@@ -352,6 +358,7 @@ gateway_new(const struct gateway_config *config, struct gateway **out)
     drain_init(&gateway->drain, config->drain_wait_ms, config->drain_rate);
     loop_timer_init(&gateway->step, gateway->loop, on_step, gateway);
     gateway->hub = hub_new(gateway->loop, config, gateway->count, gateway->metrics);
+    hub_set_connections(gateway->hub, count_connections, gateway);
     enum err err = build_workers(gateway);
     if (err == OK) {
         err = hub_open(gateway->hub);

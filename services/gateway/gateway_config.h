@@ -18,6 +18,7 @@ enum gateway_access { GATEWAY_ACCESS_ALLOW, GATEWAY_ACCESS_DENY };
 enum gateway_queue_drop { GATEWAY_DROP_NEWEST, GATEWAY_DROP_OLDEST };
 
 struct gateway_config {
+    const struct conf *conf; /* what it came from */
     struct conf_common common;
 
     /* towards clients */

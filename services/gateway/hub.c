@@ -17,6 +17,7 @@
 #include "common/mem.h"
 #include "proto/feed_records.h"
 #include "services/gateway/flaps.h"
+#include "services/gateway/hub_admin.h"
 #include "services/gateway/hub_metrics.h"
 #include "services/gateway/hub_state.h"
 #include "services/gateway/hub_sys.h"
@@ -268,6 +269,8 @@ hub_open(struct hub *hub)
     hub->sign_in = sign_in_new(hub);
     hub->flaps = open_flaps(hub->config);
     hub->sys = hub_sys_new(hub);
+    hub->admin = hub_admin_new(hub);
+    hub->started_ms = clock_monotonic_ms();
     loop_timer_start(&hub->tick, HUB_TICK_MS, false);
     log_info("hub_open", LOG_STR("name", hub->name),
              LOG_HEX("incarnation", peers_incarnation(hub->peers)),
@@ -303,6 +306,7 @@ hub_free(struct hub *hub)
     sign_in_free(hub->sign_in);
     flaps_free(hub->flaps);
     hub_sys_free(hub->sys);
+    hub_admin_free(hub->admin);
     barrier_free(hub->barrier);
     filters_free(hub->filters);
     shares_free(hub->shares);
@@ -346,10 +350,17 @@ hub_stop_workers(struct hub *hub)
     (void)post_box_flush(hub->box);
 }
 
+void
+hub_set_connections(struct hub *hub, uint64_t (*fn)(void *arg), void *arg)
+{
+    hub->connections = fn;
+    hub->connections_arg = arg;
+}
+
 bool
 hub_is_ready(const struct hub *hub)
 {
-    return core_link_serving_count(hub->core) > 0 &&
+    return !hub_admin_is_emptying(hub->admin) && core_link_serving_count(hub->core) > 0 &&
            store_link_serving_count(hub->store) == hub->config->stores.count;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What workers post to the hub, and what the hub posts to workers. The desk of the hub: it decides
  * nothing about cores or stores. */
+#include "services/gateway/hub_admin.h"
 #include "services/gateway/hub_state.h"
 #include "services/gateway/hub_sys.h"
 
@@ -234,6 +235,15 @@ on_drained(struct hub *hub, struct post *post)
     hub->drained |= UINT32_C(1) << post->worker;
 }
 
+static void
+on_admin_done(struct hub *hub, struct post *post)
+{
+    struct admin_job *job = post->body;
+    post->body = NULL;
+    if (job != NULL)
+        hub_admin_done(hub->admin, job);
+}
+
 typedef void (*desk_fn)(struct hub *hub, struct post *post);
 
 static const desk_fn desks[] = {
@@ -259,6 +269,7 @@ static const desk_fn desks[] = {
     [POST_AUTH] = on_ask,
     [POST_SIGN_IN] = on_sign_in,
     [POST_USER_ASK] = on_sign_in,
+    [POST_ADMIN_DONE] = on_admin_done,
 };
 
 void

@@ -79,6 +79,7 @@ struct hub_peer {
 
 struct core_link;
 struct flaps;
+struct hub_admin;
 struct hub_sys;
 struct sign_in;
 struct store_link;
@@ -100,6 +101,10 @@ struct hub {
     struct hub_sys *sys;
     struct sign_in *sign_in;
     struct flaps *flaps;
+    struct hub_admin *admin;
+    uint64_t (*connections)(void *arg); /* of all workers; NULL: not told yet */
+    void *connections_arg;
+    uint64_t started_ms; /* monotonic */
     struct loop_timer tick;
     unsigned hold;    /* HUB_HOLD_* */
     uint32_t drained; /* bit per worker */
@@ -152,6 +157,9 @@ void core_link_route_add(struct core_link *link, uint64_t version, struct slice 
 void core_link_route_remove(struct core_link *link, struct slice filter);
 /* The members of a shared subscription here have changed; it may have none left. */
 void core_link_share_changed(struct core_link *link, struct slice share);
+/* The answer to FEED_ASK. */
+void core_link_answer(struct core_link *link, uint32_t core, uint64_t id, enum err err,
+                      struct slice body);
 /* A member has the message of this number of this core. */
 void core_link_shared_done(struct core_link *link, uint32_t core, uint64_t number);
 /* Nobody of worker (flags SHARED_FULL: all there are full) can have it: to another worker or back

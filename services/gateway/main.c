@@ -16,6 +16,7 @@ main(int argc, char **argv)
     if (outcome == CONF_RUN) {
         status = 2;
         bool counted = crypt_count_memory();
+        config.conf = conf;
         log_open("sluice-gateway", (enum log_level)config.common.log_level,
                  (enum log_format)config.common.log_format);
         if (!counted)

@@ -154,7 +154,7 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
                                                                : MQTT_QUOTA_EXCEEDED);
         return;
     }
-    if (worker->is_draining) {
+    if (worker->is_draining || worker->sweep.is_emptying) {
         bool elsewhere =
             connection->version == MQTT_5_0 && worker->options.server_reference[0] != '\0';
         refuse_connect(connection, elsewhere ? MQTT_USE_ANOTHER_SERVER : MQTT_SERVER_UNAVAILABLE);
@@ -312,6 +312,7 @@ open_session(struct connection *connection)
     if (is_assigned)
         adopt_client_id(connection, opened->client_id);
     connection->state = CONNECTION_OPEN;
+    connection->connected_s = (uint32_t)(worker_wall_ms(connection->worker) / 1000);
     worker_counts_observe(worker->counts.connect_us,
                           (loop_now_ms(worker->loop) - connection->active_ms) * 1000);
     connection->active_ms = loop_now_ms(worker->loop);

@@ -182,6 +182,13 @@ worker_on_post(void *arg, void *item)
     case POST_DRAIN:
         on_drain(worker, &post);
         break;
+    case POST_ADMIN:
+        if (post.body != NULL)
+            desk_admin(worker, post.body);
+        break;
+    case POST_SWEEP:
+        desk_sweep(worker, post.aux, post.flags != 0, post.body);
+        break;
     case POST_STOP:
         worker->is_stopping = true;
         break;

@@ -95,7 +95,16 @@ enum post_kind {
     POST_ACCESS_RESET, /* hub -> worker: the roles and bans that follow up to ACCESS_END are all */
     POST_ACCESS_END,
     POST_ROLE, /* hub -> worker: body: struct role_news */
-    POST_BAN   /* hub -> worker: body: struct ban_news */
+    POST_BAN,  /* hub -> worker: body: struct ban_news */
+
+    /* ---- operators */
+    /* hub -> worker: body: struct admin_job: answer it, give it back. */
+    POST_ADMIN = 200,
+    /* hub -> worker: aux: clients per second to send away (0: stop), flags: 1: until none is left,
+     * and welcome nobody new; body: struct admin_job (whom), NULL: all. */
+    POST_SWEEP,
+    /* worker -> hub: body: struct admin_job. */
+    POST_ADMIN_DONE
 };
 
 struct post {

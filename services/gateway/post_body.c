@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "services/gateway/admin_job.h"
 #include "services/gateway/post_access.h"
 
 /* Copies s to *at and moves *at on. */
@@ -325,6 +326,11 @@ post_body_free(struct post *post)
         break;
     case POST_BAN:
         ban_news_free(post->body);
+        break;
+    case POST_ADMIN:
+    case POST_SWEEP:
+    case POST_ADMIN_DONE:
+        admin_job_free(post->body);
         break;
     default:
         break;

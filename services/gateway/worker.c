@@ -14,6 +14,7 @@
 #include "common/mem.h"
 #include "services/gateway/access.h"
 #include "services/gateway/access_book.h"
+#include "services/gateway/admin_job.h"
 #include "services/gateway/bans.h"
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
@@ -301,6 +302,8 @@ on_tick(void *arg)
         expire_tickets(worker);
     if (worker->is_draining)
         drain_some(worker);
+    if (worker->sweep.is_on)
+        desk_sweep_tick(worker, TICK_MS);
     worker_counts_publish(&worker->counts);
     if (worker->counts.connections != NULL) {
         metric_gauge_set(worker->counts.connections, worker->open_count);
@@ -377,6 +380,7 @@ worker_free(struct worker *worker)
     worker->is_stopping = true;
     mailbox_drain(worker->mailbox);
     worker_unlisten(worker);
+    admin_job_free(worker->sweep.job);
     for (uint32_t i = 0; i < worker->slot_count; i++) {
         struct connection *connection = worker->slots[i].connection;
         if (connection != NULL) {

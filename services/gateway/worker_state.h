@@ -68,6 +68,16 @@ struct worker_sample {
     uint64_t busy_until_ms; /* another one waits until then */
 };
 
+/* Clients that are being sent away by an operator. */
+struct sweep {
+    struct admin_job *job; /* whom; NULL: all */
+    uint64_t credit;       /* thousandths of a client */
+    uint32_t per_second;
+    uint32_t slot; /* the next to look at */
+    bool is_on;
+    bool is_emptying; /* nobody new is welcome, until told otherwise */
+};
+
 struct worker {
     uint8_t index;
     uint8_t count;     /* of workers */
@@ -115,6 +125,7 @@ struct worker {
     uint64_t drain_end_ms;
     uint32_t drain_slot;
     uint32_t shed_slot; /* where on_shed goes on */
+    struct sweep sweep;
     struct listener *listeners[LISTENER_KINDS];
     uint32_t listener_count;
     struct tls *tls; /* NULL: off */

@@ -4,6 +4,7 @@
 #ifndef SLUICE_SERVICES_REST_API_DESKS_H
 #define SLUICE_SERVICES_REST_API_DESKS_H
 
+#include "proto/admin.pb-c.h"
 #include "services/rest/api.h"
 
 /* NULL: no desk has this id. */
@@ -50,6 +51,49 @@ void on_api_key_delete(struct api_request *request);
 /* on_api_audit.c */
 void on_api_audit_list(struct api_request *request);
 void on_api_audit_export(struct api_request *request);
+
+/* on_api_client.c */
+void on_api_client_list(struct api_request *request);
+void on_api_client_get(struct api_request *request);
+void on_api_client_disconnect(struct api_request *request);
+void on_api_client_disconnect_many(struct api_request *request);
+/* The session of a client, from whichever store has it: one item; *out is new. ERR_NOT_FOUND;
+ * ERR_UNAVAILABLE: a store that may have it did not answer. */
+ERR_MUST_USE enum err on_api_client_find(struct api_request *request, const char *client,
+                                         Sluice__AdminAnswer **out);
+/* CALL_ADMIN_DISCONNECT, CALL_ADMIN_SESSION_END to whichever store has the client. */
+ERR_MUST_USE enum err on_api_client_tell(struct api_request *request, uint16_t method,
+                                         const char *client);
+
+/* on_api_session.c */
+void on_api_session_list(struct api_request *request);
+void on_api_session_get(struct api_request *request);
+void on_api_session_delete(struct api_request *request);
+
+/* on_api_subscription.c */
+void on_api_subscription_list(struct api_request *request);
+void on_api_subscription_groups(struct api_request *request);
+
+/* on_api_message.c */
+void on_api_message_publish(struct api_request *request);
+void on_api_message_batch(struct api_request *request);
+void on_api_message_retained_list(struct api_request *request);
+void on_api_message_retained_get(struct api_request *request);
+void on_api_message_retained_put(struct api_request *request);
+void on_api_message_retained_delete(struct api_request *request);
+
+/* on_api_program.c */
+void on_api_program_list(struct api_request *request);
+void on_api_program_get(struct api_request *request);
+void on_api_program_settings(struct api_request *request);
+void on_api_program_log_level(struct api_request *request);
+void on_api_program_log_level_put(struct api_request *request);
+void on_api_program_drain(struct api_request *request);
+void on_api_program_drain_begin(struct api_request *request);
+void on_api_program_drain_end(struct api_request *request);
+
+/* on_api_overview.c */
+void on_api_overview(struct api_request *request);
 
 /* What no desk serves yet. */
 void api_desks_missing(struct api_request *request);

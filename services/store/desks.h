@@ -5,6 +5,7 @@
 #ifndef SERVICES_STORE_DESKS_H
 #define SERVICES_STORE_DESKS_H
 
+#include "proto/admin.pb-c.h"
 #include "services/store/store.h"
 #include "services/store/store_link.h"
 
@@ -72,6 +73,16 @@ void on_audit_list(struct store *store, struct peer *peer, struct call_request r
 /* A RowDelete of this kind of rows; what: for the audit. */
 void on_row_delete(struct store *store, struct call_request request, struct slice body,
                    uint8_t kind, const char *what);
+
+/* Any CALL_ADMIN_*. */
+void on_admin(struct store *store, struct call_request request, uint16_t method, struct slice body);
+/* CALL_ADMIN_PUBLISH; OK: answered, now or later. */
+ERR_MUST_USE enum err on_admin_publish(struct store *store, struct call_request request,
+                                       const Sluice__AdminAsk *ask);
+/* An own publish was answered by a core. */
+void on_admin_published(struct store *store, uint64_t seq, bool wanted);
+void on_admin_publish_tick(struct store *store, uint64_t now_ms);
+void on_admin_publish_free_all(struct store *store);
 
 /* ---- records of cores */
 void on_routed_publish(struct store *store, struct slice body);

@@ -28,6 +28,7 @@ main(int argc, char **argv)
         conf_free(conf);
         return conf_exit_status(outcome);
     }
+    config.conf = conf;
     log_open("sluice-store", (enum log_level)config.common.log_level,
              (enum log_format)config.common.log_format);
     (void)signal(SIGPIPE, SIG_IGN);

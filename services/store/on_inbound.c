@@ -60,7 +60,7 @@ on_inbound_publish(struct store *store, struct store_link *link, struct slice bo
         return;
     metric_counter_add(store->counters.inbound, 1);
     record.publisher = session->number;
-    session_life_publish(store, &record, session->number, inbound.packet_id);
+    (void)session_life_publish(store, &record, session->number, inbound.packet_id);
 }
 
 void
@@ -72,6 +72,8 @@ on_inbound_answered(struct store *store, uint64_t seq, bool wanted)
     if (!outbox_take(store->outbox, seq, &entry))
         return;
     batch_outbox_remove(commit_batch(store->commit), seq);
+    if (entry.session == 0)
+        on_admin_published(store, seq, wanted);
     session = entry.session != 0 ? sessions_by_number(store->sessions, entry.session) : NULL;
     inbound = session != NULL ? session_inbound_get(session, entry.packet_id) : NULL;
     if (inbound == NULL || inbound->state != SESSION_INBOUND_PENDING)

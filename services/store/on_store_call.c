@@ -41,6 +41,10 @@ on_store_call(struct store *store, struct peer *peer, struct call_request reques
         {CALL_AUDIT_LIST, on_audit_list},
     };
     size_t i;
+    if (method >= CALL_ADMIN_STATUS && method <= CALL_ADMIN_TRACE) {
+        on_admin(store, request, method, body);
+        return;
+    }
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (table[i].method == method) {
             if (!call_user_waits(store, peer, request, method, body, table[i].fn))

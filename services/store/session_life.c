@@ -150,7 +150,7 @@ own_record(const struct store *store, const struct records_shared *shared,
 }
 
 /* Takes bytes. */
-static void
+static uint64_t
 outbox_put(struct store *store, struct buf *bytes, uint64_t session, uint16_t packet_id)
 {
     struct batch *batch = commit_batch(store->commit);
@@ -166,28 +166,28 @@ outbox_put(struct store *store, struct buf *bytes, uint64_t session, uint16_t pa
     if (session != 0)
         batch_inbound_put(batch, session, packet_id, seq);
     commit_mark(store->commit, outbox_committed, store, seq, (uint64_t)(uintptr_t)bytes, 0);
+    return seq;
 }
 
-void
+uint64_t
 session_life_publish(struct store *store, const struct publish_record *record, uint64_t session,
                      uint16_t packet_id)
 {
     struct buf *bytes = own_record(store, NULL, record);
-    if (record->qos != 0) {
-        outbox_put(store, bytes, session, packet_id);
-        return;
-    }
+    if (record->qos != 0)
+        return outbox_put(store, bytes, session, packet_id);
     if (core_client_publish_numbered(store->cores, 0, buf_slice(bytes), 0, 0) != OK)
         metric_counter_add(store->counters.dropped[STORE_DROP_QOS0], 1);
     buf_fini(bytes);
     mem_free(bytes);
+    return 0;
 }
 
 void
 session_life_return(struct store *store, const struct records_shared *shared,
                     const struct publish_record *record)
 {
-    outbox_put(store, own_record(store, shared, record), 0, 0);
+    (void)outbox_put(store, own_record(store, shared, record), 0, 0);
 }
 
 static void
@@ -203,7 +203,7 @@ publish_will_of(struct store *store, const struct session_will *will, uint64_t p
     };
     if (will->has_expiry)
         record.expiry_ms = store_wall_ms(store) + (uint64_t)will->expiry_s * 1000;
-    session_life_publish(store, &record, 0, 0);
+    (void)session_life_publish(store, &record, 0, 0);
     metric_counter_add(store->counters.wills, 1);
 }
 

@@ -301,3 +301,36 @@ sessions_each(struct sessions *sessions, sessions_each_fn fn, void *arg)
         fn(arg, session);
     }
 }
+
+/* The bits of a bucket's number are counted from the highest: when the table doubles, a bucket
+ * becomes two that follow each other in this order, so that none is left out. */
+static uint64_t
+next_bucket(uint64_t bucket, uint64_t mask)
+{
+    uint64_t bit = (mask >> 1) + 1;
+    while (bit != 0 && (bucket & bit) != 0) {
+        bucket &= ~bit;
+        bit >>= 1;
+    }
+    return bucket | bit; /* 0: all were set, it was the last */
+}
+
+uint64_t
+sessions_scan(struct sessions *sessions, uint64_t cursor, size_t max_looks,
+              void (*fn)(void *arg, struct session *session), void *arg)
+{
+    UT_hash_table *table;
+    size_t looks = 0;
+    if (sessions->numbers == NULL)
+        return 0;
+    table = sessions->numbers->by_number.tbl;
+    cursor &= table->num_buckets - 1;
+    do {
+        UT_hash_handle *at = table->buckets[cursor].hh_head;
+        for (; at != NULL; at = at->hh_next, looks++)
+            fn(arg, ELMT_FROM_HH(table, at));
+        cursor = next_bucket(cursor, table->num_buckets - 1);
+        looks++; /* empty buckets cost as well */
+    } while (cursor != 0 && looks < max_looks);
+    return cursor;
+}

@@ -180,6 +180,12 @@ ERR_MUST_USE enum err session_inbound_add(struct session *session, uint16_t pack
 /* False when it was not there. */
 bool session_inbound_remove(struct session *session, uint16_t packet_id);
 
+/* A part of all sessions: at least max_looks of them if there are so many, then those of whole
+ * buckets. cursor 0 begins; the result goes on, 0: complete. A session that is there from begin to
+ * end is met once at least (twice, maybe, when the table grew in between); in no order. */
+uint64_t sessions_scan(struct sessions *sessions, uint64_t cursor, size_t max_looks,
+                       void (*fn)(void *arg, struct session *session), void *arg);
+
 typedef void (*sessions_each_fn)(void *arg, struct session *session);
 /* Every session; fn may remove the one it is given. */
 void sessions_each(struct sessions *sessions, sessions_each_fn fn, void *arg);

@@ -11,6 +11,7 @@
 #include "proto/feed_records.h"
 #include "services/store/access_rows.h"
 #include "services/store/core_link.h"
+#include "services/store/desks.h"
 #include "services/store/report.h"
 #include "services/store/restore.h"
 #include "services/store/retained_jobs.h"
@@ -133,6 +134,7 @@ on_tick(void *arg)
     session_life_tick(store);
     access_rows_tick(store, now_ms);
     report_tick(store, now_ms);
+    on_admin_publish_tick(store, now_ms);
     if (now_ms - store->last_sweep_ms >= SWEEP_MS) {
         store->last_sweep_ms = now_ms;
         retained_sweep_start(store);
@@ -259,6 +261,7 @@ make_rooms(struct store *store)
     store->user_rows = user_rows_new();
     store->retained_limit = retained_limit_new();
     store->next_body = 1;
+    store->publishes_tail = &store->publishes;
     store->stamp = 1;
 }
 
@@ -336,6 +339,7 @@ store_free(struct store *store)
     verify_pool_free(store->pool);
     signin_free_all(store, NULL);
     retained_jobs_free_all(store);
+    on_admin_publish_free_all(store);
     retained_sweep_free(store);
     retained_limit_free(store->retained_limit);
     peers_free(store->peers);

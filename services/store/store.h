@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 struct access_rows;
+struct admin_publish;
 struct signin_job;
 struct user_rows;
 struct restore_copy;
@@ -94,6 +95,9 @@ struct store {
     bool totals_wanted;          /* being read */
     uint64_t next_job;
     struct subscribe_job *subscribe_jobs;
+    struct admin_publish *publishes; /* of operators, that wait for their answer */
+    struct admin_publish **publishes_tail;
+    size_t publish_count;
     bool limbo;      /* some sessions may still be LIMBO */
     bool lease_over; /* those of absent gateways have been let go */
     bool has_core;   /* a core has our routes */

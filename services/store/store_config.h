@@ -11,6 +11,7 @@
 enum store_config_drop { STORE_CONFIG_DROP_OLDEST, STORE_CONFIG_DROP_NEWEST };
 
 struct store_config {
+    const struct conf *conf; /* what it came from */
     struct conf_common common;
     char *call_listen;
     char *feed_listen;

@@ -76,6 +76,12 @@ struct slice subscription_filter_text(const struct subscription *subscription);
 uint64_t subscriptions_count(const struct subscriptions *subscriptions);
 uint64_t subscriptions_filter_count(const struct subscriptions *subscriptions);
 
+/* Every subscription whose filter matches the topic, shares left out. fn must not change
+ * subscriptions. */
+typedef void (*subscriptions_each_fn)(void *arg, const struct subscription *subscription);
+void subscriptions_each_match(struct subscriptions *subscriptions, struct slice topic,
+                              subscriptions_each_fn fn, void *arg);
+
 /* Matches a topic. publisher is the session number of the publisher (no-local; 0: none). *hits is
  * borrowed until the next match. Returns how many. */
 size_t subscriptions_match(struct subscriptions *subscriptions, struct slice topic,
