@@ -19,8 +19,8 @@ suite() { # flavour, files...
 
 build FLAVOUR=asan unit programs
 suite asan build/asan/tests/unit/*/*_test
-threads=(common/{mailbox,loop,log,metrics,http,feed_window,peer,peer_crash} core/peer_link
-	gateway/{worker,worker_session,worker_hub,hub,message} store/{commit,read_pool,store_flow,store_reads})
+threads=(common/{mem,mailbox,loop,log,metrics,http,feed_window,peer,peer_crash} core/peer_link
+	gateway/{throttle,addresses,worker,worker_session,worker_hub,hub,message} store/{commit,read_pool,store_flow,store_reads})
 tsan=()
 for t in "${threads[@]}"; do
 	tsan+=("build/tsan/tests/unit/${t}_test")

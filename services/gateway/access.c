@@ -117,7 +117,7 @@ access_denied(struct connection *connection, enum drop_reason reason, struct sli
 {
     struct worker *worker = connection->worker;
     worker->counts.dropped[reason]++;
-    drops_note(worker->drops, reason, connection->handle, client, loop_now_ms(worker->loop));
+    drops_note(worker->drops, reason, 1, connection->handle, client, loop_now_ms(worker->loop));
 }
 
 bool

@@ -7,7 +7,7 @@
 #define SERVICES_GATEWAY_ACCESS_H
 
 #include "common/address.h"
-#include "services/gateway/drops.h"
+#include "services/gateway/drop_reason.h"
 
 #include <stdbool.h>
 

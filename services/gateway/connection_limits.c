@@ -24,7 +24,7 @@ static void
 note(struct worker *worker, enum drop_reason reason, uint64_t who, struct slice name)
 {
     worker->counts.dropped[reason]++;
-    drops_note(worker->drops, reason, who, name, loop_now_ms(worker->loop));
+    drops_note(worker->drops, reason, 1, who, name, loop_now_ms(worker->loop));
 }
 
 /* Nobody can tell these apart by a client id: each is somebody of its own. */

@@ -9,7 +9,7 @@
 
 #include "common/wheel.h"
 #include "services/gateway/connection.h"
-#include "services/gateway/drops.h"
+#include "services/gateway/drop_reason.h"
 #include "services/gateway/throttle.h"
 
 #include <stdbool.h>

@@ -33,6 +33,12 @@
 #define STOP_POSTS     32768u /* nobody is read */
 #define SCRATCH_CAP    (LIMITS_PACKET_DEFAULT + LIMITS_STRING)
 
+static const struct drops_reason drop_reasons[DROP_REASON_COUNT] = {
+#define DROP(name, event, label) [DROP_##name] = {event, label},
+    DROP_REASONS(DROP)
+#undef DROP
+};
+
 void
 worker_options_init(struct worker_options *options)
 {
@@ -258,14 +264,6 @@ on_wake(void *arg, struct wheel_node *node)
 }
 
 static void
-on_drop(void *arg, const struct drops_line *line)
-{
-    (void)arg;
-    log_warn(line->event, LOG_STR("reason", line->label), LOG_STR("client", line->client),
-             LOG_U64("count", line->count), LOG_END);
-}
-
-static void
 drain_some(struct worker *worker)
 {
     uint64_t now = loop_now_ms(worker->loop);
@@ -360,7 +358,7 @@ worker_new(uint8_t index, const struct worker_options *options, struct metrics *
     worker_counts_init(&worker->counts, metrics, index);
     wheel_init(&worker->wheel, TICK_MS, WHEEL_SLOTS, clock_monotonic_ms());
     wheel_init(&worker->wake_wheel, TICK_MS, WAKE_SLOTS, clock_monotonic_ms());
-    worker->drops = drops_new(on_drop, worker);
+    worker->drops = drops_new(drop_reasons, DROP_REASON_COUNT, drops_log, NULL);
     worker->access = access_open(worker);
     worker->bans = bans_new();
     loop_on_turn(worker->loop, on_turn, worker);

@@ -7,7 +7,7 @@
 #define SERVICES_GATEWAY_WORKER_COUNTS_H
 
 #include "common/metrics.h"
-#include "services/gateway/drops.h"
+#include "services/gateway/drop_reason.h"
 
 #include <stdint.h>
 

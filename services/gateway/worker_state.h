@@ -9,12 +9,12 @@
 #include <pthread.h>
 
 #include "common/buf.h"
+#include "common/drops.h"
 #include "common/loop.h"
 #include "common/table.h"
 #include "common/wheel.h"
 #include "services/gateway/connection.h"
 #include "services/gateway/deliver.h"
-#include "services/gateway/drops.h"
 #include "services/gateway/overload.h"
 #include "services/gateway/pace.h"
 #include "services/gateway/post_body.h"

@@ -394,7 +394,8 @@ session_life_end(struct store *store, struct session *session)
         batch_session_delete(commit_batch(store->commit), session->number);
         store->queue_count -= queue->count;
         store->queue_bytes -= queue->bytes;
-        metric_counter_add(store->counters.dropped[STORE_DROP_SESSION_END], queue->count);
+        if (queue->count > 0)
+            session_push_dropped(store, session, STORE_DROP_SESSION_END, queue->count);
     }
     sessions_remove(store->sessions, session);
     commit_mark(store->commit, free_removed, store, (uint64_t)(uintptr_t)session, 0, 0);

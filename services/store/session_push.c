@@ -4,6 +4,7 @@
  * first) is pushed by the pump of its session. */
 #include "services/store/session_push.h"
 
+#include "common/clock.h"
 #include "common/cursor.h"
 #include "common/mem.h"
 #include "proto/feed_records.h"
@@ -39,10 +40,19 @@ window_of(const struct store *store, const struct session *session)
                : window;
 }
 
-static void
-drop(struct store *store, enum store_drop why)
+void
+session_push_dropped(struct store *store, const struct session *session, enum store_drop why,
+                     uint64_t times)
 {
-    metric_counter_add(store->counters.dropped[why], 1);
+    metric_counter_add(store->counters.dropped[why], times);
+    drops_note(store->drops, why, times, session->number, session_client(session),
+               clock_monotonic_ms());
+}
+
+static void
+drop(struct store *store, const struct session *session, enum store_drop why)
+{
+    session_push_dropped(store, session, why, 1);
 }
 
 void
@@ -76,7 +86,7 @@ make_queue_room(struct store *store, struct session *session, size_t len)
         return false;
     for (i = 0; i < DROPS_MAX && (entry = session_queue_oldest_waiting(queue)) != NULL; i++) {
         session_push_remove(store, session, entry, entry->seq);
-        drop(store, STORE_DROP_QUEUE_FULL);
+        drop(store, session, STORE_DROP_QUEUE_FULL);
         if (session_queue_has_room(queue, len, config->queue_messages, config->queue_bytes))
             return true;
     }
@@ -92,11 +102,11 @@ static bool
 make_room(struct store *store, struct session *session, size_t len)
 {
     if (store->queue_bytes + len > store->config->queue_total_bytes) {
-        drop(store, STORE_DROP_TOTAL_FULL);
+        drop(store, session, STORE_DROP_TOTAL_FULL);
         return false;
     }
     if (!make_queue_room(store, session, len)) {
-        drop(store, STORE_DROP_QUEUE_FULL);
+        drop(store, session, STORE_DROP_QUEUE_FULL);
         return false;
     }
     return true;
@@ -211,7 +221,7 @@ session_push_pump(struct store *store, struct session *session)
                 now_ms = store_wall_ms(store);
             if (has_expired(entry, now_ms)) {
                 session_push_remove(store, session, entry, entry->seq);
-                drop(store, STORE_DROP_EXPIRED);
+                drop(store, session, STORE_DROP_EXPIRED);
                 continue;
             }
         }
@@ -387,7 +397,7 @@ session_push_retained(struct store *store, struct session *session,
         size_t len;
         enum err err;
         if (!may_push(session)) {
-            drop(store, STORE_DROP_QOS0);
+            drop(store, session, STORE_DROP_QOS0);
             return OK;
         }
         len =

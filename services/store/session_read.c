@@ -137,7 +137,7 @@ drop(struct store *store, struct session *session, const struct queue_page_entry
     session_queue_read_to(queue, entry->seq + 1);
     store->queue_count--;
     store->queue_bytes -= bytes - queue->bytes;
-    metric_counter_add(store->counters.dropped[STORE_DROP_QUEUE_FULL], 1);
+    session_push_dropped(store, session, STORE_DROP_QUEUE_FULL, 1);
 }
 
 static void
@@ -184,7 +184,7 @@ session_read_trim(struct store *store, struct session *session)
     uint64_t excess;
     while (is_over(store, queue) && (entry = session_queue_oldest_waiting(queue)) != NULL) {
         session_push_remove(store, session, entry, entry->seq);
-        metric_counter_add(store->counters.dropped[STORE_DROP_QUEUE_FULL], 1);
+        session_push_dropped(store, session, STORE_DROP_QUEUE_FULL, 1);
     }
     if (lasting->trimming || lasting->moving || !is_over(store, queue) ||
         queue->disk_from >= queue->next_seq)

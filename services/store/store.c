@@ -135,6 +135,7 @@ on_tick(void *arg)
     access_rows_tick(store, now_ms);
     report_tick(store, now_ms);
     on_admin_publish_tick(store, now_ms);
+    drops_tick(store->drops, now_ms);
     if (now_ms - store->last_sweep_ms >= SWEEP_MS) {
         store->last_sweep_ms = now_ms;
         retained_sweep_start(store);
@@ -302,6 +303,7 @@ store_new(const struct store_config *config, struct loop *loop, struct store **o
     store->loop = loop;
     store->metrics = metrics_new();
     store_metrics_init(&store->counters, store->metrics);
+    store->drops = drops_new(store_metrics_drops, STORE_DROP_COUNT, drops_log, NULL);
     make_rooms(store);
     loop_measure_lag(store->loop, NULL, NULL);
     err = store_http_open(store);
@@ -356,6 +358,7 @@ store_free(struct store *store)
     access_rows_free(store->access);
     driver_close(store->driver);
     wheel_fini(&store->deadlines);
+    drops_free(store->drops);
     metrics_free(store->metrics);
     mem_free(store);
 }

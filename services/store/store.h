@@ -52,6 +52,7 @@ struct store {
     struct loop *loop;
     struct metrics *metrics;
     struct store_metrics counters;
+    struct drops *drops; /* says in the log what counters.dropped counts */
     struct http *http;
     struct store_start *start;
     struct driver *driver;

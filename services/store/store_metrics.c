@@ -2,6 +2,15 @@
 /* Series of sluice-store; see store_metrics.h. */
 #include "services/store/store_metrics.h"
 
+const struct drops_reason store_metrics_drops[STORE_DROP_COUNT] = {
+    [STORE_DROP_QUEUE_FULL] = {"messages_dropped", "queue_full"},
+    [STORE_DROP_EXPIRED] = {"messages_dropped", "expired"},
+    [STORE_DROP_SESSION_END] = {"messages_dropped", "session_end"},
+    [STORE_DROP_QOS0] = {"messages_dropped", "qos0"},
+    [STORE_DROP_TOTAL_FULL] = {"messages_dropped", "total_full"},
+    [STORE_DROP_RETAINED_FULL] = {"messages_dropped", "retained_full"},
+};
+
 static struct metric_counter *
 counter(struct metrics *metrics, const char *name, const char *help)
 {
@@ -11,8 +20,6 @@ counter(struct metrics *metrics, const char *name, const char *help)
 void
 store_metrics_init(struct store_metrics *c, struct metrics *m)
 {
-    static const char *const reasons[STORE_DROP_COUNT] = {
-        "queue_full", "expired", "session_end", "qos0", "total_full", "retained_full"};
     static const uint64_t op_bounds[] = {1, 4, 16, 64, 256, 1024, 4096, 16384, 65536};
     unsigned i;
     c->publishes = counter(m, "sluice_store_publishes_total", "Publishes taken from cores");
@@ -38,7 +45,7 @@ store_metrics_init(struct store_metrics *c, struct metrics *m)
     c->parked = counter(m, "sluice_store_parked_total", "Records that waited for room");
     c->verified = counter(m, "sluice_store_passwords_total", "Passwords hashed");
     for (i = 0; i < STORE_DROP_COUNT; i++) {
-        struct metric_label label = {"reason", reasons[i]};
+        struct metric_label label = {"reason", store_metrics_drops[i].label};
         c->dropped[i] =
             metrics_counter(m, "sluice_store_dropped_total",
                             "Messages dropped for a session, or not retained", &label, 1);

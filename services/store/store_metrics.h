@@ -3,6 +3,7 @@
 #ifndef SERVICES_STORE_STORE_METRICS_H
 #define SERVICES_STORE_STORE_METRICS_H
 
+#include "common/drops.h"
 #include "common/metrics.h"
 
 /* Why a message left a queue without being acknowledged, or never got in. */
@@ -15,6 +16,8 @@ enum store_drop {
     STORE_DROP_RETAINED_FULL, /* not retained */
     STORE_DROP_COUNT
 };
+
+extern const struct drops_reason store_metrics_drops[STORE_DROP_COUNT];
 
 struct store_metrics {
     struct metric_counter *publishes; /* taken from cores */

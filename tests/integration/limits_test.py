@@ -13,7 +13,7 @@ class Limits(ClusterTest):
     GATEWAYS = 2
     OPTIONS = {"per": {"gateway": {"SLUICE_CLIENT_MESSAGES": 200, "SLUICE_CLIENT_BYTES": "20KiB",
                                    "SLUICE_MAX_QUEUED": 3},
-                       "gateway1": {"SLUICE_QUEUE_DROP": "oldest"}}}
+                       "gateway1": {"SLUICE_QUEUE_DROP": "oldest"}, "store": {"SLUICE_QUEUE_MESSAGES": 4}}}
 
     def test_who_publishes_too_fast_is_read_later_and_loses_nothing(self):
         topic, count = self.name(), 300
@@ -55,6 +55,19 @@ class Limits(ClusterTest):
         slow.nothing()
         self.assertIn(f"messages_dropped reason=queue_full client={topic}s", self.cluster[f"gateway{gateway}"].log())
         return got
+
+    def test_the_store_says_whose_queue_is_full(self):
+        topic = self.name()
+        absent = self.persistent(topic + "s")
+        absent.subscribe((topic, 1))
+        absent.send(mqtt.disconnect())
+        absent.expect_closed()
+        pub = self.client(topic + "p")
+        for i in range(10):
+            pub.publish(topic, str(i), 1)
+        name = 'sluice_store_dropped_total{reason="queue_full"}'
+        await_true("six are counted", lambda: self.cluster["store"].metrics()[name] == 6)
+        self.assertIn(f"messages_dropped reason=queue_full client={topic}s", self.cluster["store"].log())
 
     def test_the_newest_goes_when_a_queue_is_full(self):
         self.assertEqual(self.fill(0), [0, 1, 2, 3])

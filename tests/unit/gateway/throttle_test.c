@@ -29,7 +29,7 @@ the_rate_is_kept_whatever_comes_at_once(void)
     static const uint64_t steps[] = {1, 100, 131072};
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
         for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
-            if (rates[i] / steps[k] > 1000000)
+            if (rates[i] / steps[k] > 100000)
                 continue; /* too many steps for a test */
             uint64_t sum = passed(rates[i], steps[k], 20000);
             CU_ASSERT(sum >= rates[i] * 20);

@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who was not served, and why: the log's side of what worker_counts counts. The first time a client
- * loses something for a reason there is a line at once, then one line per interval with the number
- * of times. So many clients per reason and interval have lines of their own; the others share one
- * without a name. Pure: the clock is told, lines go to a function.
+ * Why a message is not delivered, a client not read, or a connection refused: what worker_counts
+ * counts and common/drops.h says in the log. It decides nothing.
  */
-#ifndef SERVICES_GATEWAY_DROPS_H
-#define SERVICES_GATEWAY_DROPS_H
-
-#include "common/str.h"
-
-#include <stdint.h>
-
-#define DROPS_INTERVAL_MS 10000u
-#define DROPS_CLIENTS     10u  /* per reason and interval with lines of their own */
-#define DROPS_NAME_MAX    128u /* bytes of a client id that are kept */
+#ifndef SERVICES_GATEWAY_DROP_REASON_H
+#define SERVICES_GATEWAY_DROP_REASON_H
 
 /* DROP(constant, event of the log, its reason there and in the metric) */
 #define DROP_REASONS(DROP)                                                                         \
@@ -50,22 +40,5 @@ enum drop_reason {
 #undef DROP
         DROP_REASON_COUNT
 };
-
-struct drops_line {
-    const char *event, *label;
-    struct slice client; /* empty: several others. Borrowed for the call */
-    uint64_t count;      /* since the last line about it */
-};
-typedef void (*drops_fn)(void *arg, const struct drops_line *line);
-
-struct drops;
-
-struct drops *drops_new(drops_fn fn, void *arg);
-void drops_free(struct drops *drops);
-/* Once more for this client: who is any number that is its own. */
-void drops_note(struct drops *drops, enum drop_reason reason, uint64_t who, struct slice client,
-                uint64_t now_ms);
-/* Often: what gathered is said when it is time. */
-void drops_tick(struct drops *drops, uint64_t now_ms);
 
 #endif

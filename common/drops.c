@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See drops.h. */
-#include "services/gateway/drops.h"
+#include "common/drops.h"
 
 #include <string.h>
 
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/table.h"
 
@@ -21,19 +22,26 @@ struct entry {
     uint8_t name[DROPS_NAME_MAX];
 };
 
+struct of_reason {
+    unsigned clients; /* in entries */
+    uint64_t others, others_due_ms;
+};
+
 struct drops {
     drops_fn fn;
     void *arg;
     struct entry *entries;
-    unsigned clients[DROP_REASON_COUNT]; /* in entries */
-    uint64_t others[DROP_REASON_COUNT];
-    uint64_t others_due_ms[DROP_REASON_COUNT];
+    const struct drops_reason *reasons;
+    unsigned count;
+    struct of_reason of[]; /* of each reason */
 };
 
 struct drops *
-drops_new(drops_fn fn, void *arg)
+drops_new(const struct drops_reason *reasons, unsigned count, drops_fn fn, void *arg)
 {
-    struct drops *drops = mem_zalloc(sizeof(*drops));
+    struct drops *drops = mem_zalloc(sizeof(*drops) + count * sizeof(drops->of[0]));
+    drops->reasons = reasons;
+    drops->count = count;
     drops->fn = fn;
     drops->arg = arg;
     return drops;
@@ -42,7 +50,7 @@ drops_new(drops_fn fn, void *arg)
 static void
 forget(struct drops *drops, struct entry *entry)
 {
-    drops->clients[entry->key.reason]--;
+    drops->of[entry->key.reason].clients--;
     HASH_DEL(drops->entries, entry);
     mem_free(entry);
 }
@@ -61,28 +69,24 @@ drops_free(struct drops *drops)
 static void
 say(const struct drops *drops, uint64_t reason, struct slice client, uint64_t count)
 {
-    static const char *const texts[DROP_REASON_COUNT][2] = {
-#define DROP(name, event, label) [DROP_##name] = {event, label},
-        DROP_REASONS(DROP)
-#undef DROP
-    };
-    drops->fn(drops->arg, &(struct drops_line){texts[reason][0], texts[reason][1], client, count});
+    drops->fn(drops->arg, &(struct drops_line){&drops->reasons[reason], client, count});
 }
 
 void
-drops_note(struct drops *drops, enum drop_reason reason, uint64_t who, struct slice client,
+drops_note(struct drops *drops, unsigned reason, uint64_t times, uint64_t who, struct slice client,
            uint64_t now_ms)
 {
-    const struct key key = {who, (uint64_t)reason};
+    const struct key key = {who, reason};
     struct entry *entry;
     HASH_FIND(hh, drops->entries, &key, sizeof(key), entry);
     if (entry != NULL) {
-        entry->count++;
+        entry->count += times;
         return;
     }
-    if (drops->clients[reason] == DROPS_CLIENTS) {
-        if (drops->others[reason]++ == 0)
-            drops->others_due_ms[reason] = now_ms + DROPS_INTERVAL_MS;
+    if (drops->of[reason].clients == DROPS_CLIENTS) {
+        if (drops->of[reason].others == 0)
+            drops->of[reason].others_due_ms = now_ms + DROPS_INTERVAL_MS;
+        drops->of[reason].others += times;
         return;
     }
     entry = mem_zalloc(sizeof(*entry));
@@ -92,8 +96,8 @@ drops_note(struct drops *drops, enum drop_reason reason, uint64_t who, struct sl
     if (entry->name_len > 0)
         memcpy(entry->name, client.data, entry->name_len);
     HASH_ADD(hh, drops->entries, key, sizeof(entry->key), entry);
-    drops->clients[reason]++;
-    say(drops, key.reason, client, 1);
+    drops->of[reason].clients++;
+    say(drops, key.reason, client, times);
 }
 
 void
@@ -112,10 +116,18 @@ drops_tick(struct drops *drops, uint64_t now_ms)
         entry->count = 0;
         entry->due_ms = now_ms + DROPS_INTERVAL_MS;
     }
-    for (unsigned reason = 0; reason < DROP_REASON_COUNT; reason++) {
-        if (drops->others[reason] == 0 || drops->others_due_ms[reason] > now_ms)
+    for (unsigned reason = 0; reason < drops->count; reason++) {
+        if (drops->of[reason].others == 0 || drops->of[reason].others_due_ms > now_ms)
             continue;
-        say(drops, reason, slice_of(NULL, 0), drops->others[reason]);
-        drops->others[reason] = 0;
+        say(drops, reason, slice_of(NULL, 0), drops->of[reason].others);
+        drops->of[reason].others = 0;
     }
+}
+
+void
+drops_log(void *arg, const struct drops_line *line)
+{
+    (void)arg;
+    log_warn(line->reason->event, LOG_STR("reason", line->reason->label),
+             LOG_STR("client", line->client), LOG_U64("count", line->count), LOG_END);
 }
