@@ -85,14 +85,13 @@ driver_mysql_queue_page(struct driver *driver, uint64_t session, uint64_t from_s
         return err;
     do {
         size_t left = max_count - page.count;
+        if (page.count != 0 && limit < ROWS_MAX &&
+            page.bytes / page.count * 2 * limit <= ROWS_BYTES)
+            limit *= 2;
         if (left < limit)
             limit = left + 1; /* one more tells whether others follow */
         err = page_part(d, conn, &page, session, limit, &rows);
-        if (rows < limit)
-            break;
-        if (limit < ROWS_MAX && page.bytes / page.count * 2 * limit <= ROWS_BYTES)
-            limit *= 2;
-    } while (err == OK && !page.full);
+    } while (err == OK && !page.full && rows == limit);
     *more = page.full;
     driver_mysql_pool_give(d, conn, err);
     return driver_mysql_err(err);
@@ -117,7 +116,7 @@ give_person(const struct person *p, const struct driver_mysql_value *v)
                                          .rules = v[3].bytes,
                                          .changed_ms = v[4].number};
         p->user_fn(p->arg, &user);
-    } else {
+    } else if (p->row_fn != NULL) {
         const struct driver_row row = {
             .kind = p->kind, .name = v[0].bytes, .value = v[1].bytes, .time_ms = v[2].number};
         p->row_fn(p->arg, &row);

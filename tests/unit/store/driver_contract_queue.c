@@ -30,6 +30,7 @@ driver_contract_queue_pages_keep_their_limits(void)
         {4, 2, 1000000, 2, 6, true},      {41, 10, 10, 0, 0, false},
         {0, 100, 1, 1, 2, true},          {0, 100, 0, 1, 2, true},
         {0, 100, 11, 2, 4, true},         {39, 100, 1, 1, 40, false},
+        {0, 0, 10, 0, 0, true},
     };
     size_t i;
     session(&f.batch, 1, "c");
