@@ -204,15 +204,15 @@ a_migration_that_was_cut_off_is_finished(void)
     driver_close(driver);
 }
 
+/* NULL when it could. */
 static void *
 open_shard(void *arg)
 {
-    struct driver_mysql_config config = config_of(server_port);
+    const struct driver_mysql_config *config = arg;
     char why[DRIVER_REASON_SIZE];
     struct driver *driver;
-    config.shard = arg;
-    if (try_open(&config, why, &driver) != OK)
-        return why[0] != '\0' ? arg : NULL;
+    if (try_open(config, why, &driver) != OK)
+        return arg;
     driver_close(driver);
     return NULL;
 }
@@ -220,13 +220,18 @@ open_shard(void *arg)
 static void
 stores_that_start_at_once_make_the_tables_once(void)
 {
-    static char names[4][2] = {"a", "b", "c", "d"};
+    static const char *const names[4] = {"a", "b", "c", "d"};
+    struct driver_mysql_config configs[4];
     pthread_t threads[4];
     void *bad;
     int i;
     server_sql("DROP DATABASE sluice"); /* it is made again too */
+    for (i = 0; i < 4; i++) {
+        configs[i] = config_of(server_port);
+        configs[i].shard = names[i];
+    }
     for (i = 0; i < 4; i++)
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, open_shard, names[i]), 0);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, open_shard, &configs[i]), 0);
     for (i = 0; i < 4; i++) {
         pthread_join(threads[i], &bad);
         CU_ASSERT_PTR_NULL(bad);
