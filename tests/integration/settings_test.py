@@ -8,6 +8,7 @@ import tempfile
 import unittest
 
 from base import mqtt
+import metrics_doc
 import settings_doc
 from cluster import Cluster, FLAVOUR, TOP
 
@@ -26,6 +27,11 @@ class Settings(unittest.TestCase):
         with open(os.path.join(TOP, "docs", "settings.md")) as f:
             self.assertEqual(f.read(), settings_doc.document(),
                              "run: python3 tests/integration/settings_doc.py > docs/settings.md")
+
+    def test_the_page_of_metrics_is_what_the_programs_say(self):
+        with open(os.path.join(TOP, "docs", "metrics.md")) as f:
+            self.assertEqual(f.read(), metrics_doc.document(),
+                             "run: FLAVOUR=release python3 tests/integration/metrics_doc.py > docs/metrics.md")
 
     def test_all_mistakes_are_said_at_once_and_secrets_are_not(self):
         for service in ("gateway", "core", "store", "rest"):
