@@ -17,6 +17,7 @@ sys.path[:0] = [os.path.join(TESTS, "lib")]
 import mqtt  # noqa: E402
 from cluster import Cluster, FLAVOUR, TOP  # noqa: E402
 from mariadb import MariaDB  # noqa: E402
+from redis_server import Redis  # noqa: E402
 
 TOPICS = int(os.environ.get("SCALE_TOPICS", "1000000"))
 SESSIONS = int(os.environ.get("SCALE_SESSIONS", "100000"))
@@ -66,6 +67,15 @@ class Scale(unittest.TestCase):
         with MariaDB("--innodb-buffer-pool-size=256M") as db:
             self.scale("mysql", db.settings())
             print(f"    mysql server_rss_kb {db.rss_kb()}")
+
+    def test_redis(self):
+        with Redis() as db:
+            self.scale("redis", db.settings())
+            print(f"    redis server_rss_kb {db.rss_kb()}")
+            db.kill()
+            begin = time.monotonic()
+            db.start()
+            print(f"    redis server_start {time.monotonic() - begin:.3f}")
 
 
 if __name__ == "__main__":
