@@ -58,7 +58,7 @@ driver_redis_connect(struct driver_redis *d, struct driver_redis_link *link, boo
         return OK;
     if (now < atomic_load(&d->away_until_ms))
         return ERR_IO;
-    err = driver_redis_link_open(link, &d->place, durable);
+    err = driver_redis_link_open(link, d->config, durable);
     if (err == OK) {
         atomic_store(&d->away_ms, 0);
         return OK;
@@ -102,10 +102,9 @@ call(struct driver_redis *d, struct driver_redis_link *link, enum driver_redis_s
         bool reused = driver_redis_link_is_open(link) && link->used != 0;
         err = driver_redis_connect(d, link, durable);
         if (err == OK && script == DRIVER_REDIS_SCRIPTS)
-            err = driver_redis_link_call(link, command, d->place.config->timeout_ms, reply);
+            err = driver_redis_link_call(link, command, d->config->timeout_ms, reply);
         else if (err == OK)
-            err =
-                driver_redis_link_script(link, script, command, d->place.config->timeout_ms, reply);
+            err = driver_redis_link_script(link, script, command, d->config->timeout_ms, reply);
         if (err != ERR_IO || !reused)
             break;
     }
@@ -178,7 +177,7 @@ driver_redis_totals(struct driver *driver, struct driver_totals *out)
 static enum err
 wait_for_replicas(struct driver_redis *d)
 {
-    const struct driver_redis_config *config = d->place.config;
+    const struct driver_redis_config *config = d->config;
     redisReply *reply = NULL;
     enum err err;
     if (config->wait == 0)
@@ -250,7 +249,6 @@ redis_close(struct driver *driver)
         driver_redis_link_close(&d->seats[i].link);
     driver_redis_link_close(&d->writer);
     driver_redis_command_fini(&d->command);
-    driver_redis_stream_tls_free(d->place.tls);
     mem_free(d);
 }
 
@@ -329,7 +327,7 @@ driver_redis_open(const struct driver_redis_config *config, char why[DRIVER_REAS
     enum err err = OK;
     why[0] = '\0';
     d->driver.ops = &ops;
-    d->place.config = config;
+    d->config = config;
     driver_redis_command_init(&d->command);
     driver_redis_link_init(&d->writer);
     for (i = 0; i < DRIVER_REDIS_SEATS; i++)
@@ -344,8 +342,6 @@ driver_redis_open(const struct driver_redis_config *config, char why[DRIVER_REAS
         (void)str_format(why, DRIVER_REASON_SIZE, "redis: prefix or shard is too long");
         err = ERR_INVALID;
     }
-    if (err == OK && config->tls)
-        err = driver_redis_stream_tls_new(config, why, &d->place.tls);
     if (err == OK)
         err = check_schema(d, why);
     if (err == OK)

@@ -22,7 +22,7 @@ struct driver_redis_seat {
 
 struct driver_redis {
     struct driver driver;
-    struct driver_redis_place place;
+    const struct driver_redis_config *config;
     char all[48];    /* what common keys begin with: "sluice:" */
     char shard[128]; /* what the shard's keys begin with: "sluice:s:0:" */
     char owner[33];

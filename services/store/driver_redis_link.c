@@ -4,6 +4,7 @@
 #include "services/store/driver_redis_link.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "services/store/driver_redis_server.h"
 
 #include <errno.h>
@@ -27,6 +28,8 @@ driver_redis_link_close(struct driver_redis_link *link)
         redisReaderFree(link->reader);
     link->reader = NULL;
     driver_redis_stream_close(&link->stream);
+    driver_redis_stream_tls_free(link->tls);
+    link->tls = NULL;
 }
 
 static enum err
@@ -176,13 +179,15 @@ driver_redis_link_refusal(struct driver_redis_link *link, const redisReply *repl
 
 /* Connects the bytes only; timeouts from now on. */
 static enum err
-dial(struct driver_redis_link *link, const struct driver_redis_place *place, const char *address)
+dial(struct driver_redis_link *link, const struct driver_redis_config *config, const char *address)
 {
-    enum err err;
+    enum err err = OK;
     link->used = 0;
-    link->stream.deadline_us =
-        clock_monotonic_us() + place->config->connect_timeout_ms * UINT64_C(1000);
-    err = driver_redis_stream_open(&link->stream, address, place->tls);
+    if (config->tls && link->tls == NULL)
+        err = driver_redis_stream_tls_new(config, link->stream.why, &link->tls);
+    link->stream.deadline_us = clock_monotonic_us() + config->connect_timeout_ms * UINT64_C(1000);
+    if (err == OK)
+        err = driver_redis_stream_open(&link->stream, address, link->tls);
     if (err != OK) {
         (void)str_format(link->why, sizeof(link->why), "redis at %s: %s", address,
                          link->stream.why);
@@ -194,20 +199,22 @@ dial(struct driver_redis_link *link, const struct driver_redis_place *place, con
 
 /* Logs in at one server and looks whether it will do. */
 static enum err
-open_at(struct driver_redis_link *link, const struct driver_redis_place *place, const char *address,
-        bool durable)
+open_at(struct driver_redis_link *link, const struct driver_redis_config *config,
+        const char *address, bool durable)
 {
-    uint64_t timeout_ms = place->config->connect_timeout_ms;
+    uint64_t timeout_ms = config->connect_timeout_ms;
     int script;
-    enum err err = dial(link, place, address);
+    enum err err = dial(link, config, address);
     if (err == OK)
-        err = driver_redis_server_login(link, place->config, address);
+        err = driver_redis_server_login(link, config, address);
     if (err == OK)
-        err = driver_redis_server_check(link, place->config, address, durable);
+        err = driver_redis_server_check(link, config, address, durable);
     for (script = 0; err == OK && script < DRIVER_REDIS_SCRIPTS; script++)
         err = load_script(link, (enum driver_redis_script)script, timeout_ms);
     if (err != OK)
         driver_redis_link_close(link);
+    else if (durable)
+        log_info("redis_connected", LOG_STR("server", address), LOG_END);
     link->used = 0;
     return err;
 }
@@ -220,10 +227,9 @@ worse(enum err a, enum err b)
 }
 
 enum err
-driver_redis_link_open(struct driver_redis_link *link, const struct driver_redis_place *place,
+driver_redis_link_open(struct driver_redis_link *link, const struct driver_redis_config *config,
                        bool durable)
 {
-    const struct driver_redis_config *config = place->config;
     bool guarded = config->sentinels.count != 0;
     const struct conf_list *list = guarded ? &config->sentinels : &config->hosts;
     char why[DRIVER_REASON_SIZE] = "redis: no server is named";
@@ -234,7 +240,7 @@ driver_redis_link_open(struct driver_redis_link *link, const struct driver_redis
         const char *address = list->items[i];
         enum err err = OK, before = result;
         if (guarded) {
-            err = dial(link, place, address);
+            err = dial(link, config, address);
             if (err == OK)
                 err =
                     driver_redis_server_ask_sentinel(link, config, address, master, sizeof(master));
@@ -242,7 +248,7 @@ driver_redis_link_open(struct driver_redis_link *link, const struct driver_redis
             address = master;
         }
         if (err == OK)
-            err = open_at(link, place, address, durable);
+            err = open_at(link, config, address, durable);
         if (err == OK)
             return OK;
         result = i == 0 ? err : worse(before, err);

@@ -15,17 +15,12 @@
 
 struct driver_redis_link {
     struct driver_redis_stream stream;
+    struct driver_redis_tls *tls; /* read anew for each connection, so that renewed files count */
     redisReader *reader;          /* NULL: not connected */
     uint64_t used;                /* answers since it was connected */
     bool quiet_everysec;          /* warned already: appendfsync everysec */
     bool quiet_unknown;           /* ... appendfsync cannot be seen */
     char why[DRIVER_REASON_SIZE]; /* of the last error, for people */
-};
-
-/* What links share; read only. */
-struct driver_redis_place {
-    const struct driver_redis_config *config;
-    struct driver_redis_tls *tls; /* NULL: plain */
 };
 
 void driver_redis_link_init(struct driver_redis_link *link);
@@ -41,7 +36,8 @@ driver_redis_link_is_open(const struct driver_redis_link *link)
  * that it keeps what it acknowledges), loads the scripts. ERR_IO, ERR_DENIED, ERR_UNSUPPORTED,
  * ERR_INVALID; the link is then closed. */
 ERR_MUST_USE enum err driver_redis_link_open(struct driver_redis_link *link,
-                                             const struct driver_redis_place *place, bool durable);
+                                             const struct driver_redis_config *config,
+                                             bool durable);
 
 /* Sends the command, waits timeout_ms for its answer. *reply is new (freeReplyObject) and may be an
  * error of the server's (REDIS_REPLY_ERROR): see driver_redis_link_refusal. ERR_IO: the link is

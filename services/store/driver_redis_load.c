@@ -4,7 +4,13 @@
  * nobody changes it meanwhile. */
 #include "services/store/driver_redis_inner.h"
 
+#include "common/clock.h"
+
+#include <poll.h>
 #include <string.h>
+
+#define PATIENCE_MS 30000
+#define RETRY_MS    50
 
 struct loading {
     const struct driver_visitor *visitor;
@@ -184,6 +190,20 @@ take_page(struct loading *l, size_t kind, const redisReply *reply)
     return OK;
 }
 
+/* One page. A server that goes while a store starts, and comes back soon, does not end the start.
+ */
+static enum err
+ask_page(struct driver_redis *d, const struct driver_redis_command *command, redisReply **reply)
+{
+    uint64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    enum err err = driver_redis_ask(d, DRIVER_REDIS_LOAD, command, reply);
+    while (err == ERR_IO && clock_monotonic_ms() < until_ms) {
+        (void)poll(NULL, 0, RETRY_MS);
+        err = driver_redis_ask(d, DRIVER_REDIS_LOAD, command, reply);
+    }
+    return err;
+}
+
 static enum err
 load_kind(struct driver_redis *d, struct loading *l, size_t kind)
 {
@@ -201,7 +221,7 @@ load_kind(struct driver_redis *d, struct loading *l, size_t kind)
                                  last != NULL ? driver_redis_item(last, 0) : slice_of(NULL, 0));
         driver_redis_command_add(&command,
                                  last != NULL ? driver_redis_item(last, 1) : slice_of(NULL, 0));
-        err = driver_redis_ask(d, DRIVER_REDIS_LOAD, &command, &reply);
+        err = ask_page(d, &command, &reply);
         if (err == OK)
             err = take_page(l, kind, reply);
         more = err == OK && driver_redis_item(reply, 0).len != 0;

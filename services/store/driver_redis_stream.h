@@ -12,7 +12,7 @@
 
 #define DRIVER_REDIS_STREAM_WHY 128
 
-struct driver_redis_tls; /* certificates; shared by streams of all threads */
+struct driver_redis_tls; /* certificates */
 
 /* New (driver_redis_stream_tls_free), from the tls-* settings. ERR_INVALID; why names the file. */
 ERR_MUST_USE enum err driver_redis_stream_tls_new(const struct driver_redis_config *config,
