@@ -69,7 +69,7 @@ const char *driver_redis_row_kind(uint8_t kind);
 static inline struct slice
 driver_redis_text(const redisReply *reply)
 {
-    return reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS
+    return reply != NULL && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)
                ? slice_of(reply->str, (size_t)reply->len)
                : slice_of(NULL, 0);
 }
@@ -77,7 +77,7 @@ driver_redis_text(const redisReply *reply)
 static inline bool
 driver_redis_is_array(const redisReply *reply, size_t at_least)
 {
-    return reply->type == REDIS_REPLY_ARRAY && reply->elements >= at_least;
+    return reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements >= at_least;
 }
 
 static inline struct slice

@@ -25,13 +25,35 @@ driver_redis_row_kind(uint8_t kind)
 /* What is asked for: kind of row and its fields; who gets it. */
 struct asked {
     const char *kind;
-    const char *const *fields;
+    const char *const *fields; /* the last is when it changed */
     size_t field_count;
-    uint8_t row_kind; /* 0: a user */
+    void (*give)(const struct asked *asked, struct slice name, const struct slice *values,
+                 uint64_t changed_ms);
     driver_user_fn user_fn;
     driver_row_fn row_fn;
     void *arg;
+    uint8_t row_kind;
 };
+
+static void
+give_user(const struct asked *asked, struct slice name, const struct slice *values,
+          uint64_t changed_ms)
+{
+    struct driver_user user = {.name = name,
+                               .password = values[0],
+                               .roles = values[1],
+                               .rules = values[2],
+                               .changed_ms = changed_ms};
+    asked->user_fn(asked->arg, &user);
+}
+
+static void
+give_row(const struct asked *asked, struct slice name, const struct slice *values,
+         uint64_t changed_ms)
+{
+    struct driver_row row = {asked->row_kind, name, values[0], changed_ms};
+    asked->row_fn(asked->arg, &row);
+}
 
 /* values: the fields' in their order. ERR_MALFORMED. */
 static enum err
@@ -41,17 +63,7 @@ give(const struct asked *asked, struct slice name, const struct slice values[FIE
     uint64_t changed_ms = driver_redis_u64(values[asked->field_count - 1], &bad);
     if (bad || name.len == 0)
         return ERR_MALFORMED;
-    if (asked->row_kind == 0) {
-        struct driver_user user = {.name = name,
-                                   .password = values[0],
-                                   .roles = values[1],
-                                   .rules = values[2],
-                                   .changed_ms = changed_ms};
-        asked->user_fn(asked->arg, &user);
-    } else {
-        struct driver_row row = {asked->row_kind, name, values[0], changed_ms};
-        asked->row_fn(asked->arg, &row);
-    }
+    asked->give(asked, name, values, changed_ms);
     return OK;
 }
 
@@ -140,6 +152,7 @@ users(driver_user_fn fn, void *arg)
     return (struct asked){.kind = "user",
                           .fields = user_fields,
                           .field_count = sizeof(user_fields) / sizeof(user_fields[0]),
+                          .give = give_user,
                           .user_fn = fn,
                           .arg = arg};
 }
@@ -150,6 +163,7 @@ rows(uint8_t kind, driver_row_fn fn, void *arg)
     return (struct asked){.kind = driver_redis_row_kind(kind),
                           .fields = row_fields,
                           .field_count = sizeof(row_fields) / sizeof(row_fields[0]),
+                          .give = give_row,
                           .row_kind = kind,
                           .row_fn = fn,
                           .arg = arg};

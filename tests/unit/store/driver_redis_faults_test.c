@@ -144,6 +144,7 @@ queue_length(struct driver *driver, uint64_t session)
 struct killer {
     struct redis *redis;
     atomic_bool stop;
+    atomic_int kills;
 };
 
 static void *
@@ -153,8 +154,9 @@ kill_again_and_again(void *arg)
     unsigned ms = 3;
     while (!atomic_load(&killer->stop)) {
         usleep(1000 * ms);
-        ms = (ms * 7 + 5) % 60;
+        ms = (ms * 7 + 5) % 150;
         redis_kill(killer->redis, SIGKILL);
+        atomic_fetch_add(&killer->kills, 1);
         redis_start(killer->redis);
     }
     return NULL;
@@ -175,7 +177,8 @@ a_killed_server_has_what_it_acknowledged(void)
     driver = driver_on(&settings);
     batch_init(&batch);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, kill_again_and_again, &killer), 0);
-    for (n = 1; clock_monotonic_ms() - began < 1500; n++) {
+    for (n = 1; (n < 30 || atomic_load(&killer.kills) < 8) && clock_monotonic_ms() - began < 60000;
+         n++) {
         fill(&batch, n);
         apply_until_done(driver, &batch);
     }
@@ -185,7 +188,7 @@ a_killed_server_has_what_it_acknowledged(void)
     redis_start(&server);
     fill(&batch, n);
     apply_until_done(driver, &batch);
-    CU_ASSERT(n > 20);
+    CU_ASSERT(n >= 30);
     CU_ASSERT_EQUAL(queue_length(driver, 1), 2 * n);
     CU_ASSERT_EQUAL(queue_length(driver, 2), 1);
     driver_close(driver);
