@@ -27,7 +27,7 @@ SERVICES := gateway core store rest
 LIBS_base    := -levent -levent_pthreads -lcrypto -lnng -lprotobuf-c
 LIBS_gateway := -lssl $(LIBS_base)
 LIBS_core    := $(LIBS_base)
-LIBS_store   := -llmdb -lmariadb -lhiredis -lssl $(LIBS_base)
+LIBS_store   := -llmdb -lmariadb -lhiredis -ljansson -lssl $(LIBS_base)
 LIBS_rest    := -lulfius -lmicrohttpd -lgnutls -ljansson $(LIBS_base)
 
 PROTOS      := $(wildcard proto/*.proto)
@@ -85,7 +85,7 @@ $(B)/tests/unit/proto/%_test: $(B)/tests/unit/proto/%_test.o $(B)/libproto.a $(B
 # The assembler includes these, of which -MMD knows nothing.
 $(B)/services/rest/assets.o: $(wildcard services/rest/*.json services/rest/pages/*)
 # What the tests of all store drivers share; it comes behind the archives, so they are named again.
-DRIVER_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/store/driver_*_test.c))
+DRIVER_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/store/driver_*_test.c) tests/unit/store/transfer_test.c)
 $(DRIVER_TESTS): LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
 $(DRIVER_TESTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
 # Rooms of a service that read strangers' bytes; the archives come behind them once more.

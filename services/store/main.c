@@ -4,6 +4,7 @@
 #include "common/loop.h"
 #include "services/store/store.h"
 #include "services/store/store_config.h"
+#include "services/store/transfer.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -32,6 +33,11 @@ main(int argc, char **argv)
     log_open("sluice-store", (enum log_level)config.common.log_level,
              (enum log_format)config.common.log_format);
     (void)signal(SIGPIPE, SIG_IGN);
+    if (config.export_file[0] != '\0' || config.import_file[0] != '\0') {
+        status = transfer_run(&config);
+        conf_free(conf);
+        return status;
+    }
     loop = loop_new();
     loop_on_signal(loop, SIGTERM, stop, loop);
     loop_on_signal(loop, SIGINT, stop, loop);

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "proto/limits.h"
 #include "services/store/session_life.h"
+#include "services/store/transfer.h"
 
 #include <string.h>
 
@@ -34,6 +35,7 @@ struct loading {
     uint64_t boot;
     uint64_t outbox_next;
     uint64_t origin;
+    bool half_imported;
     struct claim *claims;
     struct restore_copy **last;
     uint64_t sessions;
@@ -58,6 +60,8 @@ load_meta(void *arg, const char *name, struct slice value)
         loading->outbox_next = number_of(value);
     else if (strcmp(name, "outbox_origin") == 0)
         loading->origin = number_of(value);
+    else if (strcmp(name, TRANSFER_META_IMPORT) == 0)
+        loading->half_imported = value.len != 0;
 }
 
 static void
@@ -247,6 +251,11 @@ read_boot(struct store *store)
     enum err err = driver_load(store->driver, &visitor, &loading);
     if (err != OK)
         return err;
+    if (loading.half_imported) {
+        log_error("import_incomplete", LOG_STR("hint", "an import was interrupted: repeat it"),
+                  LOG_END);
+        return ERR_INVALID;
+    }
     store->boot = loading.boot + 1;
     store->origin = loading.origin;
     while (store->origin == 0)

@@ -30,6 +30,13 @@ static const struct conf_row rows[] = {
     {"shard", CONF_STR, "0", 1, 32, NULL, NULL,
      "name of this store's part of the sessions, in a database that several stores share",
      AT(shard)},
+    {"export", CONF_STR, "", 0, 4000, "file", NULL,
+     "do not run: write all state to the file as lines of JSON; - is standard output",
+     AT(export_file)},
+    {"import", CONF_STR, "", 0, 4000, "file", NULL,
+     "do not run: read what --export wrote, or a table of users (user, md5, roles); - is standard "
+     "input",
+     AT(import_file)},
     {"data-dir", CONF_STR, "data", 1, 4000, "path", NULL, "directory of the embedded database",
      AT(data_dir)},
     {"data-max", CONF_SIZE, "64GiB", 1048576, UINT64_C(1) << 46, NULL, NULL,
@@ -110,6 +117,8 @@ check(struct conf *conf, void *arg)
     check_driver(conf, "driver-people", config->driver_people);
     check_driver(conf, "driver-retained", config->driver_retained);
     check_driver(conf, "driver-sessions", config->driver_sessions);
+    if (config->export_file[0] != '\0' && config->import_file[0] != '\0')
+        conf_mistake(conf, "import", "and export cannot both be done");
     if (!is_plain(config->shard))
         conf_mistake(conf, "shard", "must be letters, digits, '-' and '_'");
     driver_mysql_config_check(conf, &config->mysql, uses_driver(config, "mysql"));

@@ -21,7 +21,9 @@ struct store_config {
     char *driver_people;
     char *driver_retained;
     char *driver_sessions;
-    char *shard; /* which part of the sessions is ours, in databases that stores share */
+    char *shard;       /* which part of the sessions is ours, in databases that stores share */
+    char *export_file; /* not empty: write everything there instead of running (transfer.h) */
+    char *import_file;
     char *data_dir;
     uint64_t data_max;
     uint64_t lease_ms;

@@ -15,7 +15,7 @@ door MySQL '#include <(mysql|mariadb)' 'services/store/driver_mysql[a-z_]*\.[ch]
 door Redis '#include <hiredis' 'services/store/driver_redis[a-z_]*\.[ch]'
 door ulfius '#include <ulfius' 'services/rest/[a-z_]+\.[ch]'
 door GnuTLS '#include <gnutls' 'services/rest/https_cert\.c'
-door jansson '#include <jansson' 'services/rest/[a-z_]+\.[ch]'
+door jansson '#include <jansson' 'services/rest/[a-z_]+\.[ch]|services/store/transfer_json\.c'
 door libevent '#include <event' 'common/(loop|http)\.[ch]|services/gateway/(listener|connection|worker|transport_(tls|ws))\.[ch]'
 door malloc '\b(malloc|calloc|realloc|strdup|strndup|free)\(' 'common/mem\.[ch]'
 door clock_gettime '\b(clock_gettime|gettimeofday)\(|\btime\(NULL\)' 'common/clock\.[ch]'
