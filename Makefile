@@ -25,7 +25,7 @@ LDFLAGS := -pthread $(filter -fsanitize%,$(CFLAGS_$(FLAVOUR))) $(EXTRA_LDFLAGS)
 
 SERVICES := gateway core store rest
 LIBS_base    := -levent -levent_pthreads -lcrypto -lnng -lprotobuf-c
-LIBS_gateway := -lssl $(LIBS_base)
+LIBS_gateway := -lssl -ljwt -ljansson $(LIBS_base)
 LIBS_core    := $(LIBS_base)
 LIBS_store   := -llmdb -lmariadb -lhiredis -ljansson -lssl $(LIBS_base)
 LIBS_rest    := -lulfius -lmicrohttpd -lgnutls -ljansson $(LIBS_base)

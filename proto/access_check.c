@@ -19,7 +19,7 @@ struct decider {
 };
 
 struct access_check {
-    bool allow_default;
+    uint8_t by_default;
     size_t count;
     char *text;
     struct decider deciders[];
@@ -205,7 +205,7 @@ compare_candidates(const void *left, const void *right)
 
 struct access_check *
 access_check_new(const struct access_rules *const *rules, size_t count,
-                 const struct access_names *names, bool allow_default)
+                 const struct access_names *names, uint8_t by_default)
 {
     struct access_check *check;
     struct candidate *candidates;
@@ -213,7 +213,7 @@ access_check_new(const struct access_rules *const *rules, size_t count,
     size_t total = 0, made = 0, i, k;
     for (i = 0; i < count; i++)
         total += rules[i] != NULL ? rules[i]->count : 0;
-    if (total == 0 && allow_default)
+    if (total == 0 && by_default == ACCESS_ALL)
         return NULL;
     candidates = mem_zalloc_array(total + 1, sizeof(*candidates));
     buf_init(&text, (total + 1) * ((size_t)LIMITS_TOPIC + 1));
@@ -224,7 +224,7 @@ access_check_new(const struct access_rules *const *rules, size_t count,
         }
     }
     check = mem_zalloc(sizeof(*check) + made * sizeof(check->deciders[0]));
-    check->allow_default = allow_default;
+    check->by_default = by_default;
     check->count = made;
     check->text = slice_dup(buf_slice(&text));
     for (i = 0; i < made; i++)
@@ -267,7 +267,7 @@ access_check_publish(const struct access_check *check, struct slice topic)
             topic_matches(filter_of(check, decider), topic))
             return decider->allow;
     }
-    return check->allow_default;
+    return (check->by_default & ACCESS_PUBLISH) != 0;
 }
 
 bool
@@ -288,5 +288,5 @@ access_check_subscribe(const struct access_check *check, struct slice filter)
         if (decider->allow && covers(rule, filter))
             return true;
     }
-    return check->allow_default;
+    return (check->by_default & ACCESS_SUBSCRIBE) != 0;
 }

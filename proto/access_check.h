@@ -39,10 +39,11 @@ struct access_names {
     struct slice client; /* client id */
 };
 
-/* New: rules[0] are the user's own, the others those of roles; any may be NULL. Nothing is borrowed
- * after it. NULL when everything is allowed: no rules and allow_default. */
+/* New: rules[0] are the user's own, the others those of roles; any may be NULL. by_default: what is
+ * allowed where no rule matches (ACCESS_*). Nothing is borrowed after it. NULL when everything is
+ * allowed: no rules and ACCESS_ALL. */
 struct access_check *access_check_new(const struct access_rules *const *rules, size_t count,
-                                      const struct access_names *names, bool allow_default);
+                                      const struct access_names *names, uint8_t by_default);
 /* NULL is nothing. */
 void access_check_free(struct access_check *check);
 

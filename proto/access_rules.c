@@ -132,7 +132,7 @@ parse_rule(struct parser *p, struct access_rule *rule, struct slice *filter)
     else if (slice_equal_cstr(word, "subscribe"))
         rule->actions = ACCESS_SUBSCRIBE;
     else if (slice_equal_cstr(word, "all"))
-        rule->actions = ACCESS_PUBLISH | ACCESS_SUBSCRIBE;
+        rule->actions = ACCESS_ALL;
     else
         return wrong(p, begin, "expected publish, subscribe or all");
     *filter = slice_sub(p->line, p->at, p->line.len);

@@ -28,6 +28,7 @@
 enum {
     ACCESS_PUBLISH = 1 << 0,
     ACCESS_SUBSCRIBE = 1 << 1,
+    ACCESS_ALL = ACCESS_PUBLISH | ACCESS_SUBSCRIBE
 };
 
 enum {

@@ -3,13 +3,22 @@
 #include "services/gateway/access.h"
 
 #include "common/crypt.h"
+#include "common/log.h"
+#include "common/mem.h"
 #include "services/gateway/access_book.h"
 #include "services/gateway/bans.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
 #include "services/gateway/post_access.h"
 
-#define ASKS_PER_TICK 50u /* users asked for again after a new session with the store: 1,000/s */
+#define TOKENS_LOOK_MS 1000u /* how often files of keys are looked at */
+#define ASKS_PER_TICK  50u   /* users asked for again after a new session with the store: 1,000/s */
+
+/* A connection whose token ends. */
+struct access_token {
+    struct wheel_node node;
+    struct connection *connection;
+};
 
 static struct slice
 client_of(const struct connection *connection)
@@ -34,7 +43,8 @@ expel(struct connection *connection, enum drop_reason why)
         return;
     access_denied(connection, why, client_of(connection));
     if (connection->state == CONNECTION_OPEN) {
-        connection_fail(connection, MQTT_ADMINISTRATIVE_ACTION);
+        connection_fail(connection, why == DROP_CLOSED_TOKEN ? MQTT_NOT_AUTHORIZED
+                                                             : MQTT_ADMINISTRATIVE_ACTION);
     } else {
         connection->flags |= CONNECTION_ENDED; /* never was connected: no will */
         desk_refuse(connection, why == DROP_CLOSED_BAN ? MQTT_BANNED : MQTT_NOT_AUTHORIZED,
@@ -67,7 +77,7 @@ on_ask(void *arg, struct slice user, uint64_t ticket)
 struct access_book *
 access_open(struct worker *worker)
 {
-    struct access_book_config config = {.allow_default = !worker->options.deny_default,
+    struct access_book_config config = {.by_default = worker->options.deny_default ? 0 : ACCESS_ALL,
                                         .client_of = client_of_owner,
                                         .changed = on_changed,
                                         .ask = on_ask,
@@ -92,9 +102,47 @@ expel_banned(struct worker *worker)
     }
 }
 
+static void
+on_token(void *arg, struct wheel_node *node)
+{
+    struct connection *connection = WHEEL_OWNER(node, struct access_token, node)->connection;
+    (void)arg;
+    expel(connection, DROP_CLOSED_TOKEN);
+}
+
+void
+access_until(struct connection *connection, uint64_t end_ms)
+{
+    struct worker *worker = connection->worker;
+    uint64_t wall_ms = worker_wall_ms(worker);
+    connection->token = mem_zalloc(sizeof(*connection->token));
+    connection->token->connection = connection;
+    wheel_arm(&worker->token_wheel, &connection->token->node,
+              loop_now_ms(worker->loop) + (end_ms > wall_ms ? end_ms - wall_ms : 0));
+}
+
+/* All workers do it; the first one says so. */
+static void
+look_at_keys(struct worker *worker, uint64_t now_ms)
+{
+    char reason[TOKENS_REASON_SIZE];
+    if (worker->tokens == NULL || now_ms < worker->tokens_look_ms)
+        return;
+    worker->tokens_look_ms = now_ms + TOKENS_LOOK_MS;
+    if (!tokens_refresh(worker->tokens, reason) && worker->index == 0) {
+        static struct log_limit limit;
+        uint64_t suppressed;
+        if (log_every(&limit, 60000, &suppressed))
+            log_error("token_keys_not_renewed", LOG_STR("reason", (const char *)reason),
+                      LOG_STR("kept", "the former ones"), LOG_END);
+    }
+}
+
 void
 access_tick(struct worker *worker)
 {
+    wheel_advance(&worker->token_wheel, loop_now_ms(worker->loop), on_token, worker);
+    look_at_keys(worker, loop_now_ms(worker->loop));
     access_book_tick(worker->access, ASKS_PER_TICK);
     if (worker->bans_changed && !worker->bans_loading) {
         worker->bans_changed = false;
@@ -110,6 +158,10 @@ access_leave(struct connection *connection)
     access_book_leave(connection->worker->access, grant);
     session_open_request_free(connection->asking);
     connection->asking = NULL;
+    if (connection->token != NULL)
+        wheel_cancel(&connection->worker->token_wheel, &connection->token->node);
+    mem_free(connection->token);
+    connection->token = NULL;
 }
 
 void

@@ -27,6 +27,8 @@ void access_denied(struct connection *connection, enum drop_reason reason, struc
 /* Before anything is read. The address of a trusted proxy is not looked at: it is not the client's.
  */
 bool access_is_banned_address(struct worker *worker, const struct address *address);
+/* The connection may last until then (wall clock) and no longer. */
+void access_until(struct connection *connection, uint64_t end_ms);
 /* user empty: none. */
 bool access_is_banned(struct connection *connection, struct slice client, struct slice user);
 /* Whether the will of an open connection may be published. */

@@ -33,7 +33,8 @@ struct access_person {
     char *rules;
     size_t roles_len, rules_len;
     bool is_shared;
-    bool is_known; /* there is such a user */
+    bool is_known;  /* there is such a user */
+    uint8_t listed; /* ACCESS_*: no default for these */
     size_t len;
     uint8_t name[];
 };
@@ -100,13 +101,14 @@ gather(struct access_book *book, const struct access_person *person, struct sour
 }
 
 static struct access_check *
-make(struct access_book *book, const struct sources *sources, struct slice user,
+make(struct access_book *book, const struct sources *sources, const struct access_person *person,
      struct slice client)
 {
-    const struct access_names names = {user, client};
+    const struct access_names names = {slice_of(person->name, person->len), client};
+    uint8_t by_default = book->config.by_default & (uint8_t)~person->listed;
     if (sources->is_broken) /* what was meant is not known: nothing is allowed */
-        return access_check_new(NULL, 0, &names, false);
-    return access_check_new(sources->rules, sources->count, &names, book->config.allow_default);
+        return access_check_new(NULL, 0, &names, 0);
+    return access_check_new(sources->rules, sources->count, &names, by_default);
 }
 
 static struct slice
@@ -123,8 +125,8 @@ fit(struct access_book *book, struct access_grant *grant, const struct sources *
         access_check_free(grant->check);
     grant->owns_check = (sources->names & ACCESS_NAME_CLIENT) != 0 && !sources->is_broken;
     if (grant->owns_check) {
-        grant->check = make(book, sources, name_of(person),
-                            book->config.client_of(book->config.arg, grant->owner));
+        grant->check =
+            make(book, sources, person, book->config.client_of(book->config.arg, grant->owner));
         grant->id = ++book->next_id;
     } else {
         grant->check = person->check;
@@ -138,7 +140,7 @@ renew_check(struct access_book *book, struct access_person *person, const struct
 {
     struct access_check *former = person->check;
     bool by_client = (sources->names & ACCESS_NAME_CLIENT) != 0 && !sources->is_broken;
-    person->check = by_client ? NULL : make(book, sources, name_of(person), slice_of(NULL, 0));
+    person->check = by_client ? NULL : make(book, sources, person, slice_of(NULL, 0));
     person->check_id = ++book->next_id;
     return former;
 }
@@ -290,9 +292,10 @@ access_book_join(struct access_book *book, void *owner, struct slice user,
 
 struct access_grant *
 access_book_join_alone(struct access_book *book, void *owner, struct slice user,
-                       const struct access_terms *terms)
+                       const struct access_terms *terms, uint8_t listed)
 {
     struct access_person *person = person_new(book, user, false);
+    person->listed = listed;
     return add_grant(book, person, owner, false, set_terms(person, terms, true));
 }
 

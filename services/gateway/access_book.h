@@ -33,7 +33,7 @@ struct access_grant {
 };
 
 struct access_book_config {
-    bool allow_default;
+    uint8_t by_default;  /* ACCESS_*: what is allowed where no rule says anything */
     struct hash_key key; /* random */
     /* The client id of an owner; borrowed. */
     struct slice (*client_of)(void *arg, const void *owner);
@@ -53,9 +53,11 @@ void access_book_free(struct access_book *book);
 struct access_grant *access_book_join(struct access_book *book, void *owner, struct slice user,
                                       const struct access_terms *terms, bool needs_user);
 /* The same, but the terms are this connection's alone and no user changes them (tokens, anonymous
- * clients). */
+ * clients). listed: for these (ACCESS_*) the rules say all that is allowed, whatever the default.
+ */
 struct access_grant *access_book_join_alone(struct access_book *book, void *owner,
-                                            struct slice user, const struct access_terms *terms);
+                                            struct slice user, const struct access_terms *terms,
+                                            uint8_t listed);
 /* NULL is nothing. */
 void access_book_leave(struct access_book *book, struct access_grant *grant);
 /* The owner's client id is another one now. */

@@ -33,6 +33,7 @@
 struct worker;
 struct connection_limits;
 struct access_grant;
+struct access_token;
 struct alias_out;
 struct auth;
 struct identity;
@@ -95,6 +96,7 @@ struct connection {
     struct subscription *subscriptions;
     struct identity *identity;
     struct session_open_request *asking; /* CONNECT, until it is known who it is */
+    struct access_token *token;          /* that will expire; NULL: none */
     struct access_grant *grant;          /* NULL: nobody has said what it may not do */
     struct session_opened *opened;    /* the store's welcome, while its filters are on their way */
     struct connection_limits *limits; /* NULL: it may be read as fast as it comes */

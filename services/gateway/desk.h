@@ -32,6 +32,9 @@ void desk_sign_in(struct connection *connection, const struct session_open_reque
                   const struct sign_in_request *ask);
 /* Frees post->body. connection may be NULL: gone meanwhile. */
 void desk_signed_in(struct connection *connection, struct post *post);
+/* With a token as password: it says who the client is and what it may do. */
+void desk_token(struct connection *connection, const struct session_open_request *open,
+                struct slice token);
 /* Without a user, which its listener allows. */
 void desk_anonymous(struct connection *connection, const struct session_open_request *open);
 /* POST_USER_CHANGED, POST_USER_TERMS, POST_ACCESS_RESET, POST_ACCESS_END, POST_ROLE, POST_BAN; the

@@ -34,6 +34,7 @@ struct gateway {
     unsigned count;
     unsigned started;
     struct quotas *quotas; /* shared by the workers */
+    struct tokens_settings tokens;
     struct tls_settings tls;
     struct listener_unix unix_socket;
     struct address_range trusted[GATEWAY_TRUSTED_MAX];
@@ -161,6 +162,7 @@ fill_options(const struct gateway *gateway, struct worker_options *options)
     options->allow_anonymous = config->allow_anonymous;
     options->deny_default = config->access_default == GATEWAY_ACCESS_DENY;
     options->anonymous_role = config->anonymous_role;
+    options->token_disconnect = config->jwt_disconnect;
     options->max_subscriptions = (uint32_t)config->max_subscriptions;
     options->check_payload_format = config->check_payload_format;
     options->server_reference = config->server_reference;
@@ -242,6 +244,25 @@ use_tls(struct gateway *gateway)
 }
 
 static enum err
+use_tokens(struct gateway *gateway)
+{
+    const struct gateway_config *config = gateway->config;
+    char reason[TOKENS_REASON_SIZE];
+    gateway->tokens = (struct tokens_settings){.files = config->jwt_key_file.items,
+                                               .count = config->jwt_key_file.count,
+                                               .user_claim = config->jwt_user_claim,
+                                               .leeway_s = config->jwt_leeway_ms / 1000};
+    for (unsigned w = 0; w < gateway->count && gateway->tokens.count > 0; w++) {
+        enum err err = worker_use_tokens(gateway->workers[w], &gateway->tokens, reason);
+        if (err == OK)
+            continue;
+        log_error("tokens_not_usable", LOG_STR("reason", (const char *)reason), LOG_END);
+        return err;
+    }
+    return OK;
+}
+
+static enum err
 listen_all(struct gateway *gateway)
 {
     const struct gateway_config *config = gateway->config;
@@ -280,7 +301,8 @@ build_workers(struct gateway *gateway)
     for (unsigned w = 0; w < gateway->count; w++)
         worker_connect_to(gateway->workers[w], hub_mailbox(gateway->hub), boxes,
                           (uint8_t)gateway->count);
-    return listen_all(gateway);
+    enum err err = use_tokens(gateway);
+    return err == OK ? listen_all(gateway) : err;
 }
 
 static enum err

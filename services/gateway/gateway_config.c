@@ -11,6 +11,7 @@
 #include "services/gateway/listener_unix.h"
 #include "services/gateway/post.h"
 #include "services/gateway/tls.h"
+#include "services/gateway/tokens.h"
 
 #define ROW(name_, type_, fallback_, min_, max_, unit_, member_, help_)                            \
     {                                                                                              \
@@ -111,6 +112,15 @@ static const struct conf_row rows[] = {
         "passwords that were right are remembered, as keyed hashes; 0: none"),
     ROW("credential-cache-age", CONF_DURATION_MS, "1h", 1000, 86400000, "ms",
         credential_cache_age_ms, "how long one is remembered if its user does not change"),
+    ROW("jwt-key-file", CONF_LIST, "", 0, TOKENS_KEYS_MAX, "file", jwt_key_file,
+        "keys of tokens (JWT) that clients give as password: PEM public keys for RS256 and ES256, "
+        "others are secrets for HS256; read again when they change; empty: no tokens"),
+    ROW("jwt-user-claim", CONF_STR, "sub", 1, HOST_MAX, NULL, jwt_user_claim,
+        "claim that names the user"),
+    ROW("jwt-leeway", CONF_DURATION_MS, "30s", 0, 3600000, "ms", jwt_leeway_ms,
+        "by how much the clocks of others may differ at exp and nbf"),
+    ROW("jwt-disconnect", CONF_BOOL, "on", 0, 0, NULL, jwt_disconnect,
+        "disconnect clients when their token expires"),
     ROW("flap-count", CONF_U64, "0", 0, 1000000, "connects", flap_count,
         "of one client id within flap-window; who comes more often is banned for flap-ban; 0: any"),
     ROW("flap-window", CONF_DURATION_MS, "60s", 1000, 86400000, "ms", flap_window_ms,
@@ -235,6 +245,8 @@ check(struct conf *conf, void *arg)
     conf_check_addresses(conf, "stores", &config->stores);
     conf_check_address(conf, "feed-listen", config->feed_listen);
     check_tls(conf, config);
+    for (size_t i = 0; i < config->jwt_key_file.count; i++)
+        conf_check_file(conf, "jwt-key-file", config->jwt_key_file.items[i]);
     check_listeners(conf, config);
 }
 

@@ -48,6 +48,10 @@ struct gateway_config {
     char *anonymous_role;    /* of clients without a user; empty: none */
     uint64_t credential_cache;
     uint64_t credential_cache_age_ms;
+    struct conf_list jwt_key_file;
+    char *jwt_user_claim;
+    uint64_t jwt_leeway_ms;
+    bool jwt_disconnect;
     uint64_t flap_count; /* connects of a client within the window; 0: any */
     uint64_t flap_window_ms;
     uint64_t flap_ban_ms;

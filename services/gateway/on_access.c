@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "common/log.h"
 #include "proto/mqtt_reason.h"
 #include "services/gateway/access.h"
 #include "services/gateway/access_book.h"
@@ -89,6 +90,40 @@ desk_signed_in(struct connection *connection, struct post *post)
     post_body_free(post);
 }
 
+void
+desk_token(struct connection *connection, const struct session_open_request *open,
+           struct slice token)
+{
+    struct worker *worker = connection->worker;
+    struct session_open_request named = *open;
+    struct tokens_claims claims;
+    struct access_terms terms;
+    const char *why = NULL;
+    if (tokens_read(worker->tokens, token, worker_wall_ms(worker), &claims, &why) != OK) {
+        keep(connection, open);
+        log_debug("token_refused", LOG_STR("client", open->client_id), LOG_STR("reason", why),
+                  LOG_END);
+        refuse(connection, DROP_DENIED_CONNECT, MQTT_BAD_USER_NAME_OR_PASSWORD);
+        return;
+    }
+    named.user = buf_slice(&claims.user);
+    named.has_user = true;
+    keep(connection, &named);
+    terms = (struct access_terms){buf_slice(&claims.roles), buf_slice(&claims.rules), 0};
+    if (open->user.len != 0 && !slice_equal(open->user, named.user)) {
+        refuse(connection, DROP_DENIED_CONNECT, MQTT_BAD_USER_NAME_OR_PASSWORD);
+    } else if (access_is_banned(connection, open->client_id, named.user)) {
+        refuse(connection, DROP_DENIED_BAN, MQTT_BANNED);
+    } else {
+        connection->grant =
+            access_book_join_alone(worker->access, connection, named.user, &terms, claims.listed);
+        if (claims.end_ms != 0 && worker->options.token_disconnect)
+            access_until(connection, claims.end_ms);
+        admit(connection);
+    }
+    tokens_claims_fini(&claims);
+}
+
 static bool
 anonymous_is_allowed(const struct connection *connection)
 {
@@ -115,7 +150,7 @@ desk_anonymous(struct connection *connection, const struct session_open_request 
     }
     if (role[0] != '\0' || connection->worker->options.deny_default)
         connection->grant = access_book_join_alone(connection->worker->access, connection,
-                                                   slice_of(NULL, 0), &terms);
+                                                   slice_of(NULL, 0), &terms, 0);
     admit(connection);
 }
 

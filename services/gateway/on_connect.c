@@ -203,6 +203,8 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
     if (connect.version == MQTT_5_0 &&
         mqtt_properties_has(&connect.properties, MQTT_PROPERTY_AUTH_METHOD))
         desk_auth_connect(connection, &request, &connect.properties);
+    else if (!verified && worker->tokens != NULL && tokens_is_token(connect.password))
+        desk_token(connection, &request, connect.password);
     else if (request.has_user)
         desk_sign_in(
             connection, &request,

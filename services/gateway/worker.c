@@ -26,6 +26,7 @@
 #define WHEEL_SLOTS    4096u
 #define REAPS_PER_TURN 64u
 #define WAKE_SLOTS     256u
+#define TOKEN_SLOTS    256u
 #define RETRY_MS       1u
 #define TICKET_MS      15000u /* the hub answers within 10 s; this is for the case that it does not */
 #define HOLD_POSTS     2048u  /* posts that wait for a full mailbox: publishers are not read */
@@ -361,6 +362,7 @@ worker_new(uint8_t index, const struct worker_options *options, struct metrics *
     worker->drops = drops_new(drop_reasons, DROP_REASON_COUNT, drops_log, NULL);
     worker->access = access_open(worker);
     worker->bans = bans_new();
+    wheel_init(&worker->token_wheel, TICK_MS, TOKEN_SLOTS, clock_monotonic_ms());
     loop_on_turn(worker->loop, on_turn, worker);
     loop_timer_init(&worker->tick, worker->loop, on_tick, worker);
     loop_timer_init(&worker->retry, worker->loop, on_retry, worker);
@@ -407,6 +409,8 @@ worker_free(struct worker *worker)
     drops_free(worker->drops);
     access_book_free(worker->access);
     bans_free(worker->bans);
+    tokens_free(worker->tokens);
+    wheel_fini(&worker->token_wheel);
     buf_fini(&worker->scratch);
     buf_fini(&worker->properties);
     mem_free(worker->slots);
@@ -430,6 +434,13 @@ worker_use_tls(struct worker *worker, const struct tls_settings *settings, uint3
     pace_init(&worker->handshakes, handshakes);
     loop_timer_start(&worker->tls_refresh, TLS_LOOK_MS, true);
     return OK;
+}
+
+enum err
+worker_use_tokens(struct worker *worker, const struct tokens_settings *settings,
+                  char reason[TOKENS_REASON_SIZE])
+{
+    return tokens_new(settings, &worker->tokens, reason);
 }
 
 enum err

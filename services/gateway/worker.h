@@ -17,6 +17,7 @@
 #include "services/gateway/listener.h"
 #include "services/gateway/post.h"
 #include "services/gateway/tls.h"
+#include "services/gateway/tokens.h"
 #include "services/gateway/websocket_upgrade.h"
 
 #include <stdbool.h>
@@ -53,6 +54,7 @@ struct worker_options {
     size_t trusted_count;
     bool proxy_identity;        /* a name in a PROXY header is the user */
     bool allow_anonymous;       /* on listeners that do not say otherwise */
+    bool token_disconnect;      /* when a client's token expires */
     bool deny_default;          /* where no rule says anything */
     const char *anonymous_role; /* of clients without a user; empty: none. Borrowed */
     bool retain_available;
@@ -72,6 +74,11 @@ void worker_free(struct worker *worker);
  * again when they change. handshakes: accepted per second, 0: any. ERR_INVALID: reason says why. */
 ERR_MUST_USE enum err worker_use_tls(struct worker *worker, const struct tls_settings *settings,
                                      uint32_t handshakes, char reason[TLS_REASON_SIZE]);
+/* Reads the keys of tokens. settings are borrowed until worker_free. They are read again when they
+ * change. ERR_INVALID: reason says why. */
+ERR_MUST_USE enum err worker_use_tokens(struct worker *worker,
+                                        const struct tokens_settings *settings,
+                                        char reason[TOKENS_REASON_SIZE]);
 /* Opens a listener (SO_REUSEPORT, so that every worker opens the same port). port 0: a free one;
  * *bound says which. ERR_INVALID: no such address; ERR_IO: see errno. */
 ERR_MUST_USE enum err worker_listen(struct worker *worker, enum listener_kind kind,

@@ -104,8 +104,11 @@ struct worker {
     _Atomic bool is_overloaded; /* as others see it */
     struct access_book *access; /* what clients may do */
     struct bans *bans;
-    bool bans_loading; /* the whole list is being told */
-    bool bans_changed; /* connected clients are to be looked at */
+    struct tokens *tokens;    /* NULL: none are taken */
+    struct wheel token_wheel; /* access_on_token */
+    uint64_t tokens_look_ms;  /* when the files of keys are looked at again */
+    bool bans_loading;        /* the whole list is being told */
+    bool bans_changed;        /* connected clients are to be looked at */
     struct loop_timer tick, retry;
     struct worker_slot *slots;
     uint32_t slot_count, slot_size, free_slot; /* free_slot: index + 1, 0: none */

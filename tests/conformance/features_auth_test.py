@@ -107,6 +107,11 @@ class Auth(Ends):
                 status = json.loads(self.cluster.rest("GET", "/rest/user/list?indexes=0,100")[1])
                 self.assertEqual({u["user_name"]: u["status"] for u in status}[user], "on")
 
+    def test_the_rules_of_the_user_hold_however_it_signed_in(self):
+        status, text, _ = self.cluster.rest("PUT", "/api/v1/users/user/rules", json.dumps({"rules": ["deny publish no/#"]}))
+        self.assertEqual(status, 200, text)
+        self.assertEqual(self.sign_in().publish("no/x", "x", 1), 0x87)
+
     def test_the_user_name_of_connect_must_be_the_same(self):
         client = self.sign_in(user="user", props={}, client_id=self.name("1"))
         client.close()

@@ -65,8 +65,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(problem.text != NULL && problem.line >= 1 && problem.column >= 1);
         return 0;
     }
-    for (int allow = 0; allow < 2; allow++) {
-        struct access_check *check = access_check_new(&one, 1, &names, allow != 0);
+    for (uint8_t allow = 0; allow <= ACCESS_ALL; allow++) {
+        struct access_check *check = access_check_new(&one, 1, &names, allow);
         judge(check, lines, count);
         access_check_free(check);
     }

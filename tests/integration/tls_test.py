@@ -178,6 +178,16 @@ class ClientCertificates(TlsTest):
             self.connect(tls={"cert": self.good}).nothing()
             self.connect(tls={"cert": self.good}, user="somebody", password="else").nothing()
 
+    def test_the_rules_of_a_user_of_that_name_hold(self):
+        client = self.connect(self.name(), tls={"cert": self.good})
+        self.assertEqual(client.publish("no/x", "x", 1), 0x10)
+        status, text, _ = self.cluster.rest("PUT", "/api/v1/users/device-1", '{"password": "pw", "rules": ["deny publish no/#"]}')
+        self.assertEqual(status, 201, text)
+        await_true("they count", lambda: client.publish("no/x", "x", 1) == 0x87)
+        status, text, _ = self.cluster.rest("DELETE", "/api/v1/users/device-1")
+        self.assertIn(status, (200, 204), text)
+        await_true("they are gone, the client is not", lambda: client.publish("no/x", "x", 1) == 0x10)
+
     def test_a_session_belongs_to_the_user_of_the_certificate_after_a_restart_of_the_store(self):
         client = self.connect(self.name(), tls={"cert": self.good}, clean=False, props={"session_expiry": 100})
         self.cluster["store"].kill()

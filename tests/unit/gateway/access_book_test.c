@@ -45,7 +45,7 @@ on_ask(void *arg, struct slice user, uint64_t ticket)
 static void
 begin(bool allow_default)
 {
-    const struct access_book_config config = {.allow_default = allow_default,
+    const struct access_book_config config = {.by_default = allow_default ? ACCESS_ALL : 0,
                                               .key = {1, 2},
                                               .client_of = client_of,
                                               .changed = on_changed,
@@ -232,7 +232,7 @@ a_user_that_is_gone_takes_those_who_need_it(void)
     begin(true);
     join(&needs, "ann", "", "deny all x", 1);
     certified.grant = access_book_join(book, &certified, slice_cstr("ann"), &terms, false);
-    token.grant = access_book_join_alone(book, &token, slice_cstr("ann"), &terms);
+    token.grant = access_book_join_alone(book, &token, slice_cstr("ann"), &terms, 0);
     access_book_user_changed(book, slice_cstr("ann"));
     access_book_user(book, slice_cstr("ann"), asked_ticket, false, &terms);
     CU_ASSERT(needs.gone == 1 && certified.gone == 0 && certified.changes == 1);
@@ -287,6 +287,20 @@ a_newer_word_at_sign_in_counts_for_all_of_the_user(void)
     access_book_free(book);
 }
 
+static void
+what_is_listed_has_no_default(void)
+{
+    struct owner owner = {"c1", NULL, 0, 0};
+    struct access_terms terms = terms_of("", "allow publish x", 0);
+    begin(true);
+    owner.grant = access_book_join_alone(book, &owner, slice_cstr("ann"), &terms, ACCESS_PUBLISH);
+    CU_ASSERT_TRUE(access_book_may_publish(book, owner.grant, slice_cstr("x")));
+    CU_ASSERT_FALSE(access_book_may_publish(book, owner.grant, slice_cstr("y")));
+    CU_ASSERT_FALSE(access_book_may_publish(book, owner.grant, slice_cstr("$y")));
+    CU_ASSERT_TRUE(access_book_may_subscribe(owner.grant, slice_cstr("y")));
+    access_book_free(book);
+}
+
 static const struct cunit_case cases[] = {
     CUNIT_CASE(nothing_said_is_the_default),
     CUNIT_CASE(rules_of_user_and_roles_count),
@@ -297,6 +311,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(a_user_that_changes_is_asked_for_and_told),
     CUNIT_CASE(a_user_that_is_gone_takes_those_who_need_it),
     CUNIT_CASE(all_users_are_asked_for_by_and_by_after_a_doubt),
+    CUNIT_CASE(what_is_listed_has_no_default),
     CUNIT_CASE(a_newer_word_at_sign_in_counts_for_all_of_the_user),
 };
 

@@ -33,7 +33,7 @@ check_of(const struct person *person)
     struct access_check *check;
     CU_ASSERT_EQUAL_FATAL(access_rules_parse(slice_cstr(person->own), &own, &problem), OK);
     CU_ASSERT_EQUAL_FATAL(access_rules_parse(slice_cstr(person->role), &role, &problem), OK);
-    check = access_check_new(both, 2, &names, person->allow_default);
+    check = access_check_new(both, 2, &names, person->allow_default ? ACCESS_ALL : 0);
     access_rules_fini(&own);
     access_rules_fini(&role);
     return check;
