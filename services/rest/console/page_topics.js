@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Topics: who gets a message, what is retained, and the groups that share subscriptions.
+import {can, change, get, path} from "./api.js";
+import {button, confirmed, dialog, errorBox, facts, field, form, h, link, pagedTable, toast, table} from "./dom.js";
+import {subscriptionColumns} from "./page_clients.js";
+import {bytes, count, when} from "./text.js";
+
+export const title = "Topics";
+
+function whoGetsIt(signal) {
+  const result = h("div", {"aria-live": "polite"});
+  const columns = [{title: "Client", cell: s => link(s.client, "clients", s.client)},
+    {title: "State", cell: s => h("span", {class: `state ${s.connected ? "connected" : "disconnected"}`}, s.connected ? "connected" : "asleep")},
+    ...subscriptionColumns];
+  return h("section", {class: "card"}, h("h2", null, "Who gets a message on this topic?"), form({class: "filters"}, [
+    field("Topic", "topic", {required: true, placeholder: "sensors/a/t"}), h("button", {type: "submit", class: "primary"}, "Show")],
+  async ({topic}) => {
+    const found = await get("/subscriptions", {topic}, signal);
+    result.replaceChildren(table(`Subscriptions that match ${topic}`, columns, found.items, "Nobody: a message on this topic is dropped."));
+  }), result);
+}
+
+function edit(topic, message, again) {
+  dialog(topic ? "Change what is retained" : "Retain a message", [
+    field("Topic", "topic", {required: true, value: topic, readonly: Boolean(topic)}),
+    field("Payload", "payload", {as: "textarea", rows: 5, required: true, value: message?.payload}),
+    field("QoS", "qos", {as: "select", options: ["0", "1", "2"], value: String(message?.qos ?? 1)}),
+    field("Expires after seconds", "expiry", {type: "number", min: 1, hint: "Empty: never"}),
+  ], {submit: "Publish", run: async data => {
+    await change("PUT", path`/retained/${data.topic}`,
+      {body: {payload: data.payload, qos: Number(data.qos), ...(data.expiry ? {expiry: Number(data.expiry)} : {})}});
+    toast("Published and retained.");
+    again();
+  }});
+}
+
+async function open(topic, again) {
+  const m = await get(path`/retained/${topic}`);
+  const box = h("dialog", {"aria-label": topic});
+  const remove = () => confirmed("Delete what is retained", `New subscribers to ${topic} get nothing any more.`, "Delete", async () => {
+    await change("DELETE", path`/retained/${topic}`);
+    box.close();
+    again();
+  });
+  box.append(h("h2", {class: "name"}, topic),
+    facts({Bytes: count(m.bytes), QoS: m.qos, Expires: when(m.expires_at), "Content type": m.properties?.content_type}),
+    h("pre", {tabindex: 0}, m.payload ?? `base64: ${m.payload_base64 ?? ""}`),
+    h("div", {class: "buttons"}, button("Close", () => box.close()), can("ADMIN") && [
+      button("Change …", () => { box.close(); edit(topic, m, again); }), button("Delete", remove, {class: "danger"})]));
+  box.addEventListener("close", () => box.remove());
+  document.body.append(box);
+  box.showModal();
+}
+
+async function retained({query, signal, again}) {
+  const errors = h("div");
+  const columns = [
+    {title: "Topic", cell: m => button(m.topic, () => open(m.topic, again).catch(e => errors.replaceChildren(errorBox(e))), {class: "like-link"})},
+    {title: "Payload", class: "payload", cell: m => m.payload ?? (m.payload_base64 ? `base64: ${m.payload_base64}` : "…")},
+    {title: "Bytes", class: "number", cell: m => bytes(m.bytes)},
+    {title: "QoS", class: "number", cell: m => m.qos},
+    {title: "Expires", cell: m => when(m.expires_at)},
+  ];
+  const filter = query.filter ?? "#";
+  return h("section", {class: "card"}, h("h2", null, "Retained messages"), form({class: "filters"}, [
+    field("Filter", "filter", {value: filter, required: true}), h("button", {type: "submit", class: "primary"}, "Show"),
+    can("ADMIN") && button("Retain a message …", () => edit(null, null, again))],
+  async data => {
+    const hash = "#/topics?" + new URLSearchParams(data);
+    if (hash === location.hash) again();
+    else location.hash = hash;
+  }), errors, await pagedTable(`Retained on ${filter}`, columns, cursor => get("/retained", {filter, cursor}, signal), "Nothing is retained there."));
+}
+
+async function groups(signal) {
+  return h("section", {class: "card"}, h("h2", null, "Shared subscriptions"), await pagedTable("Groups and where their members are", [
+    {title: "Group", cell: g => g.share}, {title: "At", cell: g => g.place},
+    {title: "Members for QoS 1 and 2", class: "number", cell: g => count(g.members)},
+    {title: "Members for QoS 0", class: "number", cell: g => count(g.members_qos0)}],
+  cursor => get("/shared-groups", {cursor}, signal), "No client shares a subscription."));
+}
+
+export async function show(place, page) {
+  place.replaceChildren(whoGetsIt(page.signal), await retained(page), await groups(page.signal));
+}
