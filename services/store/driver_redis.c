@@ -12,7 +12,6 @@
 #include "common/mem.h"
 #include "services/store/driver_redis_server.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define SCHEMA      "1"

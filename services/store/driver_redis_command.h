@@ -11,8 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DRIVER_REDIS_COMMAND_MAX  (UINT64_C(1000) << 20) /* Redis' own limit is 1 GiB ... */
-#define DRIVER_REDIS_ARG_MAX      (UINT64_C(512) << 20)  /* ... and that of one argument 512 MiB */
+#define DRIVER_REDIS_COMMAND_MAX  (UINT64_C(1000) << 20) /* Redis' own limit is 1 GiB */
 #define DRIVER_REDIS_COMMAND_KEEP (4u << 20)             /* memory kept for the next command */
 
 /* 64-bit numbers go as 16 hex digits, so that texts order as the numbers do. */

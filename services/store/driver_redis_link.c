@@ -8,7 +8,6 @@
 #include "services/store/driver_redis_server.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #define READ_SIZE 16384

@@ -6,8 +6,6 @@
 #include "proto/limits.h"
 #include "services/store/topic_seek.h"
 
-#include <string.h>
-
 #define WALK_MIN     2000u /* rows that a page may look at ... */
 #define WALK_PER_HIT 8u    /* ... and more for each message it may give */
 

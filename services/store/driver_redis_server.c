@@ -4,7 +4,6 @@
 
 #include "common/log.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define VERSION_MIN 7

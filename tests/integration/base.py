@@ -2,12 +2,24 @@
 """One cluster for all tests of a class, and small helpers over it."""
 
 import os
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import mqtt  # noqa: E402
-from cluster import Cluster, await_true, http  # noqa: E402,F401
+from cluster import Cluster, FLAVOUR, HOST, TOP, await_true, free_ports, http  # noqa: E402,F401
+
+
+def store_that_ends(*args, **env):
+    """(exit code, output) of a sluice-store that does not start, or only checks."""
+    ports = free_ports(2)
+    env = {**{k: v for k, v in os.environ.items() if not k.startswith("SLUICE_")},
+           "SLUICE_CLUSTER_SECRET": "a-secret-of-some-length", "SLUICE_CALL_LISTEN": f"{HOST}:{ports[0]}",
+           "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}", **env}
+    out = subprocess.run([os.path.join(TOP, "build", FLAVOUR, "sluice-store"), "--http-port=0", *args],
+                         capture_output=True, text=True, timeout=60, env=env)
+    return out.returncode, out.stdout + out.stderr
 
 
 class ClusterTest(unittest.TestCase):

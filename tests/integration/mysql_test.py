@@ -3,28 +3,13 @@
 acknowledged is there after both have been killed. What the driver itself promises is shown by
 tests/unit/store/driver_mysql_*_test.c."""
 
-import os
-import subprocess
 import unittest
 
-import base  # noqa: F401 (paths)
+from base import store_that_ends as store  # first: it finds tests/lib
 import mqtt
 from certs import Authority
-from cluster import Cluster, FLAVOUR, HOST, TOP, await_true, free_ports
+from cluster import Cluster, HOST, await_true, free_ports
 from mariadb import MariaDB, PASSWORD
-
-SECRET = {"SLUICE_CLUSTER_SECRET": "a-secret-of-some-length"}
-
-
-def store(*args, **env):
-    """(exit code, output) of a store that ends by itself."""
-    ports = free_ports(2)
-    out = subprocess.run([os.path.join(TOP, "build", FLAVOUR, "sluice-store"), "--http-port=0", *args],
-                         capture_output=True, text=True, timeout=60,
-                         env={**{k: v for k, v in os.environ.items() if not k.startswith("SLUICE_")}, **SECRET,
-                              "SLUICE_CALL_LISTEN": f"{HOST}:{ports[0]}", "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}",
-                              **env})
-    return out.returncode, out.stdout + out.stderr
 
 
 class Settings(unittest.TestCase):
