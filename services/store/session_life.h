@@ -48,7 +48,7 @@ void session_life_release_limbo(struct store *store, uint64_t incarnation);
  * core answers. session and packet_id name who waits for PUBREC (0: nobody). QoS 0 is sent once,
  * without the outbox. Returns its number in the outbox, 0: QoS 0. */
 uint64_t session_life_publish(struct store *store, const struct publish_record *record,
-                          uint64_t session, uint16_t packet_id);
+                              uint64_t session, uint16_t packet_id);
 /* As publish for a message that goes to one member of a shared subscription: shared is what a
  * SHARED_RETURN says beside the record (QoS >= 1). */
 void session_life_return(struct store *store, const struct records_shared *shared,
