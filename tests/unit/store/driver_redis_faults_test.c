@@ -490,6 +490,7 @@ main(void)
 {
     int failed;
     (void)signal(SIGPIPE, SIG_IGN);
+    log_set_level(LOG_LEVEL_ERROR);
     server = redis_make();
     failed = cunit_run("driver_redis_faults", cases, sizeof(cases) / sizeof(cases[0]));
     redis_end(&server);

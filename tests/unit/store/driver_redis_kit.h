@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "services/store/driver_redis.h"
 #include "tests/unit/cunit_main.h"

@@ -405,6 +405,7 @@ main(void)
 {
     int failed;
     (void)signal(SIGPIPE, SIG_IGN);
+    log_set_level(LOG_LEVEL_ERROR);
     server = redis_make();
     redis_start(&server);
     settings_init(&settings, server.socket);
