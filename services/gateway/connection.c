@@ -21,6 +21,7 @@
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
 #include "services/gateway/worker_state.h"
+#include "services/gateway/worker_trace.h"
 
 #define IOV_MAX_PIECES 64
 #define OPENING_MS     8000u /* the hub answers within 5 s; this is for the case that it does not */
@@ -296,6 +297,11 @@ connection_reap(struct connection *connection)
     struct worker *worker = connection->worker;
     if (connection->flags & CONNECTION_SAID_WHY)
         connection_flush(connection);
+    TRACE(connection, "closed", slice_of(NULL, 0),
+          connection->flags & CONNECTION_ENDED      ? "the client said goodbye"
+          : connection->flags & CONNECTION_KICKED   ? "the session was taken from it"
+          : connection->flags & CONNECTION_SAID_WHY ? "ended from here"
+                                                    : "the connection broke");
     end_session(connection);
     worker->counts.closed++;
     if (!(connection->flags & CONNECTION_SAID_WHY) || worker->is_stopping) {

@@ -10,6 +10,7 @@
 #include "services/gateway/identity.h"
 #include "services/gateway/quotas.h"
 #include "services/gateway/worker_state.h"
+#include "services/gateway/worker_trace.h"
 
 #define REFUSING_MAX 256u /* of a worker: connections that are only told why not */
 #define READ_LEAST   512u
@@ -235,5 +236,6 @@ connection_dropped(struct connection *connection, enum drop_reason reason)
 {
     struct slice client =
         connection->identity != NULL ? identity_client_id(connection->identity) : slice_of(NULL, 0);
+    TRACE(connection, "dropped", connection->worker->traced_topic, drop_reason_label(reason));
     note(connection->worker, reason, connection->handle, client);
 }

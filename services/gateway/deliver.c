@@ -14,6 +14,7 @@
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/worker_state.h"
+#include "services/gateway/worker_trace.h"
 
 #define REF_PAYLOAD 3000u /* payloads from here on are referenced, not copied */
 
@@ -287,6 +288,7 @@ send_one(struct connection *connection, struct publication *publication, uint8_t
     } else {
         session = connection_session(connection);
         if (!session_has_room(session) || connection->output.len > worker->options.max_output) {
+            TRACE(connection, "queued", publication->topic, "until the client acknowledges others");
             queue_one(connection, publication, qos, retain, identifiers, count);
             return;
         }
@@ -296,11 +298,13 @@ send_one(struct connection *connection, struct publication *publication, uint8_t
         many && count == 0 && connection->max_packet == 0 && connection->aliases == NULL
             ? send_template(connection, publication, qos, retain, id)
             : deliver_encode(connection, publication, qos, retain, false, id, identifiers, count);
-    if (result != DELIVER_SENT) {
-        if (id != 0)
-            idmap_remove(&session->out, id);
-        count_result(connection, result);
+    if (result == DELIVER_SENT) {
+        TRACE(connection, "delivered", publication->topic, qos == 0 ? "QoS 0" : "in flight");
+        return;
     }
+    if (id != 0)
+        idmap_remove(&session->out, id);
+    count_result(connection, result);
 }
 
 /* A message that is published now; the state of the connection was looked at. */
@@ -464,6 +468,8 @@ deliver_publication(struct worker *worker, struct publication *publication)
     struct route *const *found = client_routes_match(worker->routes, publication->topic, &count);
     uint64_t places = 0;
     size_t local = 0;
+    if (worker->traces != NULL)
+        worker->traced_topic = publication->topic;
     if (deliver->any_template) {
         for (size_t i = 0; i < 12; i++)
             deliver->templates[i / 6][i / 2 % 3][i % 2].is_made = false;
@@ -489,5 +495,6 @@ deliver_publication(struct worker *worker, struct publication *publication)
             gather_route(deliver, found[i], publication);
         send_gathered(worker, publication);
     }
+    worker->traced_topic = slice_of(NULL, 0);
     return places & ~(UINT64_C(1) << worker->index);
 }

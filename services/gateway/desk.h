@@ -121,6 +121,8 @@ void desk_retained(struct connection *connection, uint64_t ticket, enum err err,
 /* on_admin_job.c: what operators ask. Takes job, gives it back to the hub. */
 struct admin_job;
 void desk_admin(struct worker *worker, struct admin_job *job);
+/* Begins or ends a trace (POST_TRACE); takes job. */
+void desk_trace(struct worker *worker, uint64_t number, bool begins, struct admin_job *job);
 /* Begins to send clients away (POST_SWEEP); takes job. */
 void desk_sweep(struct worker *worker, uint32_t per_second, bool is_emptying,
                 struct admin_job *job);

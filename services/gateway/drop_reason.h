@@ -41,4 +41,19 @@ enum drop_reason {
         DROP_REASON_COUNT
 };
 
+/* A word for the reason, static. */
+static inline const char *
+drop_reason_label(enum drop_reason reason)
+{
+    switch (reason) {
+#define DROP(name, event, label)                                                                   \
+    case DROP_##name:                                                                              \
+        return label;
+        DROP_REASONS(DROP)
+#undef DROP
+    default:
+        return "";
+    }
+}
+
 #endif

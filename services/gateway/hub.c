@@ -151,6 +151,7 @@ on_tick(void *arg)
     core_link_tick(hub->core, now_ms);
     store_link_tick(hub->store, now_ms);
     hub_sys_tick(hub->sys, now_ms);
+    hub_admin_tick(hub->admin, now_ms);
     /* What waits for a full mailbox is tried again more often than that. */
     loop_timer_start(&hub->tick, post_box_is_empty(hub->box) ? HUB_TICK_MS : 1, false);
 }

@@ -8,13 +8,16 @@
 #include "common/mem.h"
 #include "proto/admin_program.h"
 #include "proto/feed_records.h"
+#include "proto/topic.h"
 #include "services/gateway/hub.h"
 #include "services/gateway/hub_state.h"
+#include "services/gateway/traces.h"
 
 struct hub_admin {
     struct hub *hub;
     size_t on_way; /* jobs with workers */
     bool is_emptying;
+    struct traces *traces;
 };
 
 struct hub_admin *
@@ -22,12 +25,16 @@ hub_admin_new(struct hub *hub)
 {
     struct hub_admin *admin = mem_zalloc(sizeof(*admin));
     admin->hub = hub;
+    admin->traces = traces_new();
     return admin;
 }
 
 void
 hub_admin_free(struct hub_admin *admin)
 {
+    if (admin == NULL)
+        return;
+    traces_free(admin->traces);
     mem_free(admin);
 }
 
@@ -140,6 +147,61 @@ drain(struct hub_admin *admin, struct admin_job *job)
     (void)admin_item_end(&job->writer);
 }
 
+/* ---- traces */
+
+static void
+tell_trace(struct hub_admin *admin, uint64_t number, struct slice body)
+{
+    for (unsigned w = 0; w < admin->hub->workers; w++) {
+        Sluice__AdminAsk *ask = body.len != 0 ? admin_ask_decode(body) : NULL;
+        struct post post = {.kind = POST_TRACE,
+                            .flags = ask != NULL,
+                            .a = number,
+                            .body = ask != NULL ? admin_job_new(0, 0, 0, ask) : NULL};
+        hub_post_to(admin->hub, w, &post);
+    }
+}
+
+static enum err
+trace(struct hub_admin *admin, struct admin_job *job, struct slice body)
+{
+    uint64_t number = admin_ask_number(job->ask, "trace"), after = 0;
+    uint64_t now_ms = loop_now_ms(admin->hub->loop);
+    struct slice filter = admin_ask_text(job->ask, "topic");
+    bool is_new;
+    enum err err = admin_ask_after(job->ask, &after);
+    if (err != OK)
+        return err;
+    if (admin_ask_flag(job->ask, "end")) {
+        if (traces_end(admin->traces, number))
+            tell_trace(admin, number, slice_of(NULL, 0));
+        return OK;
+    }
+    if (!admin_ask_flag(job->ask, "begin"))
+        return traces_read(admin->traces, number, after, now_ms, &job->writer);
+    if ((filter.len == 0 && admin_ask_text(job->ask, "client").len == 0) ||
+        (filter.len != 0 && !topic_filter_is_valid(filter)))
+        return ERR_INVALID;
+    err = traces_begin(admin->traces, number, now_ms, &is_new);
+    if (err == OK && is_new)
+        tell_trace(admin, number, body);
+    return err;
+}
+
+void
+hub_admin_traced(struct hub_admin *admin, uint64_t number, struct trace_event *event)
+{
+    traces_add(admin->traces, number, event);
+}
+
+void
+hub_admin_tick(struct hub_admin *admin, uint64_t now_ms)
+{
+    uint64_t number;
+    while ((number = traces_expire(admin->traces, now_ms)) != 0)
+        tell_trace(admin, number, slice_of(NULL, 0));
+}
+
 /* ---- */
 
 /* What the hub answers itself. */
@@ -163,6 +225,8 @@ answer(struct hub_admin *admin, struct admin_job *job, struct slice body)
                                                               : "",
     };
     switch (job->method) {
+    case CALL_ADMIN_TRACE:
+        return trace(admin, job, body);
     case CALL_ADMIN_DRAIN:
         drain(admin, job);
         return OK;

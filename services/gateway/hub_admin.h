@@ -21,6 +21,11 @@ void hub_admin_free(struct hub_admin *admin);
 ERR_MUST_USE enum err hub_admin_record(struct hub_admin *admin, uint32_t core, struct slice body);
 /* POST_ADMIN_DONE; takes the job. */
 void hub_admin_done(struct hub_admin *admin, struct admin_job *job);
+/* POST_TRACE_EVENT; takes the event. */
+struct trace_event;
+void hub_admin_traced(struct hub_admin *admin, uint64_t number, struct trace_event *event);
+/* Often: traces that nobody asks for end. */
+void hub_admin_tick(struct hub_admin *admin, uint64_t now_ms);
 /* Clients are sent away and nobody new is welcome. */
 bool hub_admin_is_emptying(const struct hub_admin *admin);
 

@@ -244,6 +244,15 @@ on_admin_done(struct hub *hub, struct post *post)
         hub_admin_done(hub->admin, job);
 }
 
+static void
+on_trace_event(struct hub *hub, struct post *post)
+{
+    struct trace_event *event = post->body;
+    post->body = NULL;
+    if (event != NULL)
+        hub_admin_traced(hub->admin, post->a, event);
+}
+
 typedef void (*desk_fn)(struct hub *hub, struct post *post);
 
 static const desk_fn desks[] = {
@@ -270,6 +279,7 @@ static const desk_fn desks[] = {
     [POST_SIGN_IN] = on_sign_in,
     [POST_USER_ASK] = on_sign_in,
     [POST_ADMIN_DONE] = on_admin_done,
+    [POST_TRACE_EVENT] = on_trace_event,
 };
 
 void

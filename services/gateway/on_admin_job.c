@@ -10,6 +10,7 @@
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
 #include "services/gateway/listener.h"
+#include "services/gateway/worker_trace.h"
 
 #define SLOTS_MAX         4096u
 #define ITEMS_MAX         1000u
@@ -146,6 +147,19 @@ desk_admin(struct worker *worker, struct admin_job *job)
         list_clients(worker, job);
     }
     worker_to_hub(worker, &(struct post){.kind = POST_ADMIN_DONE, .body = job});
+}
+
+/* ---- traces */
+
+void
+desk_trace(struct worker *worker, uint64_t number, bool begins, struct admin_job *job)
+{
+    if (begins && job != NULL)
+        worker_trace_begin(worker, number, admin_ask_text(job->ask, "client"),
+                           admin_ask_text(job->ask, "topic"));
+    else
+        worker_trace_end(worker, number);
+    admin_job_free(job);
 }
 
 /* ---- sending away */

@@ -23,6 +23,7 @@
 #include "services/gateway/identity.h"
 #include "services/gateway/post_access.h"
 #include "services/gateway/sys_values.h"
+#include "services/gateway/worker_trace.h"
 
 static void
 send_connack(struct connection *connection, bool session_present, enum mqtt_reason reason,
@@ -321,6 +322,8 @@ open_session(struct connection *connection)
     connection_arm(connection);
     worker->counts.opened++;
     welcome(connection, opened, is_assigned);
+    TRACE(connection, "connected", slice_of(NULL, 0),
+          opened->session_present ? "with a session that was there" : "with a new session");
     for (uint32_t i = 0; i < opened->inbound_count; i++) {
         if (opened->inbound[i] != 0)
             idmap_add(&connection_session(connection)->in, opened->inbound[i])->state =

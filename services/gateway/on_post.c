@@ -186,6 +186,9 @@ worker_on_post(void *arg, void *item)
         if (post.body != NULL)
             desk_admin(worker, post.body);
         break;
+    case POST_TRACE:
+        desk_trace(worker, post.a, post.flags != 0, post.body);
+        break;
     case POST_SWEEP:
         desk_sweep(worker, post.aux, post.flags != 0, post.body);
         break;

@@ -17,6 +17,7 @@
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/sys_values.h"
+#include "services/gateway/worker_trace.h"
 
 static void
 send_acks(struct connection *connection)
@@ -231,6 +232,8 @@ read_properties(struct connection *connection, const struct mqtt_publish *publis
     return true;
 }
 
+static const char *const qos_text[] = {"QoS 0", "QoS 1", "QoS 2"};
+
 void
 desk_publish(struct connection *connection, const struct mqtt_frame *frame)
 {
@@ -284,10 +287,12 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
         /* 3.x has no way to say so: the publish is acknowledged and goes nowhere [3.1.1
          * MQTT-3.3.5-2]
          */
+        TRACE(connection, "denied", publish.topic, "no rule allows this user to publish there");
         connection_dropped(connection, DROP_DENIED_PUBLISH);
         acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
         return;
     }
+    TRACE(connection, "accepted", publish.topic, qos_text[publish.qos]);
     if (publish.qos == 2 && (connection->flags & CONNECTION_IS_PERSISTENT)) {
         send_inbound(connection, &publication, publish.packet_id);
     } else {
@@ -297,6 +302,11 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
             acknowledge(connection, &publish,
                         is_lonely(&publication, places) ? MQTT_NO_MATCHING_SUBSCRIBERS
                                                         : MQTT_SUCCESS);
+        TRACE(connection, "matched", publication.topic,
+              publication.is_matched ? places != 0 ? "clients of this worker and others elsewhere"
+                                                   : "clients of this worker only"
+              : places != 0          ? "others elsewhere only"
+                                     : "nobody");
         if (worker->sample.begun_us != 0 && publication.is_matched)
             worker->sample.delivery_begun_us = worker->sample.begun_us;
     }

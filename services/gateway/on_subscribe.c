@@ -13,6 +13,7 @@
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/sys_values.h"
+#include "services/gateway/worker_trace.h"
 
 /* SUBSCRIBEs and UNSUBSCRIBEs that may wait for answers before the client is read no further. */
 #define SUBACKS_FULL 256u
@@ -267,6 +268,12 @@ ask_store(struct connection *connection, struct suback *suback, uint8_t kind,
                                          .body = subscribe_request_new(&request)});
 }
 
+static const char *
+qos_of(const struct mqtt_subscription *wanted)
+{
+    return wanted->qos == 0 ? "QoS 0" : wanted->qos == 1 ? "QoS 1" : "QoS 2";
+}
+
 static uint8_t
 subscribe_one(struct connection *connection, struct suback *suback, uint16_t index,
               const struct mqtt_subscription *wanted, uint32_t identifier)
@@ -276,9 +283,12 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
     if (wanted->reason != MQTT_SUCCESS)
         return (uint8_t)wanted->reason;
     if (!access_book_may_subscribe(connection->grant, wanted->filter)) {
+        TRACE(connection, "subscribe_denied", slice_of(NULL, 0),
+              "no rule allows this user to subscribe to that filter");
         connection_dropped(connection, DROP_DENIED_SUBSCRIBE);
         return MQTT_NOT_AUTHORIZED;
     }
+    TRACE(connection, "subscribed", slice_of(NULL, 0), qos_of(wanted));
     if (connection->subscription_count >= worker->options.max_subscriptions) {
         const struct route *known = client_routes_get(worker->routes, wanted->filter);
         if (known == NULL || find(connection, known) == NULL)

@@ -104,7 +104,11 @@ enum post_kind {
      * and welcome nobody new; body: struct admin_job (whom), NULL: all. */
     POST_SWEEP,
     /* worker -> hub: body: struct admin_job. */
-    POST_ADMIN_DONE
+    POST_ADMIN_DONE,
+    /* hub -> worker: a: number, flags: 1: begin, 0: end; body: struct admin_job (client, topic). */
+    POST_TRACE,
+    /* worker -> hub: a: number; body: struct trace_event. */
+    POST_TRACE_EVENT
 };
 
 struct post {

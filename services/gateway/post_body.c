@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "services/gateway/admin_job.h"
 #include "services/gateway/post_access.h"
+#include "services/gateway/worker_trace.h"
 
 /* Copies s to *at and moves *at on. */
 static struct slice
@@ -330,7 +331,11 @@ post_body_free(struct post *post)
     case POST_ADMIN:
     case POST_SWEEP:
     case POST_ADMIN_DONE:
+    case POST_TRACE:
         admin_job_free(post->body);
+        break;
+    case POST_TRACE_EVENT:
+        trace_event_free(post->body);
         break;
     default:
         break;

@@ -20,6 +20,7 @@
 #include "services/gateway/desk.h"
 #include "services/gateway/pressure.h"
 #include "services/gateway/worker_state.h"
+#include "services/gateway/worker_trace.h"
 
 #define MAILBOX_CAP    65536u
 #define TICK_MS        50u
@@ -301,6 +302,8 @@ on_tick(void *arg)
         expire_tickets(worker);
     if (worker->is_draining)
         drain_some(worker);
+    if (worker->traces != NULL)
+        worker_trace_tick(worker);
     if (worker->sweep.is_on)
         desk_sweep_tick(worker, TICK_MS);
     worker_counts_publish(&worker->counts);
@@ -381,6 +384,7 @@ worker_free(struct worker *worker)
     mailbox_drain(worker->mailbox);
     worker_unlisten(worker);
     admin_job_free(worker->sweep.job);
+    worker_trace_free(worker);
     for (uint32_t i = 0; i < worker->slot_count; i++) {
         struct connection *connection = worker->slots[i].connection;
         if (connection != NULL) {

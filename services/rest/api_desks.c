@@ -55,7 +55,7 @@ static const struct {
     {"deleteDrain", on_api_program_drain_end},
     {"listAudit", on_api_audit_list},
     {"exportAudit", on_api_audit_export},
-    {"trace", api_desks_missing},
+    {"trace", on_api_trace},
 };
 
 api_fn
@@ -65,10 +65,4 @@ api_desks_find(const char *id)
         if (strcmp(desks[i].id, id) == 0)
             return desks[i].fn;
     return NULL;
-}
-
-void
-api_desks_missing(struct api_request *request)
-{
-    api_problem(request, 503, "unavailable", "This is not there yet");
 }

@@ -95,7 +95,7 @@ void on_api_program_drain_end(struct api_request *request);
 /* on_api_overview.c */
 void on_api_overview(struct api_request *request);
 
-/* What no desk serves yet. */
-void api_desks_missing(struct api_request *request);
+/* on_api_trace.c */
+void on_api_trace(struct api_request *request);
 
 #endif

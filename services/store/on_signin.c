@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CALL_SIGN_IN: a gateway asks whether this is the user, and what the user may do. No session is
- * opened here: that is asked of the store that has it, by the gateway that knows now. */
+/* CALL_SIGN_IN: a gateway (or rest) asks whether this is the user, and what the user may do. No
+ * session is opened here: that is asked of the store that has it, by the gateway that knows now. */
 #include "common/mem.h"
 #include "proto/access.pb-c.h"
 #include "proto/mqtt_packet.h"
@@ -116,9 +116,9 @@ by_name(struct store *store, struct call_request request, const Sluice__SignIn *
 void
 on_signin(struct store *store, struct peer *peer, struct call_request request, struct slice body)
 {
-    enum err err = !store->serving                  ? ERR_UNAVAILABLE
-                   : store_link_owner(peer) == NULL ? ERR_DENIED
-                                                    : OK;
+    /* People sign in to the HTTP API too. */
+    bool may_ask = store_link_owner(peer) != NULL || strcmp(peer_service(peer), "rest") == 0;
+    enum err err = !store->serving ? ERR_UNAVAILABLE : !may_ask ? ERR_DENIED : OK;
     Sluice__SignIn *ask;
     if (err != OK) {
         peers_reply(store->peers, request, err, slice_of(NULL, 0));

@@ -37,7 +37,11 @@ class Web(ClusterTest):
     @classmethod
     def setUpClass(cls):
         cls.WEB = make_web()
-        cls.OPTIONS = {"per": {"rest": {"SLUICE_WEB_DIR": cls.WEB, "SLUICE_CORS_ORIGINS": "https://ops.example"}}}
+        cls.ca, cls.port = Authority(), free_ports(1)[0]
+        cls.cert, cls.key = cls.ca.issue("rest-one", san="IP:127.0.0.1")
+        cls.OPTIONS = {"per": {"rest": {
+            "SLUICE_WEB_DIR": cls.WEB, "SLUICE_CORS_ORIGINS": "https://ops.example", "SLUICE_HTTPS_PORT": cls.port,
+            "SLUICE_HTTPS_CERT": cls.cert, "SLUICE_HTTPS_KEY": cls.key}}}
         super().setUpClass()
 
     @classmethod
@@ -111,35 +115,6 @@ class Web(ClusterTest):
         self.assertEqual((rest["config"]["api-key"], rest["config"]["cluster-secret"]), ("***", "***"))
         self.assertNotIn(API_KEY, text)
         self.assertEqual(self.cluster.rest("GET", "/rest/server/config")[:2], (400, '{"code":400,"message":"Invalid request"}'))
-
-
-class WithoutPages(ClusterTest):
-    OPTIONS = {"per": {"rest": {"SLUICE_WEB_DIR": "/nonexistent", "SLUICE_RATE_ADDRESS": "5"}}}
-
-    def test_pages_say_how_to_get_them_and_too_many_requests_are_refused(self):
-        port = self.cluster["rest"].env["SLUICE_PORT"]
-        status, text, _ = http(f"http://{HOST}:{port}/rest/v3/swagger-ui")
-        self.assertEqual(status, 503)
-        self.assertIn("make web", text)
-        status, text, _ = http(f"http://{HOST}:{port}/")
-        self.assertEqual(status, 200)
-        answers = [self.cluster.rest("GET", "/rest/server/checksession") for _ in range(30)]
-        refused = [a for a in answers if a[0] == 429]
-        self.assertGreaterEqual(len(refused), 15)
-        self.assertEqual(json.loads(refused[0][1])["code"], 429)
-        self.assertGreaterEqual(int(refused[0][2]["Retry-After"]), 1)
-        status, text, headers = self.cluster.rest("GET", "/api/v1/users")
-        self.assertEqual((status, headers["Content-Type"]), (429, "application/problem+json"))
-
-
-class Https(ClusterTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.ca, cls.port = Authority(), free_ports(1)[0]
-        cls.cert, cls.key = cls.ca.issue("rest-one", san="IP:127.0.0.1")
-        cls.OPTIONS = {"per": {"rest": {"SLUICE_HTTPS_PORT": cls.port, "SLUICE_HTTPS_CERT": cls.cert,
-                                        "SLUICE_HTTPS_KEY": cls.key}}}
-        super().setUpClass()
 
     def subject(self):
         context = ssl.create_default_context(cafile=self.ca.pem)

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Live traces of a worker: while an operator watches a client or a topic, what happens to them goes
+ * to the hub as events. Off, it costs one look at a pointer. Bounded: at most TRACE_EVENTS_MAX
+ * events a tick, the rest is counted. The hub keeps and gives them out (traces.h).
+ */
+#ifndef SERVICES_GATEWAY_WORKER_TRACE_H
+#define SERVICES_GATEWAY_WORKER_TRACE_H
+
+#include "common/str.h"
+
+#include <stdint.h>
+
+#define TRACE_EVENTS_MAX 500u
+
+struct connection;
+struct worker;
+struct worker_traces;
+
+/* Something that happened; owned by whoever has it. */
+struct trace_event {
+    uint64_t time_ms; /* wall clock */
+    struct slice client, topic, event, detail;
+    uint8_t bytes[];
+};
+void trace_event_free(struct trace_event *event);
+
+/* client or filter may be empty, not both. The number is the asker's. Begins again: no change. */
+void worker_trace_begin(struct worker *worker, uint64_t number, struct slice client,
+                        struct slice filter);
+void worker_trace_end(struct worker *worker, uint64_t number);
+/* Every tick: events may come again; how many were left out is told. */
+void worker_trace_tick(struct worker *worker);
+void worker_trace_free(struct worker *worker);
+
+/* An event of this connection; only while worker->traces is not NULL (TRACE). */
+void worker_trace_tell(struct connection *connection, const char *event, struct slice topic,
+                       const char *detail);
+
+#define TRACE(connection_, ...)                                                                    \
+    do {                                                                                           \
+        if (__builtin_expect((connection_)->worker->traces != NULL, 0))                            \
+            worker_trace_tell((connection_), __VA_ARGS__);                                         \
+    } while (0)
+
+#endif
