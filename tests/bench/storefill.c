@@ -157,6 +157,7 @@ look_up(struct driver *driver, const char *name, size_t topics, bool plus)
     uint64_t took[LOOKUPS];
     struct buf next;
     size_t hits = 0, i;
+    uint64_t steps = atomic_load(&driver->steps);
     buf_init(&next, 1 << 17);
     for (i = 0; i < LOOKUPS; i++) {
         char filter[64];
@@ -173,7 +174,9 @@ look_up(struct driver *driver, const char *name, size_t topics, bool plus)
             die("lookup", err, driver->ops->name);
         took[i] = clock_monotonic_us() - began;
     }
+    steps = atomic_load(&driver->steps) - steps;
     qsort(took, LOOKUPS, sizeof(took[0]), compare);
+    printf("%s_steps %.1f\n", name, (double)steps / LOOKUPS);
     printf("%s_hits %.1f\n%s_median_us %" PRIu64 "\n%s_p99_us %" PRIu64 "\n", name,
            (double)hits / LOOKUPS, name, took[LOOKUPS / 2], name, took[LOOKUPS * 99 / 100]);
     buf_fini(&next);
