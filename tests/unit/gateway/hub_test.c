@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole hub against a core and a store made of common/peer, and two workers made of mailboxes,
  * all on one loop, over loopback sockets on free ports. Everything is waited for by condition. */
+#include "common/cursor.h"
+#include "services/gateway/handout.h"
 #include "tests/unit/gateway/hub_stage.h"
 
 /* ---- cases */
@@ -264,6 +266,36 @@ records_that_a_lost_store_had_not_finished_come_again_after_the_resync(void)
     clear_stage();
 }
 
+/* Until then it is all there is, should this gateway go down. */
+static void
+a_core_may_forget_its_copy_when_what_was_handed_back_is_answered(void)
+{
+    uint8_t bytes[128], done[RECORDS_TOKEN_DONE_BYTES];
+    struct publish_record record;
+    struct records_shared back;
+    struct message *message = NULL;
+    set_ready_stage();
+    CU_ASSERT_EQUAL_FATAL(
+        message_from_record(slice_of(bytes, encode_publish(bytes, 5, 1, "t")), &message), OK);
+    to_hub(0, (struct post){.kind = POST_SHARED_RETURN,
+                            .body = handout_new(message, slice_cstr("$share/g/t"), 4711, 0, 0)});
+    WAIT_FOR(told(&core, FEED_SHARED_RETURN) != NULL);
+    for (int i = 0; i < 20; i++)
+        loop_run_once(loop, true);
+    CU_ASSERT_PTR_NULL(told(&core, FEED_SHARED_DONE));
+    const struct fake_record *given = told(&core, FEED_SHARED_RETURN);
+    CU_ASSERT_EQUAL_FATAL(records_shared_return_decode(slice_of(given->body, given->len), &back),
+                          OK);
+    CU_ASSERT_EQUAL(back.number, 4711);
+    CU_ASSERT_EQUAL_FATAL(publish_record_decode(back.record, &record), OK);
+    struct slice part =
+        slice_of(done, records_token_done_encode(record.token, RECORDS_TOKEN_WANTED, done));
+    CU_ASSERT(peer_append(core.gateway, FEED_CONTROL, FEED_TOKEN_DONE, &part, 1, NULL) == OK);
+    WAIT_FOR(told(&core, FEED_SHARED_DONE) != NULL);
+    CU_ASSERT_EQUAL(cursor_load_u64(told(&core, FEED_SHARED_DONE)->body), 4711);
+    clear_stage();
+}
+
 static const struct cunit_case cases[] = {
     CUNIT_CASE(announcements_come_before_the_end_of_the_resync),
     CUNIT_CASE(open_is_answered_by_the_store),
@@ -276,5 +308,6 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(digest_is_acknowledged_when_every_worker_has_it),
     CUNIT_CASE(store_records_reach_the_worker_of_the_connection),
     CUNIT_CASE(records_that_a_lost_store_had_not_finished_come_again_after_the_resync),
+    CUNIT_CASE(a_core_may_forget_its_copy_when_what_was_handed_back_is_answered),
 };
 CUNIT_MAIN("hub", cases)
