@@ -45,7 +45,7 @@ FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: generated help all up down certs web deps test lint bench format asan tsan fuzz fuzzers clean programs unit interop \
+.PHONY: generated help all up down certs web deps test lint bench bench-store format asan tsan fuzz fuzzers clean programs unit interop \
         test-unit test-integration test-cluster test-soak test-interop test-browser test-fresh test-deploy test-k8s k8s
 
 help: ## this list
@@ -184,6 +184,10 @@ bench: ## measure beside Mosquitto, write docs/benchmarks.md (some rows: ONLY=TL
 
 k8s: ## render what kustomize takes from the Helm chart (HELM=helm)
 	@k8s/render.sh
+bench-store: ## measure persistent sessions over each driver, write docs/benchmarks-store.md
+	@services/install.sh test
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@tests/bench/bench_store.py
 
 clean: ## remove build/ (state of make up stays in .sluice/)
 	rm -rf build

@@ -12,7 +12,6 @@
 #include "services/store/session_push.h"
 
 #include <string.h>
-#include <utlist.h>
 
 #define PAGE_COUNT 256u
 #define PAGE_BYTES ((size_t)1024 * 1024)
@@ -36,6 +35,31 @@ struct retained_job {
     uint8_t filter[];
 };
 
+static void
+line_add(struct store *store, struct retained_job *job)
+{
+    job->next = NULL;
+    job->prev = store->retained_last;
+    if (job->prev != NULL)
+        job->prev->next = job;
+    else
+        store->retained_jobs = job;
+    store->retained_last = job;
+}
+
+static void
+line_remove(struct store *store, struct retained_job *job)
+{
+    if (job->prev != NULL)
+        job->prev->next = job->next;
+    else
+        store->retained_jobs = job->next;
+    if (job->next != NULL)
+        job->next->prev = job->prev;
+    else
+        store->retained_last = job->prev;
+}
+
 void
 retained_jobs_add(struct store *store, const struct session *session, struct slice filter,
                   const struct subscription_options *options)
@@ -47,14 +71,14 @@ retained_jobs_add(struct store *store, const struct session *session, struct sli
     job->filter_len = filter.len;
     memcpy(job->filter, filter.data, filter.len);
     buf_init(&job->after, LIMITS_TOPIC);
-    DL_APPEND(store->retained_jobs, job);
+    line_add(store, job);
     loop_again(store->loop);
 }
 
 static void
 job_free(struct store *store, struct retained_job *job)
 {
-    DL_DELETE(store->retained_jobs, job);
+    line_remove(store, job);
     buf_fini(&job->after);
     mem_free(job->live);
     mem_free(job);
@@ -162,8 +186,8 @@ static void
 look_at(struct store *store, struct retained_job *job, uint64_t now_ms)
 {
     const struct session *session;
-    DL_DELETE(store->retained_jobs, job);
-    DL_APPEND(store->retained_jobs, job);
+    line_remove(store, job);
+    line_add(store, job);
     if (job->reading || job->not_before_ms > now_ms)
         return;
     session = session_of(store, job);

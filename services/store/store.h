@@ -70,7 +70,8 @@ struct store {
     struct access_rows *access; /* roles, bans, keys, audit */
     struct verify_pool *pool;
     struct signin_job *signins;
-    struct retained_job *retained_jobs;
+    struct retained_job *retained_jobs; /* a line: first and last */
+    struct retained_job *retained_last;
     unsigned retained_reading; /* of these, with a page on its way */
     struct retained_sweep *sweep;
     struct retained_limit *retained_limit;
