@@ -102,23 +102,30 @@ reader_main(void *arg)
 
 /* ---- the owner ---- */
 
+/* The first of the line whose time is not over; the others go aside. */
+static struct read_job *
+next_ready(struct read_pool *pool)
+{
+    struct read_job *job;
+    while ((job = line_take(&pool->ready)) != NULL) {
+        if (job->deadline_ms == 0 || job->deadline_ms >= loop_now_ms(pool->loop))
+            return job;
+        job->err = ERR_UNAVAILABLE;
+        line_add(&pool->over, job);
+        loop_again(pool->loop);
+    }
+    return NULL;
+}
+
 static void
 send_off(struct read_pool *pool)
 {
     unsigned i;
     for (i = 0; i < pool->count && pool->ready.first != NULL; i++) {
         struct reader *reader = &pool->readers[i];
-        struct read_job *job;
-        if (reader->is_busy)
+        struct read_job *job = reader->is_busy ? NULL : next_ready(pool);
+        if (job == NULL)
             continue;
-        job = line_take(&pool->ready);
-        if (job->deadline_ms != 0 && job->deadline_ms < loop_now_ms(pool->loop)) {
-            job->err = ERR_UNAVAILABLE;
-            line_add(&pool->over, job);
-            loop_again(pool->loop);
-            i--; /* the reader is still free */
-            continue;
-        }
         reader->is_busy = true;
         if (mailbox_post(reader->mailbox, &job) != OK)
             log_fatal("read_pool", "a reader that is free takes no job");
