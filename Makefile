@@ -150,7 +150,7 @@ test-soak: ## tests/soak: storms, floods and long kills (see each file's head)
 test-interop: ## client libraries of all languages that tests know, installing what is missing
 	@services/install.sh interop
 	@tests/interop/all.sh
-test-browser: ## MQTT.js and Paho JS, from Node and from a page in headless Chromium
+test-browser: ## the console, Swagger UI, MQTT.js and Paho JS in headless Chromium; pictures in build/screenshots
 	@services/install.sh browser
 	@$(MAKE) --no-print-directory -s -j$$(nproc) FLAVOUR=release programs
 	@tests/browser/all.sh

@@ -324,7 +324,7 @@ check_caller(struct api_request *request)
     if (err == ERR_DENIED) {
         api_problem(request, 401, "who_are_you", "A key or a sign-in is needed; this is neither");
     } else if (err != OK) {
-        api_fail(request, err, "key");
+        api_fail(request, err, "sign-in or key");
     } else if (!rate_take(api->callers, slice_cstr(request->caller.name), clock_monotonic_ms(),
                           &retry_ms)) {
         char seconds[24];

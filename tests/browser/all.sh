@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# `make test-browser`: fetches the client libraries and the driver of the browser in fixed versions into
+# `make test-browser`: fetches the driver of the browser and the client libraries in fixed versions into
 # build/browser, then runs the tests with Debian's Chromium.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -10,7 +10,6 @@ import http.server
 import json
 import os
 import re
-import select
 import shutil
 import subprocess
 import sys
@@ -22,9 +21,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 import mqtt  # noqa: E402
 from certs import Authority  # noqa: E402
 from cluster import TOP, Cluster  # noqa: E402
+from runner import MODULES, SCREENSHOTS, Runner  # noqa: E402
 
-MODULES = os.path.join(TOP, "build", "browser", "node_modules")
-SCREENSHOTS = os.path.join(TOP, "build", "screenshots")
 FILES = {"/page.html": (HERE, "page.html", "text/html"), "/exercise.js": (HERE, "exercise.js", "text/javascript"),
          "/mqtt.js": (MODULES, "mqtt/dist/mqtt.min.js", "text/javascript"),
          "/paho.js": (MODULES, "paho-mqtt/paho-mqtt-min.js", "text/javascript")}
@@ -50,34 +48,6 @@ class Pages(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Runner:
-    """run.js: one exercise at a time."""
-
-    def __init__(self, *args, **env):
-        self.process = subprocess.Popen(["node", os.path.join(HERE, "run.js"), *args], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True,
-                                        env={**os.environ, "NODE_PATH": MODULES, **env})
-        assert self.answer(60) == "ready"
-
-    def begin(self, **options):
-        self.process.stdin.write(json.dumps(options) + "\n")
-        self.process.stdin.flush()
-
-    def answer(self, timeout=60):
-        assert select.select([self.process.stdout], [], [], timeout)[0], "no answer"
-        return self.process.stdout.readline().strip()
-
-    def end(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(20)
-        finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            self.process.stdout.close()
-
-
 class Clients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -101,9 +71,9 @@ class Clients(unittest.TestCase):
         with open(ca.path("public.der"), "rb") as f:
             spki = base64.b64encode(hashlib.sha256(f.read()).digest()).decode()
         os.makedirs(SCREENSHOTS, exist_ok=True)
-        cls.runners = {"node": Runner("node", NODE_EXTRA_CA_CERTS=cls.ca)}
+        cls.runners = {"node": Runner("run.js", "node", NODE_EXTRA_CA_CERTS=cls.ca)}
         cls.addClassCleanup(cls.runners["node"].end)
-        cls.runners["browser"] = Runner("browser", shutil.which("chromium") or "chromium",
+        cls.runners["browser"] = Runner("run.js", "browser", shutil.which("chromium") or "chromium",
                                         cls.servers[0] + "/page.html", spki, SCREENSHOTS)
         cls.addClassCleanup(cls.runners["browser"].end)
 

@@ -8,7 +8,8 @@ export const events = new EventTarget(); // "trouble", "signed-out"
 
 export const me = () => state.me;
 export const can = role => Boolean(state.me?.roles.includes(role));
-export const troubles = () => [...state.troubles.values()];
+// What stands in the banner: whoever is away is named by the overview; else what the questions were answered.
+export const troubles = () => state.troubles.has("overview") ? [state.troubles.get("overview")] : [...new Set(state.troubles.values())];
 
 export function trouble(who, text) { // null: over
   if (text === null ? state.troubles.delete(who) : state.troubles.get(who) !== text && state.troubles.set(who, text))
@@ -146,7 +147,7 @@ export async function signOut() {
   events.dispatchEvent(new Event("signed-out"));
 }
 
-// Server-sent events, by fetch: EventSource cannot say why it was refused. event(object) for each.
+// Server-sent events, by fetch: EventSource cannot say why it was refused. event(object) for each, until "end".
 export async function stream(where, query, signal, event) {
   const reader = (await send("GET", where, {query, signal})).body.pipeThrough(new TextDecoderStream()).getReader();
   let left = "";
@@ -156,7 +157,9 @@ export async function stream(where, query, signal, event) {
     const blocks = (left + value).split(/\r?\n\r?\n/);
     left = blocks.pop();
     for (const block of blocks) {
-      const data = block.split(/\r?\n/).filter(l => l.startsWith("data:")).map(l => l.slice(5).trimStart()).join("\n");
+      const said = block.split(/\r?\n/);
+      if (said.some(l => /^event: *end$/.test(l))) return;
+      const data = said.filter(l => l.startsWith("data:")).map(l => l.slice(5).trimStart()).join("\n");
       if (data) event(JSON.parse(data));
     }
   }

@@ -2,7 +2,7 @@
 // A line chart of the last minutes as SVG, with its newest values as text beside it. Colours come from classes.
 import {h} from "./dom.js";
 
-const WIDTH = 600, HEIGHT = 150, LEFT = 52, BOTTOM = 18, TOP = 8;
+const WIDTH = 600, HEIGHT = 170, LEFT = 76, BOTTOM = 24, TOP = 16;
 
 function svg(tag, props, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);

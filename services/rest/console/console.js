@@ -88,9 +88,9 @@ function route(event) {
 }
 
 function drawBanner() {
-  const now = [...new Set(troubles())];
+  const now = troubles();
   banner.hidden = now.length === 0;
-  banner.replaceChildren(...now.map(t => h("p", null, h("strong", null, t), " This page tries again by itself.")));
+  banner.replaceChildren(...now.map(t => h("p", null, h("strong", null, t.replace(/[^.]$/, "$&.")), " This page tries again by itself.")));
 }
 
 events.addEventListener("trouble", drawBanner);

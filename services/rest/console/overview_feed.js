@@ -40,9 +40,11 @@ function compare(overview) {
   return sample;
 }
 
+// Gateways are named; a store is told by its address.
 function judge(unreachable) {
-  trouble("overview", unreachable.length === 0 ? null :
-    `No answer from ${unreachable.join(", ")}: what is shown is without it, and changes may be refused.`);
+  const names = unreachable.map(name => name.includes(":") ? `the store at ${name}` : name === "cores" ? "the cores" : name);
+  trouble("overview", names.length === 0 ? null :
+    `No answer from ${names.join(", ")}: what is shown is without it, and changes may be refused.`);
 }
 
 async function ask(mine) {

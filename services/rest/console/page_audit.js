@@ -18,7 +18,7 @@ async function save(event) {
 
 export async function show(place, {signal}) {
   const columns = [
-    {title: "When", cell: a => when(a.time)}, {title: "Who", cell: a => a.actor}, {title: "What", cell: a => a.what},
+    {title: "When", class: "nowrap", cell: a => when(a.time)}, {title: "Who", cell: a => a.actor}, {title: "What", cell: a => a.what},
     {title: "Of", cell: a => a.subject}, {title: "Detail", cell: a => a.detail || "–"},
   ];
   place.replaceChildren(h("div", {class: "buttons"}, button("Export as JSON lines", save)),

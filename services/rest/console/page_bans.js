@@ -39,7 +39,8 @@ export async function show(place, {query, signal, again}) {
     can("ADMIN") ? h("div", {class: "buttons"}, button("Ban …", () => add({}, again), {class: "primary"})) : "",
     await pagedTable("Bans", columns, cursor => get("/bans", {cursor}, signal), "Nobody is banned."));
   if (query.subject && can("ADMIN")) {
+    add({...query}, again);
     history.replaceState(null, "", "#/bans"); // asked for once
-    add(query, again);
+    delete query.subject;
   }
 }

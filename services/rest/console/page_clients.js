@@ -34,7 +34,7 @@ const columns = again => [
   {title: "Gateway", cell: c => c.gateway},
   {title: "Address", cell: c => c.address},
   {title: "Over", cell: c => `${c.listener ?? ""} ${c.version}`},
-  {title: "Since", cell: c => when(c.connected_at)},
+  {title: "Since", class: "nowrap", cell: c => when(c.connected_at)},
   {title: "Waiting", class: "number", cell: c => count((c.queued ?? 0) + (c.inflight ?? 0))},
   ...(can("ADMIN") ? [{title: "", class: "actions", cell: c => button("Disconnect", () => disconnect(c.client, again),
     {"aria-label": `Disconnect ${c.client}`})}] : []),

@@ -36,7 +36,7 @@ const helpful = (error, advice) => Object.assign(error, {advice});
 export async function show(place, {signal}) {
   let client = null;
   const state = h("p", {role: "status", class: "state disconnected"}, "not connected");
-  const columns = [{title: "Time", cell: m => clock(m.time)}, {title: "Topic", cell: m => m.topic},
+  const columns = [{title: "Time", class: "nowrap", cell: m => clock(m.time)}, {title: "Topic", cell: m => m.topic},
     {title: "Payload", class: "payload", cell: m => m.payload}, {title: "QoS", class: "number", cell: m => m.qos},
     {title: "Retained", cell: m => m.retain ? "yes" : ""}];
   const messages = table("Messages, newest first", columns, [], "None yet.");

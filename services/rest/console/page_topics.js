@@ -3,7 +3,7 @@
 import {can, change, get, path} from "./api.js";
 import {button, confirmed, dialog, errorBox, facts, field, form, h, link, pagedTable, toast, table} from "./dom.js";
 import {subscriptionColumns} from "./page_clients.js";
-import {bytes, count, when} from "./text.js";
+import {bytes, clip, count, when} from "./text.js";
 
 export const title = "Topics";
 
@@ -39,14 +39,14 @@ async function open(topic, again) {
   const box = h("dialog", {"aria-label": topic});
   const remove = () => confirmed("Delete what is retained", `New subscribers to ${topic} get nothing any more.`, "Delete", async () => {
     await change("DELETE", path`/retained/${topic}`);
-    box.close();
     again();
   });
+  const then = next => () => { box.close(); next(); };
   box.append(h("h2", {class: "name"}, topic),
     facts({Bytes: count(m.bytes), QoS: m.qos, Expires: when(m.expires_at), "Content type": m.properties?.content_type}),
     h("pre", {tabindex: 0}, m.payload ?? `base64: ${m.payload_base64 ?? ""}`),
     h("div", {class: "buttons"}, button("Close", () => box.close()), can("ADMIN") && [
-      button("Change …", () => { box.close(); edit(topic, m, again); }), button("Delete", remove, {class: "danger"})]));
+      button("Change …", then(() => edit(topic, m, again))), button("Delete …", then(remove), {class: "danger"})]));
   box.addEventListener("close", () => box.remove());
   document.body.append(box);
   box.showModal();
@@ -56,7 +56,7 @@ async function retained({query, signal, again}) {
   const errors = h("div");
   const columns = [
     {title: "Topic", cell: m => button(m.topic, () => open(m.topic, again).catch(e => errors.replaceChildren(errorBox(e))), {class: "like-link"})},
-    {title: "Payload", class: "payload", cell: m => m.payload ?? (m.payload_base64 ? `base64: ${m.payload_base64}` : "…")},
+    {title: "Payload", class: "payload", cell: m => clip(m.payload ?? `base64: ${m.payload_base64 ?? ""}`, 120)},
     {title: "Bytes", class: "number", cell: m => bytes(m.bytes)},
     {title: "QoS", class: "number", cell: m => m.qos},
     {title: "Expires", cell: m => when(m.expires_at)},

@@ -7,9 +7,9 @@ import {clock} from "./text.js";
 export const title = "Trace";
 
 const KEPT = 500;
-const bad = new Set(["denied", "dropped", "refused", "expired", "lost", "failed", "disconnected"]);
+const bad = new Set(["denied", "subscribe_denied", "dropped", "lost"]);
 const columns = [
-  {title: "Time", cell: e => clock(e.time)}, {title: "At", cell: e => e.place}, {title: "Client", cell: e => e.client || "–"},
+  {title: "Time", class: "nowrap", cell: e => clock(e.time)}, {title: "At", cell: e => e.place}, {title: "Client", cell: e => e.client || "–"},
   {title: "Event", cell: e => h("span", {class: bad.has(e.event) ? "event bad" : "event"}, e.event)},
   {title: "Topic", cell: e => e.topic || "–"}, {title: "Detail", cell: e => e.detail || "–"},
 ];

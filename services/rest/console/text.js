@@ -27,6 +27,7 @@ export function seconds(s) {
   return `${Math.round(s / 86400)} days`;
 }
 
+export const clip = (text, length) => text.length > length ? `${text.slice(0, length)} …` : text;
 export const when = time => time ? new Date(time).toLocaleString("sv") : "–";
-export const clock = time => time ? new Date(time).toLocaleTimeString("sv", {fractionalSecondDigits: 3}) : "–";
+export const clock = time => time ? new Date(time).toLocaleTimeString("sv", {hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3}) : "–";
 export const yes = value => value ? "yes" : "no";
