@@ -9,6 +9,7 @@
 #include "services/rest/api_desks.h"
 #include "services/rest/ask.h"
 #include "services/rest/assets.h"
+#include "services/rest/rules_check.h"
 #include "services/rest/schema.h"
 
 #include <stdio.h>
@@ -133,6 +134,18 @@ void
 api_problem(struct api_request *request, int status, const char *code, const char *detail)
 {
     answer_problem(request->exchange, status, code, detail, NULL);
+}
+
+bool
+api_rules_are_right(struct api_request *request)
+{
+    json_t *errors = json_array();
+    bool are_right = rules_check(json_object_get(request->body, "rules"), errors);
+    if (are_right)
+        json_decref(errors);
+    else
+        answer_problem(request->exchange, 422, "not_valid", "A rule is not right", errors);
+    return are_right;
 }
 
 void

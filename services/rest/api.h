@@ -64,6 +64,9 @@ void api_answer_page(struct api_request *request, json_t *items, const char *nex
 void api_answer_empty(struct api_request *request, int status);
 /* A problem: code is a word for programs ("not_found"), detail a sentence for people. */
 void api_problem(struct api_request *request, int status, const char *code, const char *detail);
+/* True: all access rules of the body's member "rules" are right, or it has none. Else the problem
+ * that names them is answered. */
+bool api_rules_are_right(struct api_request *request);
 /* The problem of an error from below; `what` names the thing ("user"). */
 void api_fail(struct api_request *request, enum err err, const char *what);
 

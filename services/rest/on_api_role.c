@@ -73,7 +73,7 @@ on_api_role_put(struct api_request *request)
     char actor[CALLER_NAME_MAX + 32];
     uint64_t revision = 0;
     bool has_revision;
-    if (!api_if_match(request, &revision, &has_revision))
+    if (!api_rules_are_right(request) || !api_if_match(request, &revision, &has_revision))
         return;
     char *name = mem_strdup(api_text(request, "role"));
     char *rules = api_json_join(json_object_get(request->body, "rules"));

@@ -266,7 +266,7 @@ on_api_user_put(struct api_request *request)
 {
     struct change change;
     Sluice__UserPutDone done;
-    if (!change_init(request, &change))
+    if (!api_rules_are_right(request) || !change_init(request, &change))
         return;
     take_body(request->body, &change);
     change.message.create_only = api_flag(request, "create");
@@ -286,7 +286,7 @@ on_api_user_rules_put(struct api_request *request)
 {
     struct change change;
     Sluice__UserPutDone done;
-    if (!change_init(request, &change))
+    if (!api_rules_are_right(request) || !change_init(request, &change))
         return;
     change.message.update_only = true;
     change_rules(&change, json_object_get(request->body, "rules"));

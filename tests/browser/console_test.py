@@ -125,7 +125,9 @@ class Console(unittest.TestCase):
         self.do("go", hash="users/sensor", title="Users")
         self.do("fill", label="Rules, one a line; the first that fits decides", value="allow publish nonsense/#/x")
         self.do("click", name="Save")
-        self.assertIn("Correct what is named", self.do("alert"))
+        alert = self.do("alert")
+        self.assertIn("rule 1, column 15", alert)
+        self.assertIn("Correct what is named", alert)
         self.do("picture", name="user-refused")
 
     def test_somebody_else_was_faster(self):
