@@ -129,7 +129,7 @@ credentials_remember(struct credentials *credentials, struct slice user,
     credentials_forget(credentials, user);
     HASH_ADD_KEYPTR(hh, credentials->table, one->bytes, one->name_len, one);
     credentials->bytes += size;
-    while (credentials->table != one &&
+    while (credentials->table != NULL && credentials->table != one &&
            (HASH_COUNT(credentials->table) > credentials->max ||
             credentials->bytes > CREDENTIALS_BYTES_MAX))
         drop(credentials, credentials->table); /* the oldest */
