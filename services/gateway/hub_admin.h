@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#define HUB_ADMIN_MAX 64u
+#define HUB_ADMIN_MAX 256u
 
 struct hub;
 struct hub_admin;

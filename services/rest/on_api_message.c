@@ -198,6 +198,10 @@ on_api_message_retained_get(struct api_request *request)
     json_t *found = NULL;
     enum err err = OK;
     bool is_complete = true;
+    if (slice_has_prefix(topic, slice_cstr("$share/"))) {
+        api_fail(request, ERR_NOT_FOUND, "retained message"); /* the name of a group, no topic */
+        return;
+    }
     for (size_t i = 0; found == NULL && i < upstream_count(upstream, UPSTREAM_STORE); i++) {
         Sluice__RetainedGot *got = ask_retained(request, i, topic, slice_of(NULL, 0), 1, &err);
         is_complete = is_complete && err == OK;

@@ -35,6 +35,14 @@ reply(struct store *store, struct call_request request, const char *state, const
     admin_writer_fini(&writer);
 }
 
+/* Topics on which the broker alone speaks, and names of groups, which are no topics. */
+static bool
+is_reserved(struct slice topic)
+{
+    return slice_equal_cstr(topic, "$SYS") || slice_has_prefix(topic, slice_cstr("$SYS/")) ||
+           slice_has_prefix(topic, slice_cstr("$share/"));
+}
+
 /* Properties in wire form are forwarded as they are: they must be what a client may send. */
 static bool
 properties_are_valid(struct slice wire)
@@ -56,7 +64,8 @@ on_admin_publish(struct store *store, struct call_request request, const Sluice_
                                     .properties = admin_ask_text(ask, "properties"),
                                     .payload = admin_ask_text(ask, "payload")};
     if (admin_ask_number(ask, "qos") > 2 || !topic_name_is_valid(record.topic) ||
-        expiry_s > UINT32_MAX || !properties_are_valid(record.properties))
+        is_reserved(record.topic) || expiry_s > UINT32_MAX ||
+        !properties_are_valid(record.properties))
         return ERR_INVALID;
     if (publish_record_size(&record) > store->config->max_record)
         return ERR_TOO_LARGE;
