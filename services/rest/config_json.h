@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Settings in force as JSON. Secrets stay masked. Pure. */
+/* Settings in force as the API of the replaced server shows them. Secrets stay masked. */
 #ifndef SLUICE_SERVICES_REST_CONFIG_JSON_H
 #define SLUICE_SERVICES_REST_CONFIG_JSON_H
 
 #include "common/conf.h"
+#include "services/rest/upstream.h"
 
-/* [{"app":"x","config":{name:value}}] for "x,y,z", new text (mem_free): mqtt_rest has what `conf`
- * says, whole numbers as numbers; names that this program does not know have an empty config. */
-char *config_json_apps(const struct conf *conf, const char *apps);
+/* [{"config":{name:value},"app":"x"}] for "x,y,z", new text (mem_free), whole numbers as numbers:
+ * mqtt_rest is this program, of `conf`; mqtt_server a gateway, mqtt_common the store with the
+ * people (empty when they do not answer); others are empty. */
+char *config_json_apps(struct upstream *upstream, const struct conf *conf, const char *apps);
 
 #endif

@@ -342,5 +342,5 @@ on_user_config(const struct on_user *desk, const struct on_user_request *request
     if (request->apps == NULL)
         fail(answer, ERR_INVALID);
     else
-        succeed(answer, 200, config_json_apps(desk->conf, request->apps));
+        succeed(answer, 200, config_json_apps(desk->upstream, desk->conf, request->apps));
 }

@@ -114,6 +114,9 @@ class Web(ClusterTest):
         self.assertEqual(rest["config"]["port"], int(self.cluster["rest"].env["SLUICE_PORT"]))
         self.assertEqual((rest["config"]["api-key"], rest["config"]["cluster-secret"]), ("***", "***"))
         self.assertNotIn(API_KEY, text)
+        server, common = json.loads(self.cluster.rest("GET", "/rest/server/config?app=mqtt_server,mqtt_common")[1])
+        self.assertEqual(server["config"]["mqtt-port"], self.cluster.port())
+        self.assertEqual((common["app"], common["config"]["cluster-secret"]), ("mqtt_common", "***"))
         self.assertEqual(self.cluster.rest("GET", "/rest/server/config")[:2], (400, '{"code":400,"message":"Invalid request"}'))
 
     def subject(self):
