@@ -276,12 +276,7 @@ api_delete_row(struct api_request *request, uint16_t method, const char *what)
 const char *
 api_actor(const struct api_request *request, char out[CALLER_NAME_MAX + 32])
 {
-    str_format(out, CALLER_NAME_MAX + 32, "%s%s",
-               request->caller.kind == CALLER_COOKIE ? "user "
-               : request->caller.kind == CALLER_KEY  ? "key "
-                                                     : "",
-               request->caller.name);
-    return out;
+    return caller_actor(&request->caller, out);
 }
 
 /* ---- the steps */

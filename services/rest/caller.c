@@ -45,6 +45,17 @@ caller_roles(char *const *roles, size_t count)
     return out;
 }
 
+const char *
+caller_actor(const struct caller *caller, char out[CALLER_ACTOR_SIZE])
+{
+    str_format(out, CALLER_ACTOR_SIZE, "%s%s",
+               caller->kind == CALLER_COOKIE ? "user "
+               : caller->kind == CALLER_KEY  ? "key "
+                                             : "",
+               caller->name);
+    return out;
+}
+
 static enum err
 named_key(const struct caller_keys *keys, const char *secret, struct caller *out)
 {

@@ -56,6 +56,9 @@ void caller_cookie_key(struct slice secret, uint8_t key[COOKIE_KEY_LEN]);
 ERR_MUST_USE enum err caller_sign_in(const struct caller_keys *keys, const char *user,
                                      uint64_t revision, unsigned roles, uint64_t until_ms,
                                      char cookie[COOKIE_TEXT_MAX], struct caller *caller);
+#define CALLER_ACTOR_SIZE (CALLER_NAME_MAX + 32)
+/* As the audit names who asks: "user ann", "key deploy", "configured key". Returns out. */
+const char *caller_actor(const struct caller *caller, char out[CALLER_ACTOR_SIZE]);
 /* CALLER_* of role names; every user is a USER. */
 unsigned caller_roles(char *const *roles, size_t count);
 

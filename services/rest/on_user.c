@@ -79,8 +79,9 @@ put(const struct on_user *desk, const struct on_user_request *request, bool crea
     }
     Sluice__UserPut message = SLUICE__USER_PUT__INIT;
     char empty[] = "";
-    char *name = mem_strdup(request->name);
+    char *name = mem_strdup(request->name), *actor = mem_strdup(request->actor);
     message.name = name;
+    message.actor = actor;
     message.password = body.password != NULL ? body.password : empty;
     message.has_password = body.password != NULL;
     message.password_md5 = body.password_md5 != NULL ? body.password_md5 : empty;
@@ -97,6 +98,7 @@ put(const struct on_user *desk, const struct on_user_request *request, bool crea
         fail(answer, err);
     ask_free(reply);
     mem_free(name);
+    mem_free(actor);
     user_body_fini(&body);
 }
 
@@ -140,8 +142,9 @@ on_user_delete(const struct on_user *desk, const struct on_user_request *request
                struct on_user_answer *answer)
 {
     Sluice__UserDelete message = SLUICE__USER_DELETE__INIT;
-    char *name = mem_strdup(request->name);
+    char *name = mem_strdup(request->name), *actor = mem_strdup(request->actor);
     message.name = name;
+    message.actor = actor;
     enum err err = name_is_valid(name)
                        ? ask_people(desk->upstream, CALL_USER_DELETE, &message.base, NULL, NULL)
                        : ERR_NOT_FOUND;
@@ -150,6 +153,7 @@ on_user_delete(const struct on_user *desk, const struct on_user_request *request
     else
         fail(answer, err);
     mem_free(name);
+    mem_free(actor);
 }
 
 /* Asks for the states of `names`; `single`: one object, 404 when there is no such user. */

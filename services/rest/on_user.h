@@ -22,6 +22,7 @@ struct on_user_request {
     const char *indexes; /* query, NULL: absent */
     const char *apps;    /* query "app", NULL: absent */
     const char *session; /* cookie "sessionid", NULL: absent */
+    const char *actor;   /* who asks, for the audit */
     struct slice body;
 };
 

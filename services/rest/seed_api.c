@@ -78,14 +78,14 @@ is_json(const char *type)
 }
 
 static bool
-may_be_served(const struct seed_api *api, const struct seed_route *route, struct exchange *exchange)
+may_be_served(const struct seed_api *api, const struct seed_route *route, struct exchange *exchange,
+              struct caller *caller)
 {
     bool has_body = strcmp(route->verb, "POST") == 0 || strcmp(route->verb, "PUT") == 0;
-    struct caller caller;
-    enum err err = caller_of_key(api->keys, exchange, &caller);
-    bool may_read = (caller.roles & (CALLER_ADMIN | CALLER_READER)) != 0;
+    enum err err = caller_of_key(api->keys, exchange, caller);
+    bool may_read = (caller->roles & (CALLER_ADMIN | CALLER_READER)) != 0;
     bool is_read = strcmp(route->verb, "GET") == 0;
-    if (err == OK && (is_read ? !may_read : (caller.roles & CALLER_ADMIN) == 0))
+    if (err == OK && (is_read ? !may_read : (caller->roles & CALLER_ADMIN) == 0))
         seed_api_refuse(exchange, 403, "This key may not do that");
     else if (err == ERR_DENIED)
         seed_api_refuse(exchange, 401, "The API key is missing or wrong");
@@ -115,8 +115,9 @@ set_session(struct exchange *exchange, const char *session)
 
 static void
 answer(const struct seed_api *api, const struct seed_route *route, struct slice name,
-       struct exchange *exchange)
+       const struct caller *caller, struct exchange *exchange)
 {
+    char actor[CALLER_ACTOR_SIZE];
     char *user = url_decode(name, false), *users = NULL, *indexes = NULL, *apps = NULL;
     struct on_user_answer *out = mem_zalloc(sizeof *out);
     if (user == NULL || url_query(exchange->query, "users", &users) != OK ||
@@ -129,6 +130,7 @@ answer(const struct seed_api *api, const struct seed_route *route, struct slice 
                                            .indexes = indexes,
                                            .apps = apps,
                                            .session = exchange_cookie(exchange, "sessionid"),
+                                           .actor = caller_actor(caller, actor),
                                            .body = exchange->body};
         route->serve(api->desk, &in, out);
         if (out->session[0] != 0)
@@ -147,12 +149,13 @@ seed_api_serve(const struct seed_api *api, struct exchange *exchange)
 {
     struct slice path = slice_sub(exchange->path, strlen("/rest"), exchange->path.len);
     struct slice name = {NULL, 0};
+    struct caller caller;
     bool is_known;
     const struct seed_route *route = find(exchange->verb, path, &name, &is_known);
     if (!is_known)
         seed_api_refuse(exchange, 404, "There is nothing here");
     else if (route == NULL)
         seed_api_refuse(exchange, 405, "This method is not served here");
-    else if (may_be_served(api, route, exchange))
-        answer(api, route, name, exchange);
+    else if (may_be_served(api, route, exchange, &caller))
+        answer(api, route, name, &caller, exchange);
 }

@@ -333,17 +333,16 @@ audit_put(const struct change *change, size_t rule_count)
     size_t i;
     buf_init(&detail, (size_t)USERS_ROLES_MAX * (USERS_ROLE_MAX + 1) + 64);
     if (put->has_password || put->has_password_md5)
-        buf_append_cstr(&detail, "password; ");
+        buf_append_cstr(&detail, "password");
     if (!put->keep_roles) {
-        buf_append_cstr(&detail, "roles");
+        buf_append_cstr(&detail, buf_len(&detail) != 0 ? "; roles" : "roles");
         for (i = 0; i < put->n_roles; i++) {
             buf_append_cstr(&detail, " ");
             buf_append_cstr(&detail, put->roles[i]);
         }
-        buf_append_cstr(&detail, "; ");
     }
     if (put->has_rules)
-        buf_printf(&detail, "%zu rules", rule_count);
+        buf_printf(&detail, "%s%zu rules", buf_len(&detail) != 0 ? "; " : "", rule_count);
     access_rows_audit(change->store, put->actor, "user.put", slice_cstr(put->name),
                       buf_slice(&detail));
     buf_fini(&detail);

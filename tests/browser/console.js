@@ -127,13 +127,13 @@ const steps = {
   press: ({key}) => page.keyboard.press(key),
   focused: () => page.evaluate(() => document.activeElement.innerText || document.activeElement.id || document.activeElement.tagName),
   // A picture of the whole page; result: does it stick out at the side?
-  async picture({name, hash, title, until}) {
+  async picture({name, hash, title, points = 0}) {
     if (hash !== undefined) {
       await go(hash);
       await heading(title);
       await loaded();
     }
-    if (until) await page.getByText(new RegExp(until)).first().waitFor();
+    if (points) await page.waitForFunction(n => document.querySelector('.line')?.points.numberOfItems >= n, points);
     await page.mouse.move(0, 0);
     await page.screenshot({path: `${directory}/console-${name}.png`, fullPage: true});
     return page.evaluate(() => document.documentElement.scrollWidth > innerWidth);

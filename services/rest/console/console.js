@@ -2,7 +2,7 @@
 // The frame: which page the address names, the menu, the banner, signing in and out. A page is a module with
 // `title` and `show(place, page)`; page: {args: parts of the path, query, signal that ends with the page, again()}.
 import {can, events, me, resume, signOut, troubles} from "./api.js";
-import {errorBox, h} from "./dom.js";
+import {errorBox, h, sentence} from "./dom.js";
 import * as feed from "./overview_feed.js";
 import * as account from "./page_account.js";
 import * as audit from "./page_audit.js";
@@ -90,7 +90,7 @@ function route(event) {
 function drawBanner() {
   const now = troubles();
   banner.hidden = now.length === 0;
-  banner.replaceChildren(...now.map(t => h("p", null, h("strong", null, t.replace(/[^.]$/, "$&.")), " This page tries again by itself.")));
+  banner.replaceChildren(...now.map(t => h("p", null, h("strong", null, sentence(t)), " This page tries again by itself.")));
 }
 
 events.addEventListener("trouble", drawBanner);

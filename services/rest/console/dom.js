@@ -46,9 +46,11 @@ export function values(form) {
 export const words = text => (text ?? "").split(",").map(w => w.trim()).filter(Boolean);
 export const lines = text => (text ?? "").split("\n").map(l => l.trim()).filter(Boolean);
 
+export const sentence = text => text.replace(/[^.!?…]$/, "$&.");
+
 // What went wrong, and what to do about it.
 export function errorBox(error) {
-  return h("div", {class: "error", role: "alert"}, h("strong", null, error.message), " ", error.advice,
+  return h("div", {class: "error", role: "alert"}, h("strong", null, sentence(error.message)), " ", error.advice,
     error.errors?.length ? h("ul", null, error.errors.map(e => h("li", null, [e.pointer, e.detail].filter(Boolean).join(": ")))) : null);
 }
 
