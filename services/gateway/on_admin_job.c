@@ -77,13 +77,14 @@ list_clients(struct worker *worker, struct admin_job *job)
 
 /* ---- subscriptions */
 
-static void
+/* False: no more find room. */
+static bool
 put_subscription(struct admin_job *job, const struct subscription *subscription)
 {
     struct admin_writer *writer = &job->writer;
     const struct route *route = subscription->route;
     if (admin_count(writer) == SUBSCRIPTIONS_MAX || !admin_has_room(writer))
-        return;
+        return false;
     admin_text(writer, "client", identity_client_id(subscription->connection->identity));
     admin_text(writer, "filter", slice_of(route->filter, route->filter_len));
     admin_number(writer, "qos", subscription->flags & SUBSCRIPTION_QOS);
@@ -95,6 +96,7 @@ put_subscription(struct admin_job *job, const struct subscription *subscription)
     admin_flag(writer, "persistent", (subscription->flags & SUBSCRIPTION_PERSISTENT) != 0);
     admin_flag(writer, "connected", true);
     (void)admin_item_end(writer);
+    return true;
 }
 
 static void
@@ -107,8 +109,8 @@ list_matches(struct worker *worker, struct admin_job *job, struct slice topic)
         for (uint32_t k = 0; k < route->count; k++) {
             const struct subscription *subscription =
                 route->size == 0 ? route->list.one : route->list.many[k];
-            if (subscription->connection->identity != NULL)
-                put_subscription(job, subscription);
+            if (subscription->connection->identity != NULL && !put_subscription(job, subscription))
+                return;
         }
     }
 }
@@ -126,8 +128,9 @@ list_subscriptions(struct worker *worker, struct admin_job *job)
         connection_get(worker, admin_ask_number(job->ask, "conn"));
     if (connection == NULL || connection->state != CONNECTION_OPEN)
         return;
-    for (const struct subscription *one = connection->subscriptions; one != NULL; one = one->next)
-        put_subscription(job, one);
+    const struct subscription *one = connection->subscriptions;
+    while (one != NULL && put_subscription(job, one))
+        one = one->next;
 }
 
 void

@@ -239,7 +239,7 @@ front_serve(void *arg, struct exchange *exchange)
     set_headers(exchange);
     find_address(front, exchange);
     serve(front, exchange);
-    if (exchange->status == 503 && begins(exchange->path, "/rest/v3/") == false)
+    if (exchange->status == 503 && !begins(exchange->path, SWAGGER_PATH))
         exchange_set_header(exchange, "Retry-After", "2");
     count(front, exchange);
 }

@@ -10,9 +10,10 @@
 #include "services/store/desks.h"
 #include "services/store/session_life.h"
 
-#define LOOKS_MAX         2048u
-#define ITEMS_MAX         1000u
-#define SUBSCRIPTIONS_MAX 1000u
+#define LOOKS_MAX              2048u
+#define ITEMS_MAX              1000u
+#define SUBSCRIPTIONS_MAX      1000u
+#define SUBSCRIPTION_LOOKS_MAX 20000u
 
 struct listing {
     struct store *store;
@@ -20,6 +21,7 @@ struct listing {
     struct admin_writer *writer;
     struct slice search;
     uint32_t limit;
+    uint32_t looks;
 };
 
 static const char *
@@ -78,8 +80,8 @@ static enum err
 sessions(struct store *store, const Sluice__AdminAsk *ask, struct admin_writer *writer)
 {
     struct slice client = admin_ask_text(ask, "client");
-    struct listing listing = {store, ask, writer, admin_ask_text(ask, "search"),
-                              admin_ask_limit(ask, ITEMS_MAX)};
+    struct listing listing = {
+        store, ask, writer, admin_ask_text(ask, "search"), admin_ask_limit(ask, ITEMS_MAX), 0};
     uint64_t cursor;
     size_t looks = 0;
     if (client.len != 0) {
@@ -157,14 +159,16 @@ put_subscription(struct store *store, struct admin_writer *writer, const struct 
     (void)admin_item_end(writer);
 }
 
-static void
+static bool
 matched(void *arg, const struct subscription *subscription)
 {
     struct listing *listing = arg;
     const struct session *session = subscription->key.session;
     /* Who is connected is the gateway's to tell. */
-    if (session->state != SESSION_CONNECTED && admin_count(listing->writer) < SUBSCRIPTIONS_MAX)
+    if (session->state != SESSION_CONNECTED)
         put_subscription(listing->store, listing->writer, session, subscription);
+    return ++listing->looks < SUBSCRIPTION_LOOKS_MAX &&
+           admin_count(listing->writer) < SUBSCRIPTIONS_MAX && admin_has_room(listing->writer);
 }
 
 static enum err

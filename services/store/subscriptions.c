@@ -293,22 +293,23 @@ subscriptions_hit_ids(const struct subscriptions *subscriptions, const struct su
 struct each_match {
     subscriptions_each_fn fn;
     void *arg;
+    bool is_over;
 };
 
 static void
 each_in_filter(void *arg, void *value)
 {
-    const struct each_match *each = arg;
+    struct each_match *each = arg;
     const struct subscription_filter *filter = value;
     uint32_t i;
-    for (i = 0; i < filter->count; i++)
-        each->fn(each->arg, filter->list[i]);
+    for (i = 0; i < filter->count && !each->is_over; i++)
+        each->is_over = !each->fn(each->arg, filter->list[i]);
 }
 
 void
 subscriptions_each_match(struct subscriptions *subscriptions, struct slice topic,
                          subscriptions_each_fn fn, void *arg)
 {
-    struct each_match each = {fn, arg};
+    struct each_match each = {fn, arg, false};
     (void)topic_tree_match(subscriptions->tree, topic, each_in_filter, &each);
 }

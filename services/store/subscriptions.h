@@ -76,9 +76,9 @@ struct slice subscription_filter_text(const struct subscription *subscription);
 uint64_t subscriptions_count(const struct subscriptions *subscriptions);
 uint64_t subscriptions_filter_count(const struct subscriptions *subscriptions);
 
-/* Every subscription whose filter matches the topic, shares left out. fn must not change
- * subscriptions. */
-typedef void (*subscriptions_each_fn)(void *arg, const struct subscription *subscription);
+/* Subscriptions whose filter matches the topic, shares left out, as long as fn returns true. fn
+ * must not change subscriptions. */
+typedef bool (*subscriptions_each_fn)(void *arg, const struct subscription *subscription);
 void subscriptions_each_match(struct subscriptions *subscriptions, struct slice topic,
                               subscriptions_each_fn fn, void *arg);
 
