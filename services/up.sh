@@ -144,7 +144,8 @@ cat <<EOF
 Sluice is up.
   MQTT     $host:$mqtt$([ "$gateways" = 1 ] || echo "  and  $host:$((mqtt + 10000))")   (user guest, password guest)
 $(listeners)
-  console  http://$host:$rest/   API http://$host:$rest/rest/v3/swagger-ui
+  console  http://$host:$rest/   (sign in with the key below, or as a user with the role ADMIN)
+  API      http://$host:$rest/rest/v3/swagger-ui
   REST     http://$host:$rest/rest     key: $(cat "$home/api-key")
   health   http://$host:9101/healthz (gateway)  :9201 (core)  :9301 (store)  :9401 (rest); also /metrics
   logs     $home/log/

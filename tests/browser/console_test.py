@@ -123,7 +123,7 @@ class Console(unittest.TestCase):
             self.do("seeRow", texts=["small", "dropped", "sensors/sensor/big", "packet_too_large"])
         self.do("picture", name="trace")
         self.do("go", hash="users/sensor", title="Users")
-        self.do("fill", label="Rules, one a line; the first that fits decides", value="allow publish nonsense/#/x")
+        self.do("fill", label="Rules, one a line; the most specific decides", value="allow publish nonsense/#/x")
         self.do("click", name="Save")
         alert = self.do("alert")
         self.assertIn("rule 1, column 15", alert)

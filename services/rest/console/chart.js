@@ -4,6 +4,9 @@ import {h} from "./dom.js";
 
 const WIDTH = 600, HEIGHT = 170, LEFT = 76, BOTTOM = 24, TOP = 16;
 
+// How much time the picture shows, growing with what is known, and where its marks are.
+const spans = [{spanMs: 60000, stepMs: 15000}, {spanMs: 120000, stepMs: 30000}, {spanMs: 300000, stepMs: 60000}];
+
 function svg(tag, props, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(props)) element.setAttribute(name, value);
@@ -28,9 +31,11 @@ function pieces(points, x, y) {
 
 // series: [{name, points: [[time_ms, value or null]]}]; text(value): how a value is written; least: what the highest
 // line stands for at least.
-export function chart(title, series, text, least, spanMs = 300000) {
+export function chart(title, series, text, least) {
   const all = series.flatMap(s => s.points);
-  const end = Math.max(...all.map(p => p[0]), 0), top = ceiling(Math.max(...all.map(p => p[1] ?? 0), least));
+  const end = Math.max(...all.map(p => p[0])), begin = Math.min(...all.map(p => p[0]));
+  const {spanMs, stepMs} = spans.find(s => s.spanMs >= end - begin) ?? spans.at(-1);
+  const top = ceiling(Math.max(...all.map(p => p[1] ?? 0), least));
   const x = time => LEFT + (WIDTH - LEFT - 4) * (1 - (end - time) / spanMs);
   const y = value => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top);
   const picture = svg("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true"});
@@ -39,10 +44,10 @@ export function chart(title, series, text, least, spanMs = 300000) {
     label.textContent = text(top * share);
     picture.append(svg("line", {x1: LEFT, x2: WIDTH, y1: at, y2: at, class: "grid"}), label);
   }
-  for (const minutes of [0, 1, 2, 3, 4, 5]) {
-    const label = svg("text", {x: x(end - minutes * 60000), y: HEIGHT - 2, "text-anchor": minutes === 0 ? "end" : "middle"});
-    label.textContent = minutes === 0 ? "now" : `−${minutes} min`;
-    if (minutes < 5) picture.append(label);
+  for (let ago = 0; ago < spanMs; ago += stepMs) {
+    const label = svg("text", {x: x(end - ago), y: HEIGHT - 2, "text-anchor": ago === 0 ? "end" : "middle"});
+    label.textContent = ago === 0 ? "now" : stepMs < 60000 ? `−${ago / 1000} s` : `−${ago / 60000} min`;
+    picture.append(label);
   }
   series.forEach((s, i) => pieces(s.points, x, y).forEach(p =>
     picture.append(svg("polyline", {points: p.length === 1 ? `${p[0]} ${p[0]}` : p.join(" "), class: `line line-${i % 6}`}))));

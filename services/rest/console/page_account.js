@@ -10,7 +10,8 @@ export async function show(place, {signal}) {
   const {name, until} = me();
   const user = await get(path`/users/${name}`, null, signal);
   place.replaceChildren(
-    facts({Name: name, Roles: user.roles.join(", "), "Signed in until": when(until), Rules: h("pre", null, (user.rules ?? []).join("\n") || "none of its own")}),
+    facts({Name: name, Roles: user.roles.join(", "), "Signed in until": when(until),
+      Rules: h("pre", null, (user.rules ?? []).join("\n") || "none of its own")}),
     form({class: "card narrow"}, [h("h2", null, "Change my password"),
       field("Present password", "current", {type: "password", required: true, autocomplete: "current-password"}),
       field("New password", "password", {type: "password", required: true, autocomplete: "new-password"}),

@@ -10,7 +10,8 @@ function add({kind, subject}, again) {
   dialog("Ban", [
     field("What", "kind", {as: "select", options: ["client", "user", "address"], value: kind ?? "client"}),
     field("Client id, user, address or network", "subject", {required: true, value: subject, placeholder: "192.0.2.0/24"}),
-    field("For how long", "seconds", {as: "select", options: [["", "until it is deleted"], ["3600", "an hour"], ["86400", "a day"], ["604800", "a week"]]}),
+    field("For how long", "seconds", {as: "select",
+      options: [["", "until it is lifted"], ["3600", "an hour"], ["86400", "a day"], ["604800", "a week"]]}),
     field("Reason", "reason", {maxlength: 255})],
   {submit: "Ban", danger: true, run: async data => {
     await change("PUT", path`/bans/${`${data.kind}:${data.subject}`}`, {body: {
@@ -31,9 +32,11 @@ export async function show(place, {query, signal, again}) {
     }
   };
   const columns = [
-    {title: "What", cell: b => b.kind}, {title: "Who", cell: b => b.subject}, {title: "Until", cell: b => b.until ? when(b.until) : "deleted"},
+    {title: "What", cell: b => b.kind}, {title: "Who", cell: b => b.subject},
+    {title: "Until", cell: b => b.until ? when(b.until) : "lifted"},
     {title: "Reason", cell: b => b.reason || "–"}, {title: "By", cell: b => b.actor},
-    ...(can("ADMIN") ? [{title: "", class: "actions", cell: b => button("Lift", event => remove(b.name, event.target), {"aria-label": `Lift the ban of ${b.name}`})}] : []),
+    ...(can("ADMIN") ? [{title: "", class: "actions", cell: b => button("Lift", event => remove(b.name, event.target),
+      {"aria-label": `Lift the ban of ${b.name}`})}] : []),
   ];
   place.replaceChildren(
     can("ADMIN") ? h("div", {class: "buttons"}, button("Ban …", () => add({}, again), {class: "primary"})) : "",

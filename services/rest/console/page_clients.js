@@ -31,7 +31,7 @@ function disconnectMany(query) {
 const columns = again => [
   {title: "Client", cell: c => link(c.client, "clients", c.client)},
   {title: "User", cell: c => c.user ? link(c.user, "users", c.user) : "–"},
-  {title: "Gateway", cell: c => c.gateway},
+  {title: "Gateway", class: "nowrap", cell: c => c.gateway},
   {title: "Address", cell: c => c.address},
   {title: "Over", cell: c => `${c.listener ?? ""} ${c.version}`},
   {title: "Since", class: "nowrap", cell: c => when(c.connected_at)},

@@ -10,13 +10,15 @@ export const title = "Cluster";
 const health = p => !p.reachable ? h("span", {class: "state bad"}, "no answer") : p.draining ? h("span", {class: "state waiting"}, "draining") :
   p.ready ? h("span", {class: "state connected"}, "ready") : h("span", {class: "state waiting"}, p.obstacle || "not ready");
 
+const lag = p => p.lag_us === null || p.lag_us === undefined ? "–" : seconds(p.lag_us / 1e6);
+
 const columns = [
   {title: "Program", cell: p => p.reachable ? link(p.name, "cluster", p.service, p.name) : p.name},
   {title: "Service", cell: p => p.service},
-  {title: "State", class: "nowrap", cell: health},
+  {title: "State", cell: health},
   {title: "Version", cell: p => p.version},
   {title: "Up", class: "number", cell: p => seconds(p.uptime)},
-  {title: "Lag", class: "number", cell: p => p.lag_us === null || p.lag_us === undefined ? "–" : seconds(p.lag_us / 1e6)},
+  {title: "Lag", class: "number", cell: lag},
   {title: "CPU time", class: "number", cell: p => seconds(p.cpu_seconds || null)},
   {title: "Memory", class: "number", cell: p => bytes(p.memory_bytes || null)},
   {title: "Connections", class: "number", cell: p => count(p.connections)},
@@ -36,7 +38,7 @@ async function list(place, {signal}) {
 
 const peerColumns = [
   {title: "Peer", cell: p => p.name || "–"}, {title: "Service", cell: p => p.service}, {title: "Address", cell: p => p.address},
-  {title: "State", cell: p => p.up ? h("span", {class: "state connected"}, p.serving ? "serving" : "up") : h("span", {class: "state bad"}, "down")},
+  {title: "State", cell: p => h("span", {class: `state ${p.up ? "connected" : "bad"}`}, !p.up ? "down" : p.serving ? "serving" : "up")},
   {title: "Lease", class: "number", cell: p => p.lease_ms === null || p.lease_ms === undefined ? "–" : `${p.lease_ms} ms`},
 ];
 const settingColumns = [
@@ -75,8 +77,9 @@ async function one(place, {args: [service, name], signal, again}) {
   place.replaceChildren(
     h("p", null, link("← Cluster", "cluster")), h("h2", {class: "name"}, name),
     can("ADMIN") ? actions(p, level, again) : "",
-    facts({Service: p.service, State: health(p), Version: p.version, Up: seconds(p.uptime), Lag: p.lag_us === null ? null : seconds(p.lag_us / 1e6),
-      "CPU time": seconds(p.cpu_seconds || null), Memory: bytes(p.memory_bytes || null), Connections: p.connections === undefined ? undefined : count(p.connections),
+    facts({Service: p.service, State: health(p), Version: p.version, Up: seconds(p.uptime), Lag: lag(p),
+      "CPU time": seconds(p.cpu_seconds || null), Memory: bytes(p.memory_bytes || null),
+      Connections: p.connections === undefined ? undefined : count(p.connections),
       "Log level": level.level, Incarnation: p.incarnation}),
     p.peers?.length ? table("Peers", peerColumns, p.peers) : "",
     h("details", null, h("summary", null, `Settings in force (${settings.items.length})`), table("Settings", settingColumns, settings.items)));

@@ -10,9 +10,9 @@ export const title = "Sessions";
 const columns = [
   {title: "Client", cell: s => link(s.client, "sessions", s.client)},
   {title: "State", cell: s => h("span", {class: `state ${s.state}`}, s.state)},
-  {title: "Gateway", cell: s => s.gateway ?? "–"},
+  {title: "Gateway", class: "nowrap", cell: s => s.gateway ?? "–"},
   {title: "Kept", cell: s => !s.persistent ? "no" : s.expiry === null ? "for ever" : seconds(s.expiry)},
-  {title: "Subscriptions", class: "number", cell: s => count(s.subscriptions)},
+  {title: "Subscriptions", class: "number", cell: s => s.persistent ? count(s.subscriptions) : "–"},
   {title: "Queued", class: "number", cell: s => count(s.queued)},
   {title: "Bytes", class: "number", cell: s => bytes(s.queued_bytes)},
 ];

@@ -65,14 +65,14 @@ export async function show(place, {signal}) {
     return client;
   }
   const refused = (promise, what) => promise.catch(error => {
-    throw helpful(new Error(`${what}: ${error.message}`), "If it is not authorized, look at the rules of the user; Trace says which one decided.");
+    throw helpful(new Error(`${what}: ${error.message}`), "If it is not authorized, look at the rules of the user and of its roles.");
   });
 
   const connection = form({class: "card", id: "connect"}, [h("h2", null, "Connection"), h("div", {class: "filters"},
     field("WebSocket address", "url", {required: true, value: await guess(signal), type: "url"}),
     field("Client id", "id", {value: `console-${Math.random().toString(36).slice(2, 8)}`}),
     field("User", "user", {autocomplete: "off"}), field("Password", "password", {type: "password", autocomplete: "off"}),
-    h("button", {type: "submit", class: "primary"}, "Connect"), button("Disconnect", () => client?.close())), state],
+    h("div", {class: "buttons"}, h("button", {type: "submit", class: "primary"}, "Connect"), button("Disconnect", () => client?.close()))), state],
   async data => {
     client?.close();
     const fresh = new Client();

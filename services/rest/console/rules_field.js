@@ -3,8 +3,10 @@
 import {button, field, h} from "./dom.js";
 
 export function rulesField(rules) {
-  const text = field("Rules, one a line; the first that fits decides", "rules", {as: "textarea", rows: 6, spellcheck: false, value: (rules ?? []).join("\n"),
-    hint: "allow or deny – publish, subscribe or all – a topic filter. %u is the user's name, %c the client id. Example: allow publish sensors/%u/#"});
+  const text = field("Rules, one a line; the most specific decides", "rules", {
+    as: "textarea", rows: 6, spellcheck: false, value: (rules ?? []).join("\n"),
+    hint: "allow or deny – publish, subscribe or all – a topic filter. %u is the user's name, %c the client id. " +
+      "Example: allow publish sensors/%u/#. Where none fits, the setting access-default of the gateways does."});
   const area = text.querySelector("textarea");
   const verb = h("select", {"aria-label": "Allow or deny"}, ["allow", "deny"].map(v => h("option", null, v)));
   const what = h("select", {"aria-label": "What"}, ["publish", "subscribe", "all"].map(v => h("option", null, v)));
