@@ -15,8 +15,10 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/peer.h"
+#include "proto/access.pb-c.h"
 #include "proto/calls.pb-c.h"
 #include "proto/records.h"
+#include "services/gateway/post_access.h"
 #include "services/gateway/post_body.h"
 
 #define POSTS              256
@@ -56,6 +58,15 @@ static struct fake_worker workers[2];
 static struct fake_peer core, store;
 static char *core_addresses[2], *store_address; /* the second core is never there */
 static size_t core_count = 1;
+
+/* What the store knows of people: one user, with any name. */
+static struct people {
+    const char *password;
+    uint64_t revision;
+    unsigned with_password, by_name; /* questions */
+    bool is_gone, is_silent;
+    struct call_request waiting; /* the one that was not answered */
+} people;
 
 /* ---- fake workers */
 
@@ -178,6 +189,37 @@ answer_open(struct fake_peer *fake, struct call_request request, struct slice bo
 }
 
 static void
+answer_sign_in(struct fake_peer *fake, struct call_request request, const Sluice__SignIn *ask)
+{
+    uint8_t room[512];
+    Sluice__SignedIn answer = SLUICE__SIGNED_IN__INIT;
+    Sluice__Access access = SLUICE__ACCESS__INIT;
+    static char rules[] = "allow all #";
+    answer.known = !people.is_gone;
+    if (!ask->verified &&
+        !slice_equal_cstr(slice_of(ask->password.data, ask->password.len), people.password))
+        answer.reason = 0x86;
+    access.rules = rules;
+    access.revision = people.revision;
+    if (answer.known)
+        answer.access = &access;
+    peers_reply(fake->peers, request, OK, slice_of(room, sluice__signed_in__pack(&answer, room)));
+}
+
+static void
+take_sign_in(struct fake_peer *fake, struct call_request request, struct slice body)
+{
+    Sluice__SignIn *ask = sluice__sign_in__unpack(NULL, body.len, body.data);
+    CU_ASSERT_FATAL(ask != NULL);
+    (*(ask->verified ? &people.by_name : &people.with_password))++;
+    if (people.is_silent)
+        people.waiting = request;
+    else
+        answer_sign_in(fake, request, ask);
+    sluice__sign_in__free_unpacked(ask, NULL);
+}
+
+static void
 fake_call(void *arg, struct peer *peer, struct call_request request, uint16_t method,
           struct slice body)
 {
@@ -186,6 +228,8 @@ fake_call(void *arg, struct peer *peer, struct call_request request, uint16_t me
     fake->calls++;
     if (method == CALL_SESSION_OPEN) {
         answer_open(fake, request, body);
+    } else if (method == CALL_SIGN_IN) {
+        take_sign_in(fake, request, body);
     } else if (method == CALL_SESSION_SUBSCRIBE) {
         uint8_t room[64];
         uint32_t reasons[1] = {1};
@@ -263,6 +307,7 @@ static void
 set_stage(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
+    people = (struct people){.password = "pw", .revision = 1};
     loop = loop_new();
     metrics = metrics_new();
     for (size_t i = core_count; i > 0; i--) {
@@ -281,6 +326,8 @@ set_stage(void)
                                      .filters_max = 1000,
                                      .tokens_max = 1000,
                                      .tokens_size = 1048576,
+                                     .credential_cache = 10,
+                                     .credential_cache_age_ms = 3600000,
                                      .max_packet_size = 1048576};
     config.common.instance = instance;
     config.common.cluster_secret = secret;

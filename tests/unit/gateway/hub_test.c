@@ -62,6 +62,132 @@ open_waits_for_a_store_that_is_away(void)
     clear_stage();
 }
 
+/* ---- signing in */
+
+static void
+ask_sign_in(const char *password)
+{
+    const struct sign_in_request request = {.user = slice_cstr("ann"),
+                                            .password = slice_cstr(password)};
+    forget_posts();
+    to_hub(0, (struct post){
+                  .kind = POST_SIGN_IN, .conn = CONN(0, 4), .body = sign_in_request_new(&request)});
+}
+
+/* The reason. */
+static unsigned
+sign_in(const char *password)
+{
+    ask_sign_in(password);
+    WAIT_FOR(got(0, POST_SIGNED_IN) != NULL);
+    const struct signed_in *answer = got(0, POST_SIGNED_IN)->body;
+    CU_ASSERT(got(0, POST_SIGNED_IN)->conn == CONN(0, 4));
+    CU_ASSERT(slice_equal_cstr(answer->user, "ann"));
+    if (answer->reason == 0)
+        CU_ASSERT(slice_equal_cstr(answer->terms.rules, "allow all #"));
+    return answer->reason;
+}
+
+static void
+user_changes(void)
+{
+    struct slice name = slice_cstr("ann");
+    CU_ASSERT(peer_append(store.gateway, FEED_CONTROL, FEED_USER_CHANGED, &name, 1, NULL) == OK);
+    WAIT_FOR(got(0, POST_USER_CHANGED) != NULL && got(1, POST_USER_CHANGED) != NULL);
+}
+
+static void
+a_right_password_is_remembered_until_the_user_changes(void)
+{
+    set_ready_stage();
+    CU_ASSERT_EQUAL(sign_in("wrong"), 0x86);
+    CU_ASSERT_EQUAL(sign_in("pw"), 0);
+    CU_ASSERT_EQUAL(people.with_password, 2);
+    CU_ASSERT_EQUAL(sign_in("pw"), 0);
+    CU_ASSERT_EQUAL(people.with_password, 2);
+    CU_ASSERT_EQUAL(sign_in("wrong"), 0x86);
+    CU_ASSERT_EQUAL(people.with_password, 3);
+    user_changes();
+    CU_ASSERT_EQUAL(sign_in("pw"), 0);
+    CU_ASSERT_EQUAL(people.with_password, 4);
+    CU_ASSERT_EQUAL(people.by_name, 0);
+    clear_stage();
+}
+
+static void
+an_answer_from_before_a_change_is_not_believed(void)
+{
+    Sluice__SignIn right = SLUICE__SIGN_IN__INIT;
+    set_ready_stage();
+    people.is_silent = true;
+    ask_sign_in("pw");
+    WAIT_FOR(people.with_password == 1);
+    user_changes();
+    people.is_silent = false;
+    people.password = "new";
+    right.verified = true; /* the former answer: right */
+    answer_sign_in(&store, people.waiting, &right);
+    WAIT_FOR(got(0, POST_SIGNED_IN) != NULL);
+    CU_ASSERT_EQUAL(((const struct signed_in *)got(0, POST_SIGNED_IN)->body)->reason, 0x86);
+    CU_ASSERT_EQUAL(people.with_password, 2);
+    clear_stage();
+}
+
+static void
+a_store_that_comes_back_confirms_by_the_revision(void)
+{
+    set_ready_stage();
+    uint16_t port = peers_call_port(store.peers);
+    for (unsigned round = 0; round < 2; round++) {
+        CU_ASSERT_EQUAL(sign_in("pw"), 0);
+        forget_posts();
+        fake_close(&store);
+        (void)fake_open(&store, false, port);
+        WAIT_FOR(got(0, POST_ACCESS_END) != NULL);
+        people.revision += round; /* the second time it has changed meanwhile */
+        people.with_password = people.by_name = 0;
+        CU_ASSERT_EQUAL(sign_in("pw"), 0);
+        CU_ASSERT_EQUAL(people.by_name, 1);
+        CU_ASSERT_EQUAL(people.with_password, round);
+    }
+    clear_stage();
+}
+
+static void
+what_a_user_may_do_now_is_asked_by_name(void)
+{
+    const struct sign_in_request request = {.user = slice_cstr("ann"), .verified = true};
+    set_ready_stage();
+    for (unsigned gone = 0; gone < 2; gone++) {
+        people.is_gone = gone != 0;
+        forget_posts();
+        to_hub(1,
+               (struct post){.kind = POST_USER_ASK, .a = 7, .body = sign_in_request_new(&request)});
+        WAIT_FOR(got(1, POST_USER_TERMS) != NULL);
+        const struct signed_in *terms = got(1, POST_USER_TERMS)->body;
+        CU_ASSERT(got(1, POST_USER_TERMS)->a == 7 && terms->reason == 0);
+        CU_ASSERT_EQUAL(terms->known, gone == 0);
+    }
+    CU_ASSERT_EQUAL(people.with_password, 0);
+    clear_stage();
+}
+
+static void
+roles_and_bans_go_to_all_workers(void)
+{
+    static const uint8_t role[] = {1, 0, 1, 'R', 'x'}, broken[] = {1, 0, 9, 'R'};
+    struct slice record = slice_of(role, sizeof(role));
+    set_ready_stage();
+    CU_ASSERT(peer_append(store.gateway, FEED_CONTROL, FEED_ROLE, &record, 1, NULL) == OK);
+    record = slice_of(broken, sizeof(broken));
+    CU_ASSERT(peer_append(store.gateway, FEED_CONTROL, FEED_ROLE, &record, 1, NULL) == OK);
+    WAIT_FOR(got(0, POST_ROLE) != NULL && got(1, POST_ROLE) != NULL);
+    const struct role_news *news = got(1, POST_ROLE)->body;
+    CU_ASSERT(news->is_there && slice_equal_cstr(news->name, "R") &&
+              slice_equal_cstr(news->rules, "x"));
+    clear_stage();
+}
+
 static void
 subscribe_and_refused_call_are_answered(void)
 {
@@ -300,6 +426,11 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(announcements_come_before_the_end_of_the_resync),
     CUNIT_CASE(open_is_answered_by_the_store),
     CUNIT_CASE(open_waits_for_a_store_that_is_away),
+    CUNIT_CASE(a_right_password_is_remembered_until_the_user_changes),
+    CUNIT_CASE(an_answer_from_before_a_change_is_not_believed),
+    CUNIT_CASE(a_store_that_comes_back_confirms_by_the_revision),
+    CUNIT_CASE(what_a_user_may_do_now_is_asked_by_name),
+    CUNIT_CASE(roles_and_bans_go_to_all_workers),
     CUNIT_CASE(subscribe_and_refused_call_are_answered),
     CUNIT_CASE(filter_is_ready_when_the_other_worker_and_the_core_have_it),
     CUNIT_CASE(filter_waits_a_lease_for_a_core_that_was_never_met),
