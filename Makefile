@@ -158,6 +158,7 @@ test-fresh: ## `make test` and `make up` in a bare Debian container (needs docke
 	@tests/deploy/fresh.sh
 test-deploy: ## images, docker-compose.yml and the Helm chart (needs docker)
 	@services/install.sh deploy
+	@services/web.sh
 	@TEST_TIMEOUT=1200 tests/run.py tests/deploy/chart_test.py tests/deploy/compose_test.py
 test-k8s: ## the manifests on the cluster of KUBECONFIG, with images that its node has
 	@services/install.sh deploy
