@@ -335,9 +335,7 @@ check_caller(struct api_request *request)
         api_fail(request, err, "sign-in or key");
     } else if (!rate_take(api->callers, slice_cstr(request->caller.name), clock_monotonic_ms(),
                           &retry_ms)) {
-        char seconds[24];
-        str_format(seconds, sizeof seconds, "%llu", (unsigned long long)(retry_ms / 1000 + 1));
-        exchange_set_header(request->exchange, "Retry-After", seconds);
+        exchange_set_retry(request->exchange, retry_ms);
         api_problem(request, 429, "too_many_requests", "Too many requests of this key or user");
     } else if (!is_allowed(request)) {
         api_problem(request, 403, "not_allowed", "Your role may not do that");

@@ -36,6 +36,15 @@ exchange_set_header(struct exchange *exchange, const char *name, const char *val
 }
 
 void
+exchange_set_retry(struct exchange *exchange, uint64_t retry_ms)
+{
+    char seconds[24];
+    uint64_t whole = retry_ms / 1000 + 1;
+    str_format(seconds, sizeof seconds, "%llu", (unsigned long long)whole);
+    exchange_set_header(exchange, "Retry-After", seconds);
+}
+
+void
 exchange_forget(struct exchange *exchange)
 {
     if (exchange->stream.arg != NULL)

@@ -55,6 +55,8 @@ const char *exchange_cookie(const struct exchange *exchange, const char *name);
  * replaced, except Set-Cookie. */
 void exchange_set_header(struct exchange *exchange, const char *name, const char *value);
 
+/* Retry-After, in whole seconds. */
+void exchange_set_retry(struct exchange *exchange, uint64_t retry_ms);
 /* Answers with new text, which is taken. */
 void exchange_answer(struct exchange *exchange, int status, const char *type, char *text);
 /* Answers without a body. */

@@ -217,9 +217,7 @@ serve(struct front *front, struct exchange *exchange)
         return;
     if ((is_api || is_seed) && !rate_take(front->addresses, slice_cstr(exchange->address),
                                           clock_monotonic_ms(), &retry_ms)) {
-        char seconds[24];
-        str_format(seconds, sizeof seconds, "%llu", (unsigned long long)(retry_ms / 1000 + 1));
-        exchange_set_header(exchange, "Retry-After", seconds);
+        exchange_set_retry(exchange, retry_ms);
         refuse(exchange, 429, "Too many requests from this address");
     } else if (is_api) {
         api_serve(front->api, exchange);

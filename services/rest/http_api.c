@@ -114,12 +114,67 @@ on_request(const struct _u_request *request, struct _u_response *response, void 
     return U_CALLBACK_COMPLETE;
 }
 
+/*
+ * What ulfius makes of a request when its first line has been read, it frees when the request is
+ * completed; libmicrohttpd does not say so of a request whose parameters find no room in its
+ * memory, and anybody can send that. So each connection keeps what is open, and frees it when it
+ * ends.
+ */
+struct open_request {
+    void *ulfius; /* NULL: none */
+};
+
+static struct open_request *
+open_request_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL ? info->socket_context : NULL;
+}
+
+static void *
+on_first_line(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+    struct open_request *open = open_request_of(connection);
+    void *made = ulfius_uri_logger(arg, uri);
+    if (open != NULL)
+        open->ulfius = made;
+    return made;
+}
+
+static void
+on_completed(void *arg, struct MHD_Connection *connection, void **made,
+             enum MHD_RequestTerminationCode why)
+{
+    struct open_request *open = open_request_of(connection);
+    if (open != NULL)
+        open->ulfius = NULL;
+    mhd_request_completed(arg, connection, made, why);
+}
+
+static void
+on_connection(void *arg, struct MHD_Connection *connection, void **context,
+              enum MHD_ConnectionNotificationCode what)
+{
+    struct open_request *open = *context;
+    (void)arg;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = mem_zalloc(sizeof *open);
+        return;
+    }
+    if (open != NULL && open->ulfius != NULL)
+        mhd_request_completed(NULL, connection, &open->ulfius, MHD_REQUEST_TERMINATED_WITH_ERROR);
+    mem_free(open);
+    *context = NULL;
+}
+
 static int
 start(struct http_api *api)
 {
     struct MHD_OptionItem options[] = {
-        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)mhd_request_completed, NULL},
-        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)ulfius_uri_logger, NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, NULL},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_first_line, NULL},
         {MHD_OPTION_SOCK_ADDR, 0, &api->address},
         {MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)api->listen.connections_max, NULL},
@@ -131,7 +186,7 @@ start(struct http_api *api)
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
     if (api->listen.tls) {
         flags |= MHD_USE_TLS;
-        options[6] =
+        options[7] =
             (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, https_cert_callback()};
     }
     return ulfius_start_framework_with_mhd_options(&api->instance, flags, options);

@@ -46,13 +46,12 @@ on_sign_in_may_try(struct api_request *request, const char *user)
 {
     struct exchange *exchange = request->exchange;
     uint64_t now_ms = clock_monotonic_ms(), retry_ms = 0;
-    char name[CALLER_NAME_MAX + 8], seconds[24];
+    char name[CALLER_NAME_MAX + 8];
     str_format(name, sizeof name, "user:%s", user);
     if (rate_take(request->api->sign_ins, slice_cstr(exchange->address), now_ms, &retry_ms) &&
         rate_take(request->api->sign_ins, slice_cstr(name), now_ms, &retry_ms))
         return true;
-    str_format(seconds, sizeof seconds, "%llu", (unsigned long long)(retry_ms / 1000 + 1));
-    exchange_set_header(exchange, "Retry-After", seconds);
+    exchange_set_retry(exchange, retry_ms);
     api_problem(request, 429, "too_many_requests", "Too many attempts to sign in; wait a moment");
     return false;
 }

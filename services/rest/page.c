@@ -39,8 +39,7 @@ write_cursor(const char *place, struct slice after)
     size_t size = 2 * after.len + 2 + strlen(place);
     char *cursor = mem_zalloc(size);
     crypt_hex(after.data, after.len, cursor);
-    cursor[2 * after.len] = ':';
-    memcpy(cursor + 2 * after.len + 1, place, strlen(place));
+    str_format(cursor + 2 * after.len, size - 2 * after.len, ":%s", place);
     return cursor;
 }
 

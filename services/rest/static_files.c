@@ -146,9 +146,9 @@ static_files_directory(const char *setting)
             if (slash != NULL)
                 *slash = 0;
         }
-        strcat(name, "/web");
-        if (is_directory(name))
-            return mem_strdup(name);
+        char web[PATH_MAX];
+        if (str_format(web, sizeof web, "%s/web", name) == OK && is_directory(web))
+            return mem_strdup(web);
     }
     return is_directory(INSTALLED) ? mem_strdup(INSTALLED) : NULL;
 }
