@@ -78,6 +78,7 @@ fill_open(const struct session_open_request *from, Sluice__SessionOpen *to, Slui
     to->client_id = bytes_of(from->client_id);
     to->user = bytes_of(from->user);
     to->has_user = from->has_user;
+    to->admitted = true; /* on_access.c has seen to it */
     to->clean_start = from->clean_start;
     to->expiry_s = from->expiry_s;
     to->version = from->version;

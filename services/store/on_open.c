@@ -265,5 +265,8 @@ on_open(struct store *store, struct peer *peer, struct call_request request, str
     job->incarnation = owner->incarnation;
     job->deadline_ms = clock_monotonic_ms() + DEADLINE_MS;
     job->open = open;
-    admit(job, owner);
+    if (open->admitted)
+        admit(job, owner);
+    else
+        refuse(job, MQTT_SERVER_UNAVAILABLE);
 }

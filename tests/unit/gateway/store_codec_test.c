@@ -47,7 +47,7 @@ open_carries_every_field(void)
     CU_ASSERT(open->conn == 1 && open->request == 2 && open->client_id.len == 1);
     CU_ASSERT(open->expiry_s == 3 && open->keep_alive_s == 4 && open->receive_maximum == 5 &&
               open->version == 5);
-    CU_ASSERT(open->has_user && open->clean_start);
+    CU_ASSERT(open->has_user && open->admitted && open->clean_start);
     CU_ASSERT_FATAL(open->will != NULL);
     CU_ASSERT(open->will->qos == 2 && open->will->delay_s == 9 && !open->will->has_expiry);
     CU_ASSERT_STRING_EQUAL(open->address, "127.0.0.1:5");

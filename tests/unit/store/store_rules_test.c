@@ -87,6 +87,24 @@ a_retained_message_is_not_replaced_by_an_older_one(void)
     kit_free(kit);
 }
 
+/* A gateway from before signing in was a question of its own has asked nobody. */
+static void
+who_was_not_admitted_by_its_gateway_stays_out(void)
+{
+    struct kit *kit = kit_new();
+    Sluice__SessionOpen open = SLUICE__SESSION_OPEN__INIT;
+    Sluice__SessionOpened *answer;
+    open.client_id.data = (uint8_t *)(uintptr_t) "c";
+    open.client_id.len = 1;
+    open.version = 5;
+    CU_ASSERT_EQUAL_FATAL(kit_call(kit, CALL_SESSION_OPEN, &open), OK);
+    answer = sluice__session_opened__unpack(NULL, kit->answer.len, kit->answer.bytes);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(answer);
+    CU_ASSERT_EQUAL(answer->reason, 0x88);
+    sluice__session_opened__free_unpacked(answer, NULL);
+    kit_free(kit);
+}
+
 static void
 users_sign_in_with_their_password_only(void)
 {
@@ -387,6 +405,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(wills_go_out_unless_the_client_said_goodbye),
     CUNIT_CASE(retained_messages_follow_a_subscription),
     CUNIT_CASE(a_retained_message_is_not_replaced_by_an_older_one),
+    CUNIT_CASE(who_was_not_admitted_by_its_gateway_stays_out),
     CUNIT_CASE(users_sign_in_with_their_password_only),
     CUNIT_CASE(a_full_queue_drops_the_oldest),
     CUNIT_CASE(a_clean_start_ends_the_session_and_its_routes),

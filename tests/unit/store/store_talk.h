@@ -40,6 +40,7 @@ open_session(struct kit *kit, struct wish wish)
     open.expiry_s = wish.expiry_s;
     open.clean_start = wish.clean;
     open.version = 5;
+    open.admitted = true;
     open.receive_maximum = wish.receive_maximum != 0 ? wish.receive_maximum : 65535;
     open.request = wish.conn * 1000 + 7;
     if (wish.user != NULL) {
