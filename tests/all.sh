@@ -18,7 +18,7 @@ suite() { # flavour, files...
 }
 
 build FLAVOUR=asan unit programs
-suite asan build/asan/tests/unit/*/*_test
+TEST_JOBS=2 suite asan build/asan/tests/unit/*/*_test
 threads=(common/{mem,mailbox,loop,log,metrics,http,feed_window,peer,peer_crash} core/peer_link
 	gateway/{throttle,addresses,worker,worker_session,worker_hub,hub,message} store/{commit,read_pool,store_flow,store_reads})
 tsan=()
@@ -26,7 +26,7 @@ for t in "${threads[@]}"; do
 	tsan+=("build/tsan/tests/unit/${t}_test")
 done
 build FLAVOUR=tsan "${tsan[@]}"
-suite tsan "${tsan[@]}"
+TEST_JOBS=2 suite tsan "${tsan[@]}"
 TEST_JOBS=2 suite asan tests/integration/*_test.py tests/conformance/*_test.py
 build FLAVOUR=release programs interop build/release/mqload
 suite release tests/cluster/*_test.py

@@ -110,9 +110,10 @@ ask(struct sign_in *sign_in, struct question *question)
     }
     question->is_stale = false;
     question->tries++;
-    metric_counter_add(question->stage == STAGE_ASK ? sign_in->hub->metric.sign_ins_asked
-                                                    : sign_in->hub->metric.sign_ins_confirmed,
-                       1);
+    if (question->stage == STAGE_ASK)
+        metric_counter_add(sign_in->hub->metric.sign_ins_asked, 1);
+    else if (question->stage == STAGE_CONFIRM)
+        metric_counter_add(sign_in->hub->metric.sign_ins_confirmed, 1);
     body = access_codec_sign_in(&request, &len);
     if (!store_ask_people(sign_in->hub->store, CALL_SIGN_IN, question->id, body, len,
                           question->deadline_ms)) {

@@ -44,8 +44,10 @@ main(int argc, char **argv)
     if (store_new(&config, loop, &store) == OK) {
         loop_run(loop);
         status = store->exit_status;
-        if (!store->started && status == 0)
-            _exit(0); /* nothing was taken on, and the database may keep us waiting */
+        /* Nothing was taken on, and the database may keep us waiting; or another store has the
+         * data, and nothing of ours may be written or answered any more. */
+        if (status != 0 || !store->started)
+            _exit(status);
         store_free(store);
     }
     loop_free(loop);

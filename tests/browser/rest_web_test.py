@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rest serves beside data: Swagger UI and the documents, files of the console, headers that
+"""(Here because it fetches Swagger UI from npm.) What rest serves beside data: Swagger UI and the documents, files of the console, headers that
 browsers obey, other origins, TLS with a certificate that is renewed, limits of requests."""
 
 import json
@@ -7,13 +7,15 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
 import tempfile
 import unittest
 import urllib.request
 
-from base import ClusterTest, await_true, http
-from certs import Authority
-from cluster import API_KEY, HOST, TOP, free_ports
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", f) for f in ("lib", "integration")]
+from base import ClusterTest, await_true, http  # noqa: E402
+from certs import Authority  # noqa: E402
+from cluster import API_KEY, HOST, TOP, free_ports  # noqa: E402
 
 
 def make_web():
