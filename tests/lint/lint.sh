@@ -43,6 +43,7 @@ check "no unfinished marks" unwanted
 check "files are short" long_files
 check "shell scripts" bash -c "git ls-files '*.sh' .ci/run | xargs shellcheck -S warning"
 check "python compiles" python3 -m compileall -q tests
+check "test files load" tests/lint/imports.py
 check "conformance: each statement has a row, each row a test" tests/lint/conformance.py
 check "format" bash -c "git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror"
 [ "${LINT_FAST:-}" = 1 ] || check "clang-tidy" tidy

@@ -13,7 +13,7 @@ TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 sys.path[:0] = [os.path.join(TESTS, "lib"), os.path.join(TESTS, "cluster"), os.path.dirname(os.path.abspath(__file__))]
 from cluster import Cluster, HOST, await_true  # noqa: E402
 from mariadb import MariaDB, PASSWORD, USER  # noqa: E402
-from mysql_kills_test import arrivals  # noqa: E402
+from database_kills import arrivals  # noqa: E402
 from oracle import Oracle  # noqa: E402
 
 
