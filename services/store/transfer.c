@@ -57,19 +57,24 @@ run_export(struct driver *driver, const char *path)
     return err == OK ? 0 : FAILED;
 }
 
-/* What cannot be read twice is copied aside first. */
+/* Takes the file. What cannot be read twice (a pipe) is copied aside first. NULL: errno says why.
+ */
 static FILE *
-spool(FILE *from)
+twice_readable(FILE *from)
 {
     static char bytes[65536];
-    FILE *to = tmpfile();
+    FILE *to;
     size_t got;
+    if (from == NULL || fseek(from, 0, SEEK_SET) == 0)
+        return from;
+    to = tmpfile();
     while (to != NULL && (got = fread(bytes, 1, sizeof(bytes), from)) != 0) {
         if (fwrite(bytes, 1, got, to) != got) {
             (void)fclose(to);
-            return NULL;
+            to = NULL;
         }
     }
+    (void)fclose(from);
     return to;
 }
 
@@ -84,7 +89,7 @@ static int
 run_import(struct driver *driver, const char *path)
 {
     struct transfer_report report = {.on_wrong = say_line, .arg = (void *)(uintptr_t)path};
-    FILE *file = is_dash(path) ? spool(stdin) : fopen(path, "re");
+    FILE *file = twice_readable(is_dash(path) ? stdin : fopen(path, "re"));
     enum err err;
     if (file == NULL) {
         failed("import_failed", path, ERR_IO, strerror(errno));

@@ -46,7 +46,7 @@ class Transfer(unittest.TestCase):
                 self.assertIn(f"line={line}".encode(), wrong.stderr)
             into = store(moved, "--import", "-", stdin=out.stdout)
             self.assertEqual(into.returncode, 0, into.stderr)
-            users = store(moved, "--import", "-", stdin=f"user\tmd5\troles\nann\t{MD5_OF_SECRET}\tUSER\n".encode())
+            users = store(moved, "--import", "/dev/stdin", stdin=f"user\tmd5\troles\nann\t{MD5_OF_SECRET}\tUSER\n".encode())
             self.assertEqual(users.returncode, 0, users.stderr)
             c["store"].env["SLUICE_DATA_DIR"] = moved["SLUICE_DATA_DIR"]
             c["store"].start().await_ready()
