@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "proto/limits.h"
 #include "services/store/session_life.h"
+#include "services/store/shard_mark.h"
 #include "services/store/transfer.h"
 
 #include <string.h>
@@ -35,6 +36,8 @@ struct loading {
     uint64_t boot;
     uint64_t outbox_next;
     uint64_t origin;
+    struct shard_mark mark;
+    bool mark_damaged;
     bool half_imported;
     struct claim *claims;
     struct restore_copy **last;
@@ -62,6 +65,8 @@ load_meta(void *arg, const char *name, struct slice value)
         loading->origin = number_of(value);
     else if (strcmp(name, TRANSFER_META_IMPORT) == 0)
         loading->half_imported = value.len != 0;
+    else if (strcmp(name, SHARD_MARK_META) == 0)
+        loading->mark_damaged = shard_mark_read(value, &loading->mark) != OK;
 }
 
 static void
@@ -225,6 +230,8 @@ settle(void *arg, struct session *session)
 static enum err
 write_boot(struct store *store)
 {
+    const struct shard_mark mark = {.number = store->config->shard_number,
+                                    .count = store->shards.count};
     struct batch batch;
     uint8_t boot[8];
     uint8_t origin[8];
@@ -234,12 +241,38 @@ write_boot(struct store *store)
     batch_init(&batch);
     batch_meta_put(&batch, "boot", slice_of(boot, sizeof(boot)));
     batch_meta_put(&batch, "outbox_origin", slice_of(origin, sizeof(origin)));
+    shard_mark_put(&mark, &batch);
     err = driver_apply(store->driver, &batch);
     if (err != OK)
         log_error("start_write_failed", LOG_ERR(err),
                   LOG_STR("reason", driver_reason(store->driver)), LOG_END);
     batch_fini(&batch);
     return err;
+}
+
+/* Fresh data become what the settings say. */
+static enum err
+check_mark(const struct store *store, const struct loading *loading)
+{
+    struct shard_mark mark = loading->mark;
+    if (loading->mark_damaged) {
+        log_error("shard_mark_damaged", LOG_END);
+        return ERR_MALFORMED;
+    }
+    if (mark.count == 0 && loading->boot == 0)
+        return OK;
+    if (mark.count == 0)
+        mark.count = 1;
+    if (mark.count == store->shards.count && mark.number == store->config->shard_number)
+        return OK;
+    log_error("data_of_other_shards", LOG_U64("shard", mark.number), LOG_U64("shards", mark.count),
+              LOG_U64("wanted_shard", store->config->shard_number),
+              LOG_U64("wanted_shards", store->shards.count),
+              LOG_STR("hint",
+                      "to divide the data anew: --export with the former settings, --import "
+                      "into empty data with the new ones, for each shard"),
+              LOG_END);
+    return ERR_INVALID;
 }
 
 /* The boot count must be known before the rooms are made. */
@@ -256,12 +289,20 @@ read_boot(struct store *store)
                   LOG_END);
         return ERR_INVALID;
     }
+    err = check_mark(store, &loading);
+    if (err != OK)
+        return err;
+    if (loading.boot >= SHARDS_BOOT_MAX) {
+        log_error("too_many_starts", LOG_U64("boot", loading.boot), LOG_END);
+        return ERR_INVALID;
+    }
     store->boot = loading.boot + 1;
     store->origin = loading.origin;
     while (store->origin == 0)
         store->origin = crypt_random_u64();
     outbox_set_next(store->outbox, loading.outbox_next);
-    store->sessions = sessions_new(store->boot << 32 | 1, store->config->sessions_max);
+    store->sessions = sessions_new(shards_first_number(store->config->shard_number, store->boot),
+                                   store->config->sessions_max);
     return write_boot(store);
 }
 

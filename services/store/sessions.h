@@ -9,7 +9,8 @@
  *        restart -> LIMBO (was connected; its gateway may still have it) -> announce -> CONNECTED
  *                                                                     \-> lease end -> DISCONNECTED
  *
- * Numbers and epochs are boot count << 32 | counter: unique and rising over restarts.
+ * Numbers and epochs are shard << 58 | boot count << 32 | counter (proto/shards.h): unique over all
+ * stores and rising over restarts.
  */
 #ifndef SERVICES_STORE_SESSIONS_H
 #define SERVICES_STORE_SESSIONS_H

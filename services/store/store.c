@@ -231,8 +231,12 @@ open_peers(struct store *store)
         .tls_cert = config->common.cluster_cert,
         .tls_key = config->common.cluster_key,
     };
+    const struct shard_claim claim = {
+        .number = config->shard_number, .count = store->shards.count, .term = store->boot};
+    uint8_t blob[SHARDS_CLAIM_BYTES];
     enum err err;
     size_t i;
+    peers.blob = slice_of(blob, shards_claim_encode(&claim, blob));
     for (i = 0; i < config->cores.count; i++)
         dial[i] = (struct peers_dial){"core", config->cores.items[i], false};
     (void)gethostname(host, sizeof(host) - 1);
@@ -253,6 +257,7 @@ make_rooms(struct store *store)
 {
     struct hash_key key;
     crypt_random(&key, sizeof(key));
+    shards_init(&store->shards, (uint32_t)store->config->shards);
     wheel_init(&store->deadlines, TICK_MS, 4096, clock_monotonic_ms());
     store->subscriptions = subscriptions_new((size_t)store->config->filters_max);
     store->origins = origins_new(ORIGINS_WRITTEN, ORIGINS_MAX);
@@ -290,6 +295,7 @@ loaded(struct store *store, enum err err)
     store->started = true;
     log_info("started", LOG_STR("version", SLUICE_VERSION),
              LOG_STR("driver", store->driver->ops->name),
+             LOG_U64("shard", store->config->shard_number), LOG_U64("shards", store->shards.count),
              LOG_U64("call_port", peers_call_port(store->peers)),
              LOG_U64("feed_port", peers_feed_port(store->peers)), LOG_END);
 }

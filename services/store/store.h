@@ -19,6 +19,7 @@
 #include "proto/core_client.h"
 #include "proto/origins.h"
 #include "proto/publish_record.h"
+#include "proto/shards.h"
 #include "services/store/commit.h"
 #include "services/store/driver.h"
 #include "services/store/late_wills.h"
@@ -80,6 +81,7 @@ struct store {
     struct store_link *links;           /* every peer that has been up */
     struct wheel deadlines;             /* sessions: wills and expiry */
     struct loop_timer tick;
+    struct shards shards;
     uint64_t boot;   /* starts of this data, this one included */
     uint64_t origin; /* of the outbox: lasting */
     uint64_t next_body;

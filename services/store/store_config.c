@@ -2,6 +2,7 @@
 /* The settings table of sluice-store; see store_config.h. */
 #include "services/store/store_config.h"
 
+#include "proto/shards.h"
 #include "services/store/driver_open.h"
 
 #include <string.h>
@@ -28,8 +29,13 @@ static const struct conf_row rows[] = {
     {"driver-sessions", CONF_STR, "", 0, 32, NULL, NULL,
      "driver of sessions, their queues and wills; empty: as driver", AT(driver_sessions)},
     {"shard", CONF_STR, "0", 1, 32, NULL, NULL,
-     "name of this store's part of the sessions, in a database that several stores share",
+     "which part of all sessions and retained messages this store keeps: 0 to shards - 1; 0 has "
+     "the "
+     "users as well",
      AT(shard)},
+    {"shards", CONF_U64, "1", 1, SHARDS_MAX, "stores", NULL,
+     "that share the sessions (by client id) and the retained messages (by topic); the same in all",
+     AT(shards)},
     {"export", CONF_STR, "", 0, 4000, "file", NULL,
      "do not run: write all state to the file as lines of JSON; - is standard output",
      AT(export_file)},
@@ -79,12 +85,21 @@ static const struct conf_row rows[] = {
      "largest message with its topic and properties", AT(max_record)},
 };
 
-/* The shard is part of names in databases. */
-static bool
-is_plain(const char *text)
+/* The text is part of names in databases, so a number has one form only. */
+static void
+check_shard(struct conf *conf, struct store_config *config)
 {
-    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")] ==
-           '\0';
+    const char *text = config->shard;
+    size_t digits = strspn(text, "0123456789");
+    config->shard_number = 0;
+    if (digits == 0 || digits > 2 || text[digits] != '\0' || (digits == 2 && text[0] == '0')) {
+        conf_mistake(conf, "shard", "must be a number");
+        return;
+    }
+    for (size_t i = 0; i < digits; i++)
+        config->shard_number = config->shard_number * 10 + (uint32_t)(text[i] - '0');
+    if (config->shard_number >= config->shards)
+        conf_mistake(conf, "shard", "must be below shards");
 }
 
 static void
@@ -108,7 +123,7 @@ uses_driver(const struct store_config *config, const char *name)
 static void
 check(struct conf *conf, void *arg)
 {
-    const struct store_config *config = arg;
+    struct store_config *config = arg;
     conf_check_common(conf, &config->common);
     conf_check_address(conf, "call-listen", config->call_listen);
     conf_check_address(conf, "feed-listen", config->feed_listen);
@@ -119,8 +134,7 @@ check(struct conf *conf, void *arg)
     check_driver(conf, "driver-sessions", config->driver_sessions);
     if (config->export_file[0] != '\0' && config->import_file[0] != '\0')
         conf_mistake(conf, "import", "and export cannot both be done");
-    if (!is_plain(config->shard))
-        conf_mistake(conf, "shard", "must be letters, digits, '-' and '_'");
+    check_shard(conf, config);
     driver_mysql_config_check(conf, &config->mysql, uses_driver(config, "mysql"));
     driver_redis_config_check(conf, &config->redis, uses_driver(config, "redis"));
 }

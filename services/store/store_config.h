@@ -21,7 +21,9 @@ struct store_config {
     char *driver_people;
     char *driver_retained;
     char *driver_sessions;
-    char *shard;       /* which part of the sessions is ours, in databases that stores share */
+    char *shard; /* which part is ours, as text: names in databases that stores share */
+    uint32_t shard_number;
+    uint64_t shards;   /* parts there are */
     char *export_file; /* not empty: write everything there instead of running (transfer.h) */
     char *import_file;
     char *data_dir;

@@ -86,9 +86,12 @@ say_line(void *arg, uint64_t line, const char *why)
 }
 
 static int
-run_import(struct driver *driver, const char *path)
+run_import(struct driver *driver, const struct store_config *config)
 {
-    struct transfer_report report = {.on_wrong = say_line, .arg = (void *)(uintptr_t)path};
+    const char *path = config->import_file;
+    struct transfer_report report = {.on_wrong = say_line,
+                                     .arg = (void *)(uintptr_t)path,
+                                     .mark = {config->shard_number, (uint32_t)config->shards}};
     FILE *file = twice_readable(is_dash(path) ? stdin : fopen(path, "re"));
     enum err err;
     if (file == NULL) {
@@ -118,7 +121,7 @@ transfer_run(const struct store_config *config)
         return NOT_CHANGED;
     }
     status = config->export_file[0] != '\0' ? run_export(driver, config->export_file)
-                                            : run_import(driver, config->import_file);
+                                            : run_import(driver, config);
     driver_close(driver);
     return status;
 }

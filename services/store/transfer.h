@@ -5,6 +5,7 @@
 #define SERVICES_STORE_TRANSFER_H
 
 #include "services/store/driver.h"
+#include "services/store/shard_mark.h"
 #include "services/store/store_config.h"
 
 #include <stdio.h>
@@ -25,10 +26,12 @@ struct transfer_report {
     uint64_t wrong; /* lines; each was said through on_wrong */
     void (*on_wrong)(void *arg, uint64_t line, const char *why);
     void *arg;
+    struct shard_mark mark;       /* of the data; count 0: none is wanted */
     char why[DRIVER_REASON_SIZE]; /* of an error */
 };
 /* Reads everything twice: first to find what is wrong, then to write. ERR_INVALID: something is;
- * ERR_EXISTS: the file has sessions and so has the driver. Nothing was changed then. */
+ * ERR_EXISTS: the file has sessions and so has the driver, or the data are another shard. Nothing
+ * was changed then. */
 ERR_MUST_USE enum err transfer_import(struct driver *driver, FILE *file,
                                       struct transfer_report *report);
 

@@ -104,6 +104,8 @@ take_row(struct import *im, uint64_t number, struct slice text)
         say_wrong(im, number, why);
         return;
     }
+    if (transfer_line_is_mark(&line))
+        return; /* these data get their own */
     im->has_sessions |= transfer_line_is_session(line.type);
     if (im->is_writing) {
         transfer_line_put(&line, &im->batch);
@@ -175,12 +177,20 @@ note_session(void *arg, const struct driver_session *session)
     *found = true;
 }
 
+struct target {
+    bool interrupted;
+    struct shard_mark mark;
+    enum err err;
+};
+
 static void
 note_meta(void *arg, const char *name, struct slice value)
 {
-    bool *interrupted = arg;
+    struct target *target = arg;
     if (strcmp(name, TRANSFER_META_IMPORT) == 0)
-        *interrupted = value.len != 0;
+        target->interrupted = value.len != 0;
+    else if (strcmp(name, SHARD_MARK_META) == 0)
+        target->err = shard_mark_read(value, &target->mark);
 }
 
 /* Sessions of two stores cannot be mixed: their numbers may be the same. */
@@ -189,17 +199,28 @@ check_target(struct import *im)
 {
     static const struct driver_visitor sessions = {.session = note_session};
     static const struct driver_visitor meta = {.meta = note_meta};
+    const struct shard_mark *wanted = &im->report->mark;
+    struct target target = {0};
     bool found = false;
-    bool interrupted = false;
     enum err err = im->has_sessions ? driver_load(im->driver, &sessions, &found) : OK;
     if (err == OK)
-        err = driver_load(im->driver, &meta, &interrupted);
+        err = driver_load(im->driver, &meta, &target);
+    if (err == OK)
+        err = target.err;
     if (err != OK) {
         (void)str_format(im->report->why, sizeof(im->report->why), "the database: %s",
                          err_text(err));
         return err;
     }
-    if (!found || interrupted)
+    if (wanted->count != 0 && target.mark.count != 0 &&
+        (target.mark.count != wanted->count || target.mark.number != wanted->number)) {
+        (void)str_format(im->report->why, sizeof(im->report->why),
+                         "it is shard %u of %u already, and not %u of %u",
+                         (unsigned)target.mark.number, (unsigned)target.mark.count,
+                         (unsigned)wanted->number, (unsigned)wanted->count);
+        return ERR_EXISTS;
+    }
+    if (!found || target.interrupted)
         return OK;
     (void)str_format(im->report->why, sizeof(im->report->why),
                      "there are sessions in it already: import into empty data");
@@ -231,6 +252,8 @@ transfer_import(struct driver *driver, FILE *file, struct transfer_report *repor
             err = read_lines(&im, file);
         if (err == OK && im.err == OK) {
             apply(&im);
+            if (report->mark.count != 0)
+                shard_mark_put(&report->mark, &im.batch);
             mark(&im, "");
         }
         if (err == OK)

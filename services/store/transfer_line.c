@@ -10,6 +10,7 @@
 #include "proto/topic.h"
 #include "proto/utf8.h"
 #include "services/store/driver.h"
+#include "services/store/shard_mark.h"
 #include "services/store/transfer_json.h"
 
 #include <string.h>
@@ -309,6 +310,12 @@ put_people(const struct transfer_line *line, struct batch *batch)
                                                   .name = t[TEXT_NAME],
                                                   .value = t[TEXT_CONTENT],
                                                   .time_ms = time_ms});
+}
+
+bool
+transfer_line_is_mark(const struct transfer_line *line)
+{
+    return line->type == TRANSFER_META && slice_equal_cstr(line->texts[TEXT_NAME], SHARD_MARK_META);
 }
 
 void

@@ -87,5 +87,7 @@ ERR_MUST_USE enum err transfer_line_read(struct slice text, struct transfer_line
 void transfer_line_put(const struct transfer_line *line, struct batch *batch);
 /* Whether the type belongs to the sessions. */
 bool transfer_line_is_session(enum transfer_type type);
+/* It says which shard the data were that it came from. */
+bool transfer_line_is_mark(const struct transfer_line *line);
 
 #endif

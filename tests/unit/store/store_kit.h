@@ -390,6 +390,7 @@ kit_new(void)
         .driver_retained = nothing,
         .driver_sessions = nothing,
         .shard = nothing,
+        .shards = 1,
         .data_dir = kit->dir,
         .data_max = 1u << 30,
         .lease_ms = 3000,
