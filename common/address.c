@@ -87,6 +87,61 @@ address_parse_host(struct slice text, struct address *out)
     return OK;
 }
 
+static struct slice
+without_brackets(struct slice host)
+{
+    bool has = host.len > 2 && host.data[0] == '[' && host.data[host.len - 1] == ']';
+    return has ? slice_sub(host, 1, host.len - 2) : host;
+}
+
+enum err
+address_to_sockaddr(const char *host, uint16_t port, struct sockaddr_storage *out, socklen_t *len)
+{
+    struct slice text = slice_cstr(host), bare = without_brackets(text);
+    struct address address;
+    enum err err = address_parse(bare, &address);
+    if (err != OK || (bare.len != text.len && slice_find(bare, ':') == bare.len))
+        return ERR_MALFORMED;
+    memset(out, 0, sizeof(*out));
+    if (address.family == ADDRESS_V4) {
+        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+        memcpy(&v4.sin_addr, address.bytes, sizeof(v4.sin_addr));
+        memcpy(out, &v4, *len = sizeof(v4));
+    } else {
+        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+        memcpy(&v6.sin6_addr, address.bytes, sizeof(v6.sin6_addr));
+        memcpy(out, &v6, *len = sizeof(v6));
+    }
+    return OK;
+}
+
+enum err
+address_split(struct slice text, struct slice *host, uint16_t *port)
+{
+    bool has_brackets = text.len > 0 && text.data[0] == '[';
+    size_t end = has_brackets ? slice_find(text, ']') + 1 : slice_find(text, ':');
+    struct slice name = slice_sub(text, 0, end);
+    struct address address;
+    uint64_t number;
+    if (name.len == 0 || end >= text.len || text.data[end] != ':' ||
+        str_parse_u64(slice_sub(text, end + 1, text.len), 0, UINT16_MAX, &number) != OK)
+        return ERR_MALFORMED;
+    if (has_brackets && (address_parse(without_brackets(name), &address) != OK ||
+                         slice_find(name, ':') == name.len)) /* "[127.0.0.1]" */
+        return ERR_MALFORMED;
+    *host = has_brackets ? without_brackets(name) : name;
+    *port = (uint16_t)number;
+    return OK;
+}
+
+void
+address_to_site(struct address *address)
+{
+    if (address->family == ADDRESS_V6)
+        memset(address->bytes + 8, 0, 8);
+    address->port = 0;
+}
+
 void
 address_format(const struct address *address, char out[ADDRESS_TEXT_MAX])
 {

@@ -42,6 +42,15 @@ void address_from_bytes(struct address *address, const uint8_t *bytes, size_t le
 ERR_MUST_USE enum err address_parse(struct slice text, struct address *out);
 /* The same with a port if there is one: "192.0.2.1:80", "[2001:db8::1]:80", "[2001:db8::1]". */
 ERR_MUST_USE enum err address_parse_host(struct slice text, struct address *out);
+/* Where to listen or dial, by the same numbers: address_parse, IPv6 also in brackets. An IPv4
+ * address inside IPv6 becomes IPv4. ERR_MALFORMED. */
+ERR_MUST_USE enum err address_to_sockaddr(const char *host, uint16_t port,
+                                          struct sockaddr_storage *out, socklen_t *len);
+/* Takes "host:port" apart: a name or an IPv4 address, or an IPv6 address in brackets, which *host
+ * does not have. Borrows from text. ERR_MALFORMED. */
+ERR_MUST_USE enum err address_split(struct slice text, struct slice *host, uint16_t *port);
+/* What limits per address count as one: IPv4 as it is, the first 64 bits of IPv6; without port. */
+void address_to_site(struct address *address);
 /* "192.0.2.1:80", "[2001:db8::1]:80", without ":port" when it is 0; "unix" for ADDRESS_NONE. */
 void address_format(const struct address *address, char out[ADDRESS_TEXT_MAX]);
 

@@ -110,10 +110,13 @@ struct conf_common {
     char *instance; /* empty: the service makes one from the host name */
 };
 
-/* For check functions (conf_rules.c): mistakes where an address is not host:port, a file that is
- * named cannot be read, or the common settings do not fit together; addresses are not there twice.
- */
+/* For check functions (conf_rules.c): mistakes where an address is not host:port, one to listen on
+ * is not given in numbers, a host has a port, a file that is named cannot be read, or the common
+ * settings do not fit together; addresses are not there twice. IPv6 stands in brackets wherever a
+ * port may follow. */
 void conf_check_address(struct conf *conf, const char *name, const char *address);
+void conf_check_bind(struct conf *conf, const char *name, const char *address);
+void conf_check_host(struct conf *conf, const char *name, const char *host);
 void conf_check_addresses(struct conf *conf, const char *name, const struct conf_list *list);
 void conf_check_file(struct conf *conf, const char *name, const char *path);
 void conf_check_common(struct conf *conf, const struct conf_common *common);
@@ -144,7 +147,7 @@ void conf_check_common(struct conf *conf, const struct conf_common *common);
          255,                                                                                      \
          NULL,                                                                                     \
          NULL,                                                                                     \
-         "address of the probes and metrics",                                                      \
+         "address of the probes and metrics, IPv4 or IPv6 (:: takes both)",                        \
          offsetof(type_, member_.http_bind)},                                                      \
         {"http-port",                                                                              \
          CONF_U64,                                                                                 \

@@ -4,6 +4,7 @@
  * which libevent's evhttp cannot promise (it has no limit on connections). */
 #include "common/http.h"
 
+#include "common/address.h"
 #include "common/clock.h"
 #include "common/http_request.h"
 #include "common/log.h"
@@ -11,7 +12,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -323,45 +323,35 @@ http_bound_port(int fd)
 {
     struct sockaddr_storage address;
     socklen_t len = sizeof(address);
-    char port[8];
-    uint64_t number = 0;
-    memset(&address, 0, sizeof(address));
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
-        getnameinfo((struct sockaddr *)&address, len, NULL, 0, port, sizeof(port),
-                    NI_NUMERICSERV) != 0 ||
-        str_parse_u64(slice_cstr(port), 0, UINT16_MAX, &number) != OK)
+    struct address bound;
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
         return 0;
-    return (uint16_t)number;
+    address_from_sockaddr(&bound, (const struct sockaddr *)&address, len);
+    return bound.port;
 }
 
 static int
 http_listen(const char *bind_address, uint16_t port)
 {
-    static const int one = 1;
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                   .ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    const struct addrinfo *address;
-    char service[8];
-    int fd = -1;
-    int failure = EADDRNOTAVAIL;
-    str_format(service, sizeof(service), "%u", (unsigned)port);
-    if (getaddrinfo(bind_address, service, &hints, &found) == 0) {
-        for (address = found; address != NULL && fd < 0; address = address->ai_next) {
-            fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-            if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-                            bind(fd, address->ai_addr, address->ai_addrlen) != 0 ||
-                            listen(fd, HTTP_BACKLOG) != 0)) {
-                failure = errno;
-                close(fd);
-                fd = -1;
-            }
-        }
-        freeaddrinfo(found);
-    }
+    static const int one = 1, zero = 0;
+    struct sockaddr_storage address;
+    socklen_t len;
+    int fd, failure;
+    errno = EADDRNOTAVAIL;
+    if (address_to_sockaddr(bind_address, port, &address, &len) != OK)
+        return -1;
+    fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (address.ss_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+        bind(fd, (const struct sockaddr *)&address, len) == 0 && listen(fd, HTTP_BACKLOG) == 0)
+        return fd;
+    failure = errno;
+    close(fd);
     errno = failure;
-    return fd;
+    return -1;
 }
 
 enum err

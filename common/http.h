@@ -30,7 +30,7 @@ typedef bool (*http_health_fn)(void *arg, struct buf *json);
 typedef int (*http_fn)(void *arg, const char *query, struct buf *body, const char **content_type);
 
 struct http_config {
-    const char *bind;        /* address */
+    const char *bind;        /* as address_to_sockaddr */
     uint16_t port;           /* 0 = any free one; the caller opens nothing when it is set off */
     const char *program;     /* borrowed until http_close */
     const char *version;     /* borrowed until http_close */

@@ -2,38 +2,26 @@
 /* The client side of http.c, for `--probe`. */
 #include "common/probe.h"
 
+#include "common/address.h"
 #include "common/str.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-static bool
-probe_address(const char *bind, uint16_t port, struct sockaddr_storage *out, socklen_t *len)
+/* Where a program that listens on all addresses is found from here. */
+static void
+probe_here(struct sockaddr_storage *address)
 {
-    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-    memset(out, 0, sizeof(*out));
-    if (inet_pton(AF_INET, bind, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        if (v4->sin_addr.s_addr == htonl(INADDR_ANY))
-            v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        *len = sizeof(*v4);
-        return true;
-    }
-    if (inet_pton(AF_INET6, bind, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(port);
-        if (memcmp(&v6->sin6_addr, &in6addr_any, sizeof(in6addr_any)) == 0)
-            v6->sin6_addr = in6addr_loopback;
-        *len = sizeof(*v6);
-        return true;
-    }
-    return false;
+    struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+    if (address->ss_family == AF_INET && v4->sin_addr.s_addr == htonl(INADDR_ANY))
+        v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    else if (address->ss_family == AF_INET6 &&
+             memcmp(&v6->sin6_addr, &in6addr_any, sizeof(in6addr_any)) == 0)
+        v6->sin6_addr = in6addr_loopback;
 }
 
 /* The whole answer, until the far end closes. */
@@ -82,8 +70,9 @@ probe_ask(const char *bind, uint16_t port, const char *path, struct buf *body)
     enum err err = ERR_IO;
     int fd;
     if (path[0] != '/' || strlen(path) > 255 || strpbrk(path, " \r\n") != NULL ||
-        !probe_address(bind, port, &address, &address_len))
+        address_to_sockaddr(bind, port, &address, &address_len) != OK)
         return ERR_MALFORMED;
+    probe_here(&address);
     fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return ERR_IO;

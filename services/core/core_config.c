@@ -52,6 +52,7 @@ check(struct conf *conf, void *arg)
     conf_check_common(conf, &config->common);
     conf_check_address(conf, "call-listen", config->call_listen);
     conf_check_address(conf, "feed-listen", config->feed_listen);
+    conf_check_host(conf, "advertise", config->advertise);
 }
 
 enum conf_outcome

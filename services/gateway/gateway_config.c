@@ -46,7 +46,7 @@
 static const struct conf_row rows[] = {
     CONF_COMMON_ROWS(struct gateway_config, common, "9101"),
     ROW("mqtt-bind", CONF_STR, "0.0.0.0", 1, HOST_MAX, NULL, mqtt_bind,
-        "address of the MQTT listener"),
+        "address of the MQTT listeners, IPv4 or IPv6 (:: takes both)"),
     ROW("mqtt-port", CONF_U64, "18883", 0, 65535, NULL, mqtt_port, "port of MQTT over TCP; 0: off"),
     ROW("tls-port", CONF_U64, "18483", 0, 65535, NULL, tls_port,
         "port of MQTT over TLS; 0, or no tls-cert: off"),
@@ -244,6 +244,8 @@ check(struct conf *conf, void *arg)
     conf_check_addresses(conf, "cores", &config->cores);
     conf_check_addresses(conf, "stores", &config->stores);
     conf_check_address(conf, "feed-listen", config->feed_listen);
+    conf_check_host(conf, "advertise", config->advertise);
+    conf_check_bind(conf, "mqtt-bind", config->mqtt_bind);
     check_tls(conf, config);
     for (size_t i = 0; i < config->jwt_key_file.count; i++)
         conf_check_file(conf, "jwt-key-file", config->jwt_key_file.items[i]);

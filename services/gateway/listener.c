@@ -2,7 +2,6 @@
 /* See listener.h. */
 #include "services/gateway/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/address.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "services/gateway/access.h"
@@ -41,12 +41,6 @@ struct listener {
     uint16_t port;
 };
 
-union socket_address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
 const char *
 listener_name(enum listener_kind kind)
 {
@@ -57,25 +51,6 @@ const struct transport *
 listener_transport(enum listener_kind kind)
 {
     return kinds[kind].transport;
-}
-
-static bool
-parse_address(const char *bind_to, uint16_t port, union socket_address *out, socklen_t *len)
-{
-    memset(out, 0, sizeof(*out));
-    if (inet_pton(AF_INET, bind_to, &out->v4.sin_addr) == 1) {
-        out->v4.sin_family = AF_INET;
-        out->v4.sin_port = htons(port);
-        *len = sizeof(out->v4);
-        return true;
-    }
-    if (inet_pton(AF_INET6, bind_to, &out->v6.sin6_addr) == 1) {
-        out->v6.sin6_family = AF_INET6;
-        out->v6.sin6_port = htons(port);
-        *len = sizeof(out->v6);
-        return true;
-    }
-    return false;
 }
 
 static void
@@ -122,10 +97,11 @@ on_ready(void *arg, unsigned ready)
     struct listener *listener = arg;
     (void)ready;
     for (int i = 0; i < ACCEPTS_PER_TURN && may_accept(listener); i++) {
-        union socket_address from = {.any.sa_family = AF_UNSPEC};
+        struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
         struct address address;
         socklen_t len = sizeof(from);
-        int fd = accept4(listener->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd =
+            accept4(listener->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
@@ -133,7 +109,7 @@ on_ready(void *arg, unsigned ready)
                 rest(listener, errno);
             return;
         }
-        address_from_sockaddr(&address, &from.any, len);
+        address_from_sockaddr(&address, (struct sockaddr *)&from, len);
         if (access_is_banned_address(listener->worker, &address)) {
             listener->worker->counts.denied_address++;
             close(fd);
@@ -158,16 +134,16 @@ on_ready(void *arg, unsigned ready)
 enum err
 listener_probe(const char *bind_to, uint16_t port)
 {
-    union socket_address address;
+    struct sockaddr_storage address;
     socklen_t len;
     int one = 1;
-    if (!parse_address(bind_to, port, &address, &len))
+    if (address_to_sockaddr(bind_to, port, &address, &len) != OK)
         return ERR_INVALID;
-    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return ERR_IO;
     bool free_port = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
-                     bind(fd, &address.any, len) == 0;
+                     bind(fd, (const struct sockaddr *)&address, len) == 0;
     int number = errno;
     close(fd);
     errno = number;
@@ -195,28 +171,29 @@ enum err
 listener_open(struct worker *worker, enum listener_kind kind, const char *bind_to, uint16_t port,
               struct listener **out)
 {
-    union socket_address address;
+    struct sockaddr_storage address;
+    struct address bound;
     socklen_t len;
     int one = 1, zero = 0;
-    if (!parse_address(bind_to, port, &address, &len))
+    if (address_to_sockaddr(bind_to, port, &address, &len) != OK)
         return ERR_INVALID;
-    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return ERR_IO;
-    if (address.any.sa_family == AF_INET6)
+    if (address.ss_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) != 0 ||
-        bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0 ||
-        getsockname(fd, &address.any, &len) != 0) {
+        bind(fd, (const struct sockaddr *)&address, len) != 0 || listen(fd, BACKLOG) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
         int number = errno;
         close(fd);
         errno = number;
         return ERR_IO;
     }
     struct listener *listener = listener_adopt(worker, kind, fd);
-    listener->port =
-        ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+    address_from_sockaddr(&bound, (const struct sockaddr *)&address, len);
+    listener->port = bound.port;
     *out = listener;
     return OK;
 }

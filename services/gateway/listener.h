@@ -47,7 +47,7 @@ const char *listener_name(enum listener_kind kind);
 /* What its clients speak. */
 const struct transport *listener_transport(enum listener_kind kind);
 
-/* Opens bind (an IPv4 or IPv6 address) and port (0: a free one, see listener_port). ERR_INVALID: no
+/* Opens bind (as address_to_sockaddr) and port (0: a free one, see listener_port). ERR_INVALID: no
  * such address; ERR_IO: errno says why. */
 ERR_MUST_USE enum err listener_open(struct worker *worker, enum listener_kind kind,
                                     const char *bind, uint16_t port, struct listener **out);

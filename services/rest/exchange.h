@@ -32,7 +32,7 @@ struct exchange {
     const char *(*header)(const void *source, const char *name); /* NULL: absent */
     const char *(*cookie)(const void *source, const char *name);
     const void *source;
-    char address[64]; /* of the client */
+    char address[64]; /* of the client, for limits: of IPv6 the site (address_to_site) */
     bool is_tls;
     bool is_truncated; /* the body is longer than body-max */
 

@@ -2,6 +2,7 @@
 /* See front.h. */
 #include "services/rest/front.h"
 
+#include "common/address.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -196,11 +197,13 @@ find_address(const struct front *front, struct exchange *exchange)
     const char *forwarded =
         front->config->behind_proxy ? exchange_header(exchange, "X-Forwarded-For") : NULL;
     struct slice rest = slice_cstr(forwarded), item, last = {NULL, 0};
+    struct address address;
     while (str_split(&rest, ',', &item))
         last = item;
-    if (last.len != 0 && last.len < sizeof exchange->address)
-        str_format(exchange->address, sizeof exchange->address, "%.*s", (int)last.len,
-                   (const char *)last.data);
+    if (address_parse_host(last, &address) == OK) {
+        address_to_site(&address);
+        address_format(&address, exchange->address);
+    }
     const char *scheme =
         front->config->behind_proxy ? exchange_header(exchange, "X-Forwarded-Proto") : NULL;
     if (scheme != NULL && strcmp(scheme, "https") == 0)

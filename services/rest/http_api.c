@@ -2,10 +2,11 @@
 /* See http_api.h. */
 #include "services/rest/http_api.h"
 
+#include "common/address.h"
 #include "common/mem.h"
 #include "services/rest/https_cert.h"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <ulfius.h>
 
@@ -17,9 +18,28 @@
 
 struct http_api {
     struct _u_instance instance;
-    struct sockaddr_in address;
+    struct sockaddr_storage address;
     struct http_api_listen listen;
 };
+
+/* Of the connection that this thread serves: each has one. (ulfius keeps of it what an IPv4 address
+ * needs.) */
+static _Thread_local char client_address[ADDRESS_TEXT_MAX];
+
+static void
+note_client_address(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *from = info != NULL ? info->client_addr : NULL;
+    struct address address = {.family = ADDRESS_NONE};
+    if (from != NULL)
+        address_from_sockaddr(&address, from,
+                              from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                          : sizeof(struct sockaddr_in));
+    address_to_site(&address);
+    address_format(&address, client_address);
+}
 
 static const char *
 find_header(const void *source, const char *name)
@@ -40,8 +60,6 @@ fill(const struct http_api *api, const struct _u_request *request, struct exchan
 {
     struct slice url = slice_cstr(request->http_url != NULL ? request->http_url : "/");
     size_t question = slice_find(url, '?');
-    const struct sockaddr_in *peer =
-        (const struct sockaddr_in *)(const void *)request->client_address;
     uint64_t announced = 0;
     const char *length = u_map_get_case(request->map_header, "Content-Length");
     *out = (struct exchange){
@@ -54,9 +72,7 @@ fill(const struct http_api *api, const struct _u_request *request, struct exchan
         .source = request,
         .is_tls = api->listen.tls,
     };
-    if (peer == NULL || peer->sin_family != AF_INET ||
-        inet_ntop(AF_INET, &peer->sin_addr, out->address, sizeof out->address) == NULL)
-        out->address[0] = 0;
+    str_format(out->address, sizeof out->address, "%s", client_address);
     out->is_truncated =
         out->body.len > api->listen.body_max ||
         (length != NULL && (str_parse_u64(slice_cstr(length), 0, UINT64_MAX, &announced) != OK ||
@@ -137,6 +153,7 @@ on_first_line(void *arg, const char *uri, struct MHD_Connection *connection)
 {
     struct open_request *open = open_request_of(connection);
     void *made = ulfius_uri_logger(arg, uri);
+    note_client_address(connection);
     if (open != NULL)
         open->ulfius = made;
     return made;
@@ -184,6 +201,8 @@ start(struct http_api *api)
         {MHD_OPTION_END, 0, NULL},
     };
     unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
+    if (api->address.ss_family == AF_INET6)
+        flags |= MHD_USE_DUAL_STACK;
     if (api->listen.tls) {
         flags |= MHD_USE_TLS;
         options[7] =
@@ -196,13 +215,14 @@ enum err
 http_api_open(const struct http_api_listen *listen, struct http_api **out)
 {
     struct http_api *api = mem_zalloc(sizeof *api);
+    socklen_t len;
     api->listen = *listen;
-    api->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(listen->port)};
-    if (inet_pton(AF_INET, listen->bind, &api->address.sin_addr) != 1) {
+    if (address_to_sockaddr(listen->bind, listen->port, &api->address, &len) != OK) {
         mem_free(api);
         return ERR_INVALID;
     }
-    if (ulfius_init_instance(&api->instance, listen->port, &api->address, NULL) != U_OK) {
+    /* The address is told to libmicrohttpd itself (start). */
+    if (ulfius_init_instance(&api->instance, listen->port, NULL, NULL) != U_OK) {
         mem_free(api);
         return ERR_IO;
     }

@@ -15,7 +15,7 @@ struct http_api;
 typedef void (*http_api_fn)(void *arg, struct exchange *exchange);
 
 struct http_api_listen {
-    const char *bind;
+    const char *bind; /* as address_to_sockaddr */
     uint16_t port;
     bool tls; /* with the certificate of https_cert.h */
     size_t body_max;

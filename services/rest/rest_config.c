@@ -12,7 +12,8 @@
 
 static const struct conf_row rows[] = {
     CONF_COMMON_ROWS(struct rest_config, common, "9401"),
-    ROW("bind", CONF_STR, "0.0.0.0", 1, 255, NULL, bind, "IPv4 address of the REST API"),
+    ROW("bind", CONF_STR, "0.0.0.0", 1, 255, NULL, bind,
+        "address of the REST API, IPv4 or IPv6 (:: takes both)"),
     ROW("port", CONF_U64, "8080", 0, 65535, NULL, port,
         "port of the REST API and the console; 0: none"),
     ROW("https-port", CONF_U64, "0", 0, 65535, NULL, https_port, "the same over TLS; 0: none"),
@@ -68,6 +69,7 @@ check(struct conf *conf, void *arg)
 {
     const struct rest_config *config = arg;
     conf_check_common(conf, &config->common);
+    conf_check_bind(conf, "bind", config->bind);
     conf_check_addresses(conf, "stores", &config->stores);
     conf_check_addresses(conf, "cores", &config->cores);
     check_words(conf, "cors-origins", &config->cors_origins);

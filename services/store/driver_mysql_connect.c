@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connecting: options, TLS, the session's variables, and whether the server can be used at all. */
+#include "common/address.h"
 #include "services/store/driver_mysql_conn_inner.h"
 
 #include <mariadb/mysqld_error.h>
@@ -47,23 +48,15 @@ set_options(MYSQL *mysql, const struct driver_mysql_config *config)
     mysql_optionsv(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, config->tls_verify ? &on : &off);
 }
 
-/* host:port or [v6]:port; the settings have been checked for the form. */
 static enum err
 split_host(const char *text, char host[256], unsigned int *port)
 {
-    struct slice all = slice_cstr(text);
-    const char *colon = strrchr(text, ':');
-    uint64_t number;
-    if (colon == NULL || str_parse_u64(slice_cstr(colon + 1), 1, 65535, &number) != OK)
+    struct slice name;
+    uint16_t number;
+    if (address_split(slice_cstr(text), &name, &number) != OK || number == 0 ||
+        str_format(host, 256, "%.*s", (int)name.len, (const char *)name.data) != OK)
         return ERR_INVALID;
-    all.len = (size_t)(colon - text);
-    if (all.len > 2 && all.data[0] == '[' && all.data[all.len - 1] == ']')
-        all = slice_sub(all, 1, all.len - 2);
-    if (all.len == 0 || all.len > 255)
-        return ERR_INVALID;
-    memcpy(host, all.data, all.len);
-    host[all.len] = '\0';
-    *port = (unsigned int)number;
+    *port = number;
     return OK;
 }
 

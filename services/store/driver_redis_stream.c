@@ -3,6 +3,7 @@
  * deadline. (Looking up a host name has the resolver's own limits.) */
 #include "services/store/driver_redis_stream.h"
 
+#include "common/address.h"
 #include "common/clock.h"
 #include "common/mem.h"
 
@@ -231,19 +232,22 @@ enum err
 driver_redis_stream_open(struct driver_redis_stream *s, const char *address,
                          struct driver_redis_tls *tls)
 {
-    const char *colon = strrchr(address, ':');
-    char host[256];
+    char host[256], port[8];
+    struct slice name;
+    uint16_t number;
     enum err err;
     s->fd = -1;
     s->ssl = NULL;
     s->why[0] = '\0';
     if (address[0] == '/') {
         err = open_unix(s, address);
-    } else if (colon == NULL ||
-               str_format(host, sizeof(host), "%.*s", (int)(colon - address), address) != OK) {
+    } else if (address_split(slice_cstr(address), &name, &number) != OK ||
+               str_format(host, sizeof(host), "%.*s", (int)name.len, (const char *)name.data) !=
+                   OK) {
         return say(s, ERR_INVALID, "not host:port");
     } else {
-        err = open_tcp(s, host, colon + 1);
+        (void)str_format(port, sizeof(port), "%u", (unsigned)number);
+        err = open_tcp(s, host, port);
         if (err == OK && tls != NULL)
             err = open_tls(s, tls, host);
     }

@@ -127,6 +127,7 @@ check(struct conf *conf, void *arg)
     conf_check_common(conf, &config->common);
     conf_check_address(conf, "call-listen", config->call_listen);
     conf_check_address(conf, "feed-listen", config->feed_listen);
+    conf_check_host(conf, "advertise", config->advertise);
     conf_check_addresses(conf, "cores", &config->cores);
     check_driver(conf, "driver", config->driver);
     check_driver(conf, "driver-people", config->driver_people);

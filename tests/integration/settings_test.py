@@ -3,6 +3,7 @@
 that docs/settings.md is what --help says. Also TLS between the programs by settings."""
 
 import os
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -10,7 +11,7 @@ import unittest
 from base import mqtt
 import metrics_doc
 import settings_doc
-from cluster import Cluster, FLAVOUR, TOP
+from cluster import Cluster, FLAVOUR, HOST, TOP
 
 SECRET = "a-secret-of-some-length"
 
@@ -111,6 +112,55 @@ class Settings(unittest.TestCase):
             self.assertEqual(c["core0"].health()["status"], "ok")
             with mqtt.Client(c.port()) as client:
                 client.connect("still-fine")
+
+
+class Addresses(unittest.TestCase):
+    """IPv6 wherever one listens or dials; where the machine has none, the programs say what fails."""
+
+    def test_mistakes_are_said_with_the_way_out(self):
+        for service, name, value, said in (
+                ("core", "call-listen", "::1:7201", "[::1]:7201"), ("core", "feed-listen", "[::1]", "not host:port"),
+                ("store", "call-listen", "[::1:7301", "not host:port"), ("gateway", "feed-listen", "[core]:1", "not host:port"),
+                ("gateway", "cores", "::1:7201", "[::1]:7201"), ("store", "advertise", "2001:db8::1", "[2001:db8::1]"),
+                ("core", "advertise", "core:7202", "without its port"), ("core", "http-bind", "[::1]:9102", "another setting"),
+                ("gateway", "mqtt-bind", "localhost", "not looked up"), ("rest", "bind", "[::1]:8080", "another setting")):
+            code, text = run(service, "--check", f"--{name}={value}", SLUICE_CLUSTER_SECRET=SECRET, SLUICE_API_KEY="a-key-of-some-length")
+            self.assertEqual(code, 2, text)
+            self.assertIn(f"{name}: '{value}'", text)
+            self.assertIn(said, text)
+
+    def test_four_programs_over_ipv6(self):
+        try:
+            with socket.socket(socket.AF_INET6) as s:
+                s.bind(("::1", 0))
+        except OSError:
+            code, text = run("core", "--http-bind=::1", "--call-listen=127.0.0.1:0", "--feed-listen=127.0.0.1:0",
+                             SLUICE_CLUSTER_SECRET=SECRET)
+            self.assertEqual(code, 2, text)
+            self.assertIn("http", text)
+            return
+        c = Cluster()
+        for program in c.programs.values():
+            program.env = {k: v.replace(HOST + ":", "[::1]:") for k, v in program.env.items()}
+            program.env["SLUICE_HTTP_BIND"], program.host = "[::1]", "[::1]"
+        c["gateway0"].env["SLUICE_MQTT_BIND"] = "::1"
+        c["rest"].env.update(SLUICE_BIND="::", SLUICE_RATE_SIGN_IN="1")
+        with c:
+            self.assertEqual(run("core", "--probe", "/readyz", "--http-bind=[::1]", f"--http-port={c['core0'].http_port}")[0], 0)
+            with mqtt.Client(c.port(), host="::1") as client:
+                client.connect("six", clean=False, props={"session_expiry": 100})
+                client.subscribe(("six/#", 1))
+                status, text, _ = c.rest("POST", "/api/v1/messages", '{"topic":"six/t","payload":"x","qos":1}')
+                self.assertEqual(status, 200, text)
+                self.assertEqual(client.receive().payload, b"x")
+                self.assertIn('"address":"[::1]:', c.rest("GET", "/api/v1/clients/six")[1])
+                c["rest"].host = HOST  # "::" takes IPv4 too
+                self.assertIn('"address":"[::1]:', c.rest("GET", "/api/v1/clients/six")[1])
+            # Limits per address count IPv4 and IPv6 by themselves.
+            body = '{"name":"%s","password":"wrong"}'
+            tries = [(host, c.rest("POST", "/api/v1/session", body % f"{host}-{i}")[0])
+                     for host in ("[::1]", HOST) for i in range(2) if not setattr(c["rest"], "host", host)]
+            self.assertEqual([status for _, status in tries], [401, 429] * 2)
 
 
 class InnerTls(unittest.TestCase):

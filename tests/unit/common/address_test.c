@@ -144,9 +144,96 @@ the_kernels_addresses_are_read(void)
     CU_ASSERT(!address_is_in(&address, &all, 1));
 }
 
+static void
+what_to_listen_on_may_stand_in_brackets(void)
+{
+    static const struct {
+        const char *host, *is; /* "": refused */
+    } table[] = {
+        {"127.0.0.1", "127.0.0.1:7201"},
+        {"::1", "[::1]:7201"},
+        {"[::1]", "[::1]:7201"},
+        {"[::]", "[::]:7201"},
+        {"[127.0.0.1]", ""},
+        {"[::1", ""},
+        {"::1]", ""},
+        {"[[::1]]", ""},
+        {"[::1]:80", ""},
+        {"localhost", ""},
+        {"", ""},
+        {"[]", ""},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        char text[ADDRESS_TEXT_MAX] = "";
+        struct sockaddr_storage numbers;
+        struct address address;
+        socklen_t len;
+        if (address_to_sockaddr(table[i].host, 7201, &numbers, &len) == OK) {
+            address_from_sockaddr(&address, (const struct sockaddr *)&numbers, len);
+            address_format(&address, text);
+        }
+        CU_ASSERT_STRING_EQUAL(text, table[i].is);
+    }
+}
+
+static void
+host_and_port_are_taken_apart(void)
+{
+    static const struct {
+        const char *text, *host; /* NULL: refused */
+        uint16_t port;
+    } table[] = {
+        {"core:7201", "core", 7201},
+        {"127.0.0.1:0", "127.0.0.1", 0},
+        {"[::1]:65535", "::1", 65535},
+        {"::1:7201", NULL, 0},
+        {"[::1]", NULL, 0},
+        {"[::1]7201", NULL, 0},
+        {"[::1]:", NULL, 0},
+        {"[core]:1", NULL, 0},
+        {"[127.0.0.1]:1", NULL, 0},
+        {"[]:1", NULL, 0},
+        {"[::1:7201", NULL, 0},
+        {"core", NULL, 0},
+        {":7201", NULL, 0},
+        {"core:", NULL, 0},
+        {"core:65536", NULL, 0},
+        {"core:1:2", NULL, 0},
+        {"", NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct slice host = {NULL, 0};
+        uint16_t port = 0;
+        enum err err = address_split(slice_cstr(table[i].text), &host, &port);
+        CU_ASSERT(err == (table[i].host != NULL ? OK : ERR_MALFORMED));
+        CU_ASSERT(slice_equal_cstr(host, table[i].host));
+        CU_ASSERT(port == table[i].port);
+    }
+}
+
+static void
+a_site_is_an_address_or_the_first_half_of_one(void)
+{
+    struct address address;
+    char text[ADDRESS_TEXT_MAX];
+    CU_ASSERT(address_parse_host(slice_cstr("[2001:db8:1:2:3:4:5:6]:80"), &address) == OK);
+    address_to_site(&address);
+    address_format(&address, text);
+    CU_ASSERT_STRING_EQUAL(text, "2001:db8:1:2::");
+    CU_ASSERT(address_parse_host(slice_cstr("192.0.2.1:80"), &address) == OK);
+    address_to_site(&address);
+    address_format(&address, text);
+    CU_ASSERT_STRING_EQUAL(text, "192.0.2.1");
+}
+
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(an_address_is_read_and_written),  CUNIT_CASE(a_port_may_follow_an_address),
-    CUNIT_CASE(a_range_holds_what_begins_alike), CUNIT_CASE(what_is_no_range_is_refused),
+    CUNIT_CASE(an_address_is_read_and_written),
+    CUNIT_CASE(a_port_may_follow_an_address),
+    CUNIT_CASE(a_range_holds_what_begins_alike),
+    CUNIT_CASE(what_is_no_range_is_refused),
     CUNIT_CASE(the_kernels_addresses_are_read),
+    CUNIT_CASE(what_to_listen_on_may_stand_in_brackets),
+    CUNIT_CASE(host_and_port_are_taken_apart),
+    CUNIT_CASE(a_site_is_an_address_or_the_first_half_of_one),
 };
 CUNIT_MAIN("address", cases)
