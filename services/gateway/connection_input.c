@@ -131,7 +131,8 @@ read_short(struct connection *connection)
         memcpy(buffer, connection->input->bytes, held);
     }
     size_t room = WORKER_READ_SIZE - held;
-    if (connection->limits != NULL) {
+    /* Until CONNECT there is nothing that would wait here, and a request head needs the room. */
+    if (connection->limits != NULL && connection->state == CONNECTION_OPEN) {
         size_t most = connection_limits_read_size(connection);
         room = most < room ? most : room;
     }

@@ -7,6 +7,7 @@ import time
 import unittest
 
 from base import ClusterTest, await_true, mqtt
+from websocket import WebSocket
 
 
 class Limits(ClusterTest):
@@ -28,6 +29,16 @@ class Limits(ClusterTest):
         self.assertGreater(time.monotonic() - begun, (count - 50) / 200 - 0.1)
         self.assertIn(f"client_throttled reason=client_rate client={topic}p", self.cluster["gateway0"].log())
         await_true("it is counted", lambda: self.cluster["gateway0"].metric("sluice_gateway_reads_paused_total") > 0)
+
+    def test_a_limit_of_reading_leaves_room_for_the_request_of_a_websocket(self):
+        topic = self.name()
+        client = mqtt.Client(self.cluster.port(0, "ws"), 5,
+                             wrap=lambda sock: WebSocket(sock, headers={"X-Long": "x" * 7000}))
+        self.clients.append(client)
+        client.connect(topic)
+        client.subscribe(topic)
+        client.publish(topic, b"x" * 30000)
+        self.assertEqual(len(client.receive().payload), 30000)
 
     def test_keep_alive_does_not_end_a_client_that_we_do_not_read(self):
         topic = self.name()
