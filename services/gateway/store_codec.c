@@ -6,6 +6,7 @@
 #include "proto/calls.pb-c.h"
 #include "proto/limits.h"
 #include "proto/topic.h"
+#include "proto/utf8.h"
 
 #define CALLS_SUBSCRIPTIONS_MAX 65536u /* of one session, in an answer */
 
@@ -236,6 +237,8 @@ read_opened(const Sluice__SessionOpened *from, struct session_opened *to)
     to->reason_string = slice_cstr(from->reason_string);
     to->subscription_count = (uint32_t)from->n_subscriptions;
     to->inbound_count = (uint32_t)from->n_inbound;
+    if (to->reason_string.len > LIMITS_STRING || !utf8_is_valid(to->reason_string))
+        return false;
     for (uint32_t i = 0; i < to->subscription_count; i++)
         if (!read_subscription(from->subscriptions[i], &to->subscriptions[i]))
             return false;

@@ -166,14 +166,17 @@ part_of(struct slice token, unsigned which)
     return json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, NULL);
 }
 
-/* The algorithm that the token says it is signed with, if it is one of ours. */
+/* The algorithm that the token says it is signed with, if it is one of ours. What a head calls
+ * critical must be known (RFC 7515, 4.1.11), and we know nothing of the kind. */
 static jwt_alg_t
 algorithm_of(struct slice token)
 {
     json_t *head = part_of(token, 0);
     const char *name = json_string_value(json_object_get(head, "alg"));
     struct slice text = slice_cstr(name);
-    jwt_alg_t algorithm = slice_equal_cstr(text, "HS256")   ? JWT_ALG_HS256
+    bool is_plain = json_object_get(head, "crit") == NULL;
+    jwt_alg_t algorithm = !is_plain                         ? JWT_ALG_NONE
+                          : slice_equal_cstr(text, "HS256") ? JWT_ALG_HS256
                           : slice_equal_cstr(text, "RS256") ? JWT_ALG_RS256
                           : slice_equal_cstr(text, "ES256") ? JWT_ALG_ES256
                                                             : JWT_ALG_NONE;

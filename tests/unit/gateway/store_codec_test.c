@@ -5,6 +5,9 @@
 
 #include "common/mem.h"
 #include "proto/calls.pb-c.h"
+#include "proto/limits.h"
+
+#include <stdio.h>
 
 static ProtobufCBinaryData
 bytes(const char *text)
@@ -115,6 +118,28 @@ answers_with_impossible_values_are_refused(void)
     CU_ASSERT_PTR_NULL(out);
 }
 
+/* It goes into a packet whose strings have 16 bits for their length. */
+static void
+a_reason_that_no_packet_can_carry_is_refused(void)
+{
+    static uint8_t room[2 * LIMITS_STRING];
+    static char text[LIMITS_STRING + 2];
+    struct session_opened *out = NULL;
+    Sluice__SessionOpened a;
+    sluice__session_opened__init(&a);
+    a.reason = 0x97;
+    a.reason_string = text;
+    memset(text, 'x', LIMITS_STRING);
+    CU_ASSERT_FATAL(store_codec_opened(pack(&a.base, room), &out) == OK);
+    CU_ASSERT_EQUAL(out->reason_string.len, LIMITS_STRING);
+    session_opened_free(out);
+    out = NULL;
+    text[LIMITS_STRING] = 'x';
+    CU_ASSERT(store_codec_opened(pack(&a.base, room), &out) == ERR_MALFORMED && out == NULL);
+    (void)snprintf(text, sizeof(text), "no \xff text");
+    CU_ASSERT(store_codec_opened(pack(&a.base, room), &out) == ERR_MALFORMED && out == NULL);
+}
+
 static void
 reasons_become_bytes(void)
 {
@@ -157,6 +182,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(open_carries_every_field),
     CUNIT_CASE(opened_is_copied),
     CUNIT_CASE(answers_with_impossible_values_are_refused),
+    CUNIT_CASE(a_reason_that_no_packet_can_carry_is_refused),
     CUNIT_CASE(reasons_become_bytes),
     CUNIT_CASE(bad_retained_records_are_left_out),
 };

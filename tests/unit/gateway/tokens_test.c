@@ -134,6 +134,18 @@ a_token_does_not_choose_how_it_is_checked(void)
     tokens_free(tokens);
 }
 
+/* RFC 7515, 4.1.11: who does not know what is critical must not take the token. */
+static void
+what_a_token_says_is_critical_we_would_have_to_know(void)
+{
+    struct tokens *tokens = open_tokens(SECRET);
+    CU_ASSERT_FALSE(is_taken(
+        tokens, sign("{\"alg\":\"HS256\",\"crit\":[\"exp\"]}", "{\"sub\":\"ann\"}", SECRET)));
+    CU_ASSERT_FALSE(is_taken(tokens, sign("{\"alg\":\"HS256\",\"crit\":[\"b64\"],\"b64\":false}",
+                                          "{\"sub\":\"a\"}", SECRET)));
+    tokens_free(tokens);
+}
+
 static void
 tokens_are_valid_for_a_time(void)
 {
@@ -266,6 +278,7 @@ keys_are_renewed_and_bad_ones_are_not_taken(void)
 static const struct cunit_case cases[] = {
     CUNIT_CASE(only_our_signature_counts),
     CUNIT_CASE(a_token_does_not_choose_how_it_is_checked),
+    CUNIT_CASE(what_a_token_says_is_critical_we_would_have_to_know),
     CUNIT_CASE(tokens_are_valid_for_a_time),
     CUNIT_CASE(claims_become_roles_and_rules),
     CUNIT_CASE(claims_that_say_nothing_right_are_refused),
