@@ -27,6 +27,7 @@
 #define IN_FLIGHT_DEFAULT 4096u
 #define IN_FLIGHT_MAX     8192u /* nng's bound of a socket's queue */
 #define DRAIN_REPLIES     256
+#define SEND_MS_DEFAULT   5000u /* by then the asker has given up */
 #define LINK_EVENT_CAP    1024
 #define REQUEST_ID_BIT    UINT32_C(0x80000000) /* SP protocol: the last word of the header */
 
@@ -44,12 +45,15 @@ struct call_context {
     enum context_state state;
     nng_ctx ctx;
     nng_aio *aio;
+    nng_pipe pipe; /* whom it answers */
     bool opened;
 };
 
 struct call_server {
     nng_socket rep;
     bool opened;
+    bool has_tls;
+    nng_duration send_ms;
     struct mailbox *mailbox;
     call_request_fn on_request;
     void *arg;
@@ -72,6 +76,7 @@ static void
 context_receive(struct call_context *context)
 {
     context->state = CONTEXT_RECEIVING;
+    nng_aio_set_timeout(context->aio, NNG_DURATION_INFINITE);
     nng_ctx_recv(context->ctx, context->aio);
 }
 
@@ -96,17 +101,24 @@ context_received(struct call_context *context)
     nng_aio_set_msg(context->aio, NULL);
     context->state = CONTEXT_ASKED;
     request = (struct call_request){context->slot, ++context->generation};
-    nng_door_remote_ip(nng_msg_get_pipe(msg), remote_ip);
+    context->pipe = nng_msg_get_pipe(msg);
+    nng_door_remote_ip(context->pipe, remote_ip);
     server->on_request(server->arg, request, remote_ip,
                        slice_of(nng_msg_body(msg), nng_msg_len(msg)));
     nng_msg_free(msg);
 }
 
+/* An answer that nobody reads keeps its context: with enough of them anybody who can connect would
+ * stop all calls. Over TLS whoever connects has shown a certificate, and nng 1.5.2 may hang when a
+ * connection ends while it is sent on: there only the context is taken back. */
 static void
 context_sent(struct call_context *context)
 {
-    if (nng_aio_result(context->aio) != 0)
+    int rv = nng_aio_result(context->aio);
+    if (rv != 0)
         nng_msg_free(nng_aio_get_msg(context->aio));
+    if (rv == NNG_ETIMEDOUT && !context->server->has_tls)
+        (void)nng_pipe_close(context->pipe);
     nng_aio_set_msg(context->aio, NULL);
     context_receive(context);
 }
@@ -157,6 +169,8 @@ call_server_new(const struct call_server_config *config, call_request_fn on_requ
     enum err err;
     server->on_request = on_request;
     server->arg = arg;
+    server->has_tls = config->tls != NULL;
+    server->send_ms = (nng_duration)(config->send_ms != 0 ? config->send_ms : SEND_MS_DEFAULT);
     server->count = config->contexts != 0 ? config->contexts : CONTEXTS_DEFAULT;
     if (server->count > CONTEXTS_MAX)
         server->count = CONTEXTS_MAX;
@@ -232,6 +246,7 @@ call_server_reply(struct call_server *server, struct call_request request, struc
         return;
     }
     context->state = CONTEXT_SENDING;
+    nng_aio_set_timeout(context->aio, server->send_ms);
     nng_aio_set_msg(context->aio, msg);
     nng_ctx_send(context->ctx, context->aio);
 }

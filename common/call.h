@@ -31,6 +31,8 @@ struct call_server_config {
     struct nng_door_tls *tls;
     size_t max_bytes;  /* of a request */
     uint32_t contexts; /* requests in progress at once; more wait in the socket. Default 128 */
+    uint32_t send_ms;  /* an answer that waits so long for its asker to read ends the connection.
+                          Default 5000 */
 };
 
 /* `bytes` and `remote_ip` are borrowed for the call. Must be answered once by call_server_reply,
