@@ -104,9 +104,9 @@ $(B)/interop/paho_async: LIBS_interop := -lpaho-mqtt3a
 $(B)/interop/%: $(B)/tests/interop/c/%.o $(B)/tests/interop/c/line.o $(B)/tests/interop/c/paho_properties.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $(filter-out $(if $(filter %/mosquitto,$@),%/paho_properties.o),$^) $(LIBS_interop)
-$(B)/mqload: tests/bench/mqload.c tests/bench/load_wire.c tests/bench/load_wire.h
+$(B)/mqload: tests/bench/mqload.c $(wildcard tests/bench/load_*.c tests/bench/load_*.h)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -O2 -I. -o $@ $(filter %.c,$^) -lssl -lcrypto
+	$(Q)$(CC) -O2 -Wall -Wextra $(WERROR) -I. -o $@ $(filter %.c,$^) -lssl -lcrypto
 
 # Fills the database of a store, whatever its driver.
 $(B)/storefill: $(B)/tests/bench/storefill.o $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a

@@ -46,6 +46,14 @@ LATENCY = [(name, f"{options} -P 10 -S 10 -G 10 -n 3000 -r 1000", cross) for nam
     ("same gateway, QoS 0", "-q 0", False), ("same gateway, QoS 1", "-q 1", False),
     ("across gateways, QoS 0", "-q 0", True), ("across gateways, QoS 1", "-q 1", True),
     ("TLS, same gateway, QoS 1", "-E tls -q 1", False), ("WebSocket, same gateway, QoS 1", "-E ws -q 1", False))]
+USER, PASSWORD = "bench", "bench-password"
+# name, mqload options, settings of Sluice's gateway
+CONNECTS = [
+    ("clean session", "-c -P 5000 -S 0", {}),
+    ("new persistent session", "-c -k -P 5000 -S 0", {}),
+    ("clean session, password of one user", f"-c -u {USER} -x {PASSWORD} -P 5000 -S 0", {}),
+    ("the same, the store asked each time", f"-c -u {USER} -x {PASSWORD} -P 2000 -S 0", {"SLUICE_CREDENTIAL_CACHE": 0}),
+]
 
 
 def kind_of(options):
@@ -54,10 +62,15 @@ def kind_of(options):
 
 
 class Mosquitto:
-    def __init__(self, kind, tls):
+    def __init__(self, options, tls):
+        kind = kind_of(options)
         self.port, other = free_ports(2)
         self.conf = tempfile.NamedTemporaryFile("w", suffix=".conf")
-        lines = ["allow_anonymous true", "persistence false", "max_queued_messages 0", "max_inflight_messages 100",
+        self.passwords = tempfile.NamedTemporaryFile("w", suffix=".passwords")
+        subprocess.run(["mosquitto_passwd", "-b", self.passwords.name, USER, PASSWORD], check=True)
+        lines = ["allow_anonymous false", f"password_file {self.passwords.name}"] if f"-u {USER}" in options else \
+            ["allow_anonymous true"]
+        lines += ["persistence false", "max_queued_messages 0", "max_inflight_messages 100",
                  "set_tcp_nodelay true", "log_dest none"]
         if kind in ("ws", "wss"):  # 2.0.11 does not start without a listener of another kind
             lines += [f"listener {other} 127.0.0.1"]
@@ -68,7 +81,7 @@ class Mosquitto:
             lines += [f"certfile {tls['SLUICE_TLS_CERT']}", f"keyfile {tls['SLUICE_TLS_KEY']}"]
         self.conf.write("\n".join(lines) + "\n")
         self.conf.flush()
-        for path in (self.conf.name, *tls.values()):  # started as root, it becomes the user mosquitto
+        for path in (self.conf.name, self.passwords.name, *tls.values()):  # started as root, it becomes the user mosquitto
             os.chmod(path, 0o644)
         self.process = subprocess.Popen(["mosquitto", "-c", self.conf.name], stderr=subprocess.DEVNULL)
         await_true("mosquitto listens", self.listens)
@@ -91,7 +104,7 @@ def mqload(options, port, pub_port):
     out = subprocess.run(command, capture_output=True, text=True)
     if out.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: exit {out.returncode} {out.stdout} {out.stderr}")
-    return {k: float(v) for k, v in re.findall(r"(out/s|in/s|p50_us|p99_us|lost) (\d+)", out.stdout)}
+    return {k: float(v) for k, v in re.findall(r"(out/s|in/s|p50_us|p99_us|lost|rate) (\d+)", out.stdout)}
 
 
 def versions():
@@ -116,24 +129,26 @@ def main():
     parser.add_argument("--no-write", action="store_true")
     args = parser.parse_args()
     results = {}
-    rows = [(n, o, c, "t") for n, o, c, _ in THROUGHPUT] + [(n, o, c, "l") for n, o, c in LATENCY]
+    rows = [(n, o, c, "t", {}) for n, o, c, _ in THROUGHPUT] + [(n, o, c, "l", {}) for n, o, c in LATENCY] + \
+        [(n, o, False, "c", s) for n, o, s in CONNECTS]
     words = [w.strip() for w in args.only.split(",")]
     rows = [r for r in rows if any(w in r[0] for w in words)]
     ca = Authority()
     os.chmod(ca.directory, 0o755)
     tls = dict(zip(("SLUICE_TLS_CERT", "SLUICE_TLS_KEY"), ca.issue("localhost", san="DNS:localhost")))
     for number in range(args.rounds):
-        for name, options, cross, kind in rows:
+        for name, options, cross, kind, settings in rows:
             for broker in ("mosquitto", "sluice"):
                 if broker == "mosquitto":
-                    mosquitto = Mosquitto(kind_of(options), tls)
+                    mosquitto = Mosquitto(options, tls)
                     try:
                         got = mqload(options, mosquitto.port, mosquitto.port)
                     finally:
                         mosquitto.stop()
                 else:
                     transport = kind_of(options)
-                    with Cluster(gateways=2 if cross else 1, tls=tls) as cluster:
+                    with Cluster(gateways=2 if cross else 1, tls=tls, per={"gateway": settings}) as cluster:
+                        cluster.add_user(USER, PASSWORD)
                         got = mqload(options, cluster.port(0, transport), cluster.port(1 if cross else 0, transport))
                 results.setdefault((kind, name), {}).setdefault(broker, []).append(got)
                 print(f"round {number + 1}  {name:45} {broker:10} {got}", flush=True)
@@ -147,6 +162,15 @@ def main():
         if ("t", name) in results:
             m, s = (statistics.median(g["out/s"] for g in results["t", name][b]) for b in ("mosquitto", "sluice"))
             lines.append(f"| {name} | {m:,.0f} | {s:,.0f} | **{s / m:.1f}** | {goal or ''} |")
+    lines += ["", "## Clients connected per second, 200 at a time", "",
+              "Mosquitto keeps sessions in memory here; Sluice has a persistent one on disk before it says CONNACK, and "
+              "remembers passwords that were right, of which the first check is scrypt (Mosquitto: 101 rounds of PBKDF2, each "
+              "time).", "",
+              "| CONNECT | Mosquitto | Sluice |", "|---|---|---|"]
+    for name, _, _ in CONNECTS:
+        if ("c", name) in results:
+            m, s = (statistics.median(g["rate"] for g in results["c", name][b]) for b in ("mosquitto", "sluice"))
+            lines.append(f"| {name} | {m:,.0f} | {s:,.0f} |")
     lines += ["", "## Latency at 1,000 messages/s, publish to delivery (µs)", "",
               "| load | Mosquitto p50 | p99 | Sluice p50 | p99 |", "|---|---|---|---|---|"]
     for name, _, _ in LATENCY:

@@ -35,7 +35,7 @@ class Lists(ClusterTest):
         for g in range(GATEWAYS):
             cls.loads.append(subprocess.Popen(
                 [os.path.join(TOP, "build", FLAVOUR, "mqload"), "-p", str(cls.cluster.port(g)), "-P", "1", "-S", str(each - 1),
-                 "-G", "1000", "-r", "1", "-n", "1000000", "-T", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+                 "-G", "1000", "-r", "1", "-n", "1000000", "-t", "600"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
         await_true("all clients", lambda: cls.ask("/overview")["clients"] >= each * GATEWAYS, 180, 1)
 
     @classmethod

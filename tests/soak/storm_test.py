@@ -51,7 +51,7 @@ class Others:
 
     def __init__(self, ports, seconds):
         self.process = subprocess.Popen(
-            [built("mqload"), "-X", ",".join(map(str, ports)), "-P", "50", "-S", "50", "-G", "50", "-r", "1000",
+            [built("mqload"), "-p", ",".join(map(str, ports)), "-P", "50", "-S", "50", "-G", "50", "-r", "1000",
              "-n", str(seconds * 1000), "-t", str(seconds + 60), "-v"], stdout=subprocess.PIPE, text=True)
 
     def result(self):
