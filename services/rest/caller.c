@@ -120,7 +120,8 @@ caller_sign_in(const struct caller_keys *keys, const char *user, uint64_t revisi
     enum err err = cookie_encode(&content, keys->cookie_key, cookie);
     if (err != OK)
         return err;
-    *caller = (struct caller){.kind = CALLER_COOKIE, .roles = roles, .until_ms = until_ms};
+    *caller = (struct caller){
+        .kind = CALLER_COOKIE, .roles = roles, .revision = revision, .until_ms = until_ms};
     str_format(caller->name, sizeof caller->name, "%s", user);
     make_csrf(keys, cookie, caller->csrf);
     return OK;
@@ -145,6 +146,7 @@ present_user(const struct caller_keys *keys, const struct cookie *cookie, struct
         const Sluice__User *user = (const Sluice__User *)(void *)reply;
         *out = (struct caller){.kind = CALLER_COOKIE,
                                .roles = caller_roles(user->roles, user->n_roles) | CALLER_USER,
+                               .revision = revision,
                                .until_ms = cookie->expires_ms};
         str_format(out->name, sizeof out->name, "%s", name);
         if (user->revision != revision)

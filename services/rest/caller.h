@@ -28,6 +28,7 @@ struct caller {
     enum caller_kind kind;
     unsigned roles;
     char name[CALLER_NAME_MAX + 1]; /* of the key or the user */
+    uint64_t revision;              /* of the user, with a cookie */
     uint64_t until_ms;              /* when it ends, wall clock; 0: never */
     char csrf[CALLER_CSRF_LEN + 1]; /* what changes must carry; "": nothing */
 };

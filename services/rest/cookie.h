@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sign-in cookies that any copy of the service can check: who, which roles, until when, and a MAC
- * over it. Pure: the clock and the key are told. No state is kept, so a cookie cannot be withdrawn
- * before it ends. */
+ * over it. Pure: the clock and the key are told. No state is kept: what ends a cookie early is
+ * for its reader to ask (caller.c: the user's revision). */
 #ifndef SLUICE_SERVICES_REST_COOKIE_H
 #define SLUICE_SERVICES_REST_COOKIE_H
 

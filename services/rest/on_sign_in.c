@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signing in to the API and out, and who one is. The cookie is all there is of a sign-in: signing
- * out takes it from the browser; a change of the user ends it everywhere. */
+/* Signing in to the API and out, and who one is. The cookie is all there is of a sign-in and names
+ * the user's revision: signing out makes a new revision, so that no copy of a cookie of this user
+ * is good any more, whoever has it and whichever rest is asked. */
 #include "common/clock.h"
 #include "common/mem.h"
 #include "proto/access.pb-c.h"
@@ -134,11 +135,35 @@ on_sign_in_who(struct api_request *request)
     api_answer(request, 200, describe(&request->caller));
 }
 
+/* A user that has been changed or deleted since the cookie was looked at has no sign-in either. */
+static enum err
+end_sign_ins(struct api_request *request)
+{
+    Sluice__UserPut message = SLUICE__USER_PUT__INIT;
+    char actor[CALLER_ACTOR_SIZE];
+    char *name = mem_strdup(request->caller.name);
+    api_actor(request, actor);
+    message.name = name;
+    message.actor = actor;
+    message.keep_roles = true;
+    message.update_only = true;
+    message.has_if_revision = true;
+    message.if_revision = request->caller.revision;
+    message.sign_out = true;
+    enum err err = ask_people(request->api->upstream, CALL_USER_PUT, &message.base, NULL, NULL);
+    mem_free(name);
+    return err == ERR_CONFLICT || err == ERR_NOT_FOUND ? OK : err;
+}
+
 void
 on_sign_in_out(struct api_request *request)
 {
+    enum err err = request->caller.kind == CALLER_COOKIE ? end_sign_ins(request) : OK;
     set_cookie(request, "", 0);
-    api_answer_empty(request, 204);
+    if (err == OK)
+        api_answer_empty(request, 204);
+    else
+        api_fail(request, err, "user");
 }
 
 void

@@ -343,8 +343,8 @@ audit_put(const struct change *change, size_t rule_count)
     }
     if (put->has_rules)
         buf_printf(&detail, "%s%zu rules", buf_len(&detail) != 0 ? "; " : "", rule_count);
-    access_rows_audit(change->store, put->actor, "user.put", slice_cstr(put->name),
-                      buf_slice(&detail));
+    access_rows_audit(change->store, put->actor, put->sign_out ? "user.sign_out" : "user.put",
+                      slice_cstr(put->name), buf_slice(&detail));
     buf_fini(&detail);
 }
 
