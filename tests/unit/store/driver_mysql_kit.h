@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "services/store/driver_mysql.h"
 #include "tests/unit/cunit_main.h"
+#include "tests/unit/free_port.h"
 #include "tests/unit/store/driver_contract.h"
 
 #include <arpa/inet.h>
@@ -45,20 +46,9 @@ must(bool good, const char *what)
     }
 }
 
-static inline unsigned
-free_port(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(at);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    must(bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
-             getsockname(fd, (struct sockaddr *)&at, &len) == 0,
-         "no free port");
-    close(fd);
-    return ntohs(at.sin_port);
-}
-
-/* Starts a program with its output in base_dir/log; it dies with this one. */
+/* Starts a program with its output in base_dir/log; it dies with this one. Its temporary files are
+ * its own too: a MariaDB that starts removes from the common place what another has there for the
+ * moment. */
 static inline pid_t
 spawn(char *const argv[])
 {
@@ -72,6 +62,7 @@ spawn(char *const argv[])
         int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fd, 1);
         dup2(fd, 2);
+        setenv("TMPDIR", base_dir, 1);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() == parent)
             execvp(argv[0], argv);
@@ -117,7 +108,7 @@ server_start(void)
                     "--skip-log-bin",
                     server_extra != NULL ? (char *)(uintptr_t)server_extra : NULL,
                     NULL};
-    uint64_t until = clock_monotonic_ms() + 60000;
+    uint64_t until = clock_monotonic_ms() + 120000;
     MYSQL *mysql = NULL;
     snprintf(data, sizeof(data), "--datadir=%s/data", base_dir);
     snprintf(path, sizeof(path), "--socket=%s/socket", base_dir);
@@ -300,7 +291,7 @@ make_server(void)
           "GRANT ALL ON sluice.* TO sluice@'%';\n",
           init);
     fclose(init);
-    server_port = free_port();
+    server_port = (unsigned)free_port();
     return 0;
 }
 

@@ -309,7 +309,7 @@ a_record_larger_than_a_packet_is_too_large(void)
 static void
 servers_that_are_away_or_read_only_are_passed_over(void)
 {
-    struct driver_mysql_config config = config_of(free_port());
+    struct driver_mysql_config config = config_of((unsigned)free_port());
     char why[DRIVER_REASON_SIZE];
     struct driver *driver;
     struct batch batch;

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "services/store/driver_redis.h"
 #include "tests/unit/cunit_main.h"
+#include "tests/unit/free_port.h"
 #include "tests/unit/store/driver_contract.h"
 
 #include <hiredis/hiredis.h>
@@ -46,20 +47,6 @@ must(bool ok, const char *what)
     printf("cannot go on: %s\n", what);
     fflush(stdout);
     _exit(2);
-}
-
-/* A port that nobody has right now. */
-static inline int
-free_port(void)
-{
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(any);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    must(bind(fd, (struct sockaddr *)(void *)&any, sizeof(any)) == 0 &&
-             getsockname(fd, (struct sockaddr *)(void *)&any, &len) == 0,
-         "a free port");
-    close(fd);
-    return ntohs(any.sin_port);
 }
 
 /* Runs a program until it ends by itself or is killed; dies with this one. file_limit: as in
@@ -124,12 +111,12 @@ tell(const struct redis *redis, const char *command)
     return number;
 }
 
-/* Whether it answers within 20 s. */
+/* Whether it answers within a minute. */
 static inline bool
 redis_await(const struct redis *redis)
 {
     int i;
-    for (i = 0; i < 4000; i++) {
+    for (i = 0; i < 12000; i++) {
         redisReply *reply = ask(redis, "PING");
         bool up = reply != NULL && reply->type == REDIS_REPLY_STATUS;
         freeReplyObject(reply);

@@ -262,9 +262,13 @@ a_cluster_is_refused(void)
 {
     struct redis cluster = redis_make();
     struct redis_settings before = settings;
-    cluster.port = free_port() % 10000 + 20000; /* its bus takes the port 10,000 above */
+    char bus[16];
+    cluster.port = free_port();
+    snprintf(bus, sizeof(bus), "%d", free_port());
     cluster.extra[0] = "--cluster-enabled";
     cluster.extra[1] = "yes";
+    cluster.extra[2] = "--cluster-port";
+    cluster.extra[3] = bus;
     redis_start(&cluster);
     settings_init(&settings, cluster.socket);
     expect_refusal(ERR_UNSUPPORTED, "Cluster");
