@@ -9,6 +9,7 @@ may refuse. A class of tests is a mixin, run by
 
 import os
 import sys
+from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 from base import Cluster, ClusterTest, await_true, http, mqtt  # noqa: E402,F401
@@ -93,6 +94,11 @@ class Ends(ClusterTest):
     def leave(self, client, reason=None, props=None):
         client.send(mqtt.disconnect(reason, client.version, props))
         client.expect_closed()
+
+    def await_end(self, client_id):
+        """Waits until the store has no session of this id, without touching it."""
+        await_true(f"the session of {client_id} ends", lambda: self.cluster.rest(
+            "GET", "/api/v1/sessions/" + quote(client_id, safe=""))[0] == 404)
 
     def is_session(self, client_id, gateway=0):
         """Whether a session of this id exists. Opens it, and leaves it as it was."""

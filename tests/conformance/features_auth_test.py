@@ -216,7 +216,7 @@ class Auth(Ends):
     def test_a_client_that_does_not_answer_is_closed(self):
         # the cluster of this class gives it 10 s
         client, _ = self.challenged(Scram("user", "pass of user"))
-        client.expect_closed(15)
+        client.expect_closed()
 
     # ---- re-authentication
 

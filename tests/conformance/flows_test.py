@@ -365,9 +365,9 @@ class Flows:
         subs = {label: connect(topic + label, gateway=self.FAR) for label, connect in self.kinds()}
         for sub in subs.values():
             sub.subscribe((topic, 2))
-        self.client(topic + "p").publish(topic, "sent", 2, props={"message_expiry": 1})
+        self.client(topic + "p").publish(topic, "sent", 2, props={"message_expiry": 3})
         pids = {label: sub.expect(mqtt.PUBLISH).pid for label, sub in subs.items()}
-        time.sleep(1.2)  # what is awaited is that time passes
+        time.sleep(3.2)  # what is awaited is that time passes
         self.sends(subs["clean"], mqtt.PUBREC, pids["clean"])
         self.assertEqual(subs["clean"].expect(mqtt.PUBREL).pid, pids["clean"])
         subs["persistent"].close()

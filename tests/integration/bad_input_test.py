@@ -5,7 +5,6 @@ and nothing else: the neighbours never notice."""
 import os
 import random
 import socket
-import time
 import unittest
 
 from base import ClusterTest, mqtt, await_true
@@ -15,7 +14,7 @@ C4 = mqtt.connect("bad4", version=4)
 
 
 class BadInput(ClusterTest):
-    OPTIONS = {"per": {"gateway": {"SLUICE_MAX_PACKET_SIZE": 65536, "SLUICE_CONNECT_TIMEOUT": "1500ms"}}}
+    OPTIONS = {"per": {"gateway": {"SLUICE_MAX_PACKET_SIZE": 65536, "SLUICE_CONNECT_TIMEOUT": "3s"}}}
 
     def setUp(self):
         super().setUp()
@@ -123,12 +122,11 @@ class BadInput(ClusterTest):
         client.expect_closed()
 
     def test_half_a_packet_and_silence_is_closed_in_time(self):
-        for data in (b"", b"\x10", C5[:10]):
-            client = self.raw()
+        clients = [self.raw() for _ in range(3)]
+        for client, data in zip(clients, (b"", b"\x10", C5[:10])):
             client.send(data)
-            begin = time.monotonic()
-            client.expect_closed(timeout=8)
-            self.assertLess(time.monotonic() - begin, 6)
+        for client in clients:
+            client.expect_closed()
 
     def test_bytes_may_be_split_anywhere(self):
         data = (mqtt.connect(self.name()) + mqtt.subscribe(1, [(self.name(), 1)]) +

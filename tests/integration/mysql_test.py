@@ -94,10 +94,10 @@ class OnMariaDB(unittest.TestCase):
             with mqtt.Client(c.port()) as client:
                 connack = client.connect("it's \"me\"", clean=False, props={"session_expiry": 3600})
                 self.assertTrue(connack.session_present)
-                got = [client.receive(timeout=10).payload.decode() for _ in range(20)]
+                got = [client.receive().payload.decode() for _ in range(20)]
                 self.assertEqual(got, [str(i) for i in range(20)])
                 client.subscribe(("kept/+", 1))
-                self.assertEqual(client.receive(timeout=10).payload, b"retained")
+                self.assertEqual(client.receive().payload, b"retained")
             await_true("the queue is empty", lambda: self.db.sql("SELECT COUNT(*) FROM queue") == [["0"]])
             self.assertEqual(self.db.sql("SELECT COUNT(*) FROM messages"), [["0"]])
 

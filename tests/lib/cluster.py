@@ -16,9 +16,13 @@ import time
 import urllib.error
 import urllib.request
 
+from jitter import Jitter
+from links import Links
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLAVOUR = os.environ.get("FLAVOUR", "release")
 HOST = "127.0.0.1"
+SLOW_LINKS_MS = int(os.environ.get("TEST_SLOW_LINKS", "0"))
 API_KEY = "test-key-0123456789"
 
 
@@ -41,7 +45,7 @@ def free_ports(n):
     return out
 
 
-def await_true(what, condition, timeout=20, every=0.02):
+def await_true(what, condition, timeout=60, every=0.02):
     """Waits until condition() is true; fails naming what was awaited."""
     deadline = time.monotonic() + timeout
     while True:
@@ -98,7 +102,7 @@ class Program:
         assert self.process.poll() is None, f"{self.name} ended with {self.process.returncode}: {self.log()[-2000:]}"
         return self.probe("/readyz")[0] == 200
 
-    def await_ready(self, timeout=30):
+    def await_ready(self, timeout=120):
         await_true(f"{self.name} ready; its log ends with: {self.log()[-1500:]}", self.is_ready, timeout)
         return self
 
@@ -161,7 +165,7 @@ class Cluster:
     def __init__(self, gateways=1, cores=1, anonymous=True, env=None, per=None, tls=None):
         """env: settings for every program; per: {"gateway": {...}} or {"core0": {...}} for some."""
         self.directory = tempfile.mkdtemp(prefix="sluice-test-")
-        self.programs, self.n_gateways, self.n_cores = {}, gateways, cores
+        self.programs, self.n_gateways, self.n_cores, self.jitter = {}, gateways, cores, Jitter()
         per = per or {}
         core_ports = [free_ports(3) for _ in range(cores)]
         store_ports = free_ports(3)
@@ -189,6 +193,7 @@ class Cluster:
         ports = free_ports(2)
         add("rest", "rest", {"SLUICE_PORT": ports[0], "SLUICE_HTTP_PORT": ports[1], "SLUICE_API_KEY": API_KEY,
                              "SLUICE_STORES": f"{HOST}:{store_ports[0]}", "SLUICE_CORES": core_list})
+        self.slow = Links(self, SLOW_LINKS_MS) if SLOW_LINKS_MS else None
 
     def __getitem__(self, name):
         return self.programs[name]
@@ -212,13 +217,21 @@ class Cluster:
         assert status == 201, (status, text)
 
     def start(self):
-        for program in self.programs.values():
-            program.start()
-        for program in self.programs.values():
-            program.await_ready(60)
+        try:
+            if self.slow:
+                self.slow.__enter__()
+            for program in self.programs.values():
+                program.start()
+            for program in self.programs.values():
+                program.await_ready()
+            self.jitter.start(self.programs.values())
+        except BaseException:
+            self.abandon()
+            raise
         return self
 
     def stop(self):
+        self.jitter.stop()
         errors = []
         order = [n for n in self.programs if n == "rest"] + [n for n in self.programs if n.startswith("gateway")] + \
                 [n for n in self.programs if n.startswith("core")] + ["store"]
@@ -237,17 +250,17 @@ class Cluster:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def abandon(self):
+        self.jitter.stop()
         for program in self.programs.values():
             if program.process and program.process.poll() is None:
                 program.process.kill()
                 program.process.wait()
+        if self.slow:
+            self.slow.__exit__()
+            self.slow = None
 
     def __enter__(self):
-        try:
-            return self.start()
-        except BaseException:
-            self.abandon()
-            raise
+        return self.start()
 
     def __exit__(self, kind, *_):
         if kind is not None:

@@ -2,11 +2,12 @@
 """Links between programs that a test can cut, without privileges: programs listen on 127.0.0.1 and
 tell each other 127.0.0.2 (the same ports), where a process of ours forwards. Whose connection it is
 it finds by the socket's owner in /proc. A frozen link is silent and loses nothing, in one direction or in both; a reset one
-closes its connections and refuses new ones."""
+closes its connections and refuses new ones. delay_ms: what goes either way comes that much later."""
 
 import asyncio
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -17,8 +18,8 @@ class Links:
     """with Links(cluster) as links: links.cut("gateway0", "core0", "freeze") ... links.heal(...)
     To be made before the cluster starts; call started(program) after every start of one."""
 
-    def __init__(self, cluster):
-        self.cluster, self.process = cluster, None
+    def __init__(self, cluster, delay_ms=0):
+        self.cluster, self.process, self.delay_ms = cluster, None, delay_ms
         self.ports = {}
         for program in cluster.programs.values():
             env = program.env
@@ -38,12 +39,15 @@ class Links:
         return NEAR
 
     def __enter__(self):
-        self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__), json.dumps(self.ports)],
+        self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__), json.dumps(self.ports),
+                                         str(self.delay_ms)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n", "the forwarding process did not start"
         return self
 
     def __exit__(self, *_):
+        if not self.process:
+            return
         self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait(10)
@@ -63,9 +67,31 @@ class Links:
         self._tell("heal", a, b)
 
 
+class Later:
+    """What a reader reads, half to one and a half times the delay later."""
+
+    def __init__(self, reader, delay_s):
+        self.queue = asyncio.Queue()
+        self.task = asyncio.ensure_future(self.fill(reader, delay_s))
+
+    async def fill(self, reader, delay_s):
+        data = b"?"
+        while data:
+            try:
+                data = await reader.read(65536)
+            except OSError:
+                data = b""
+            self.queue.put_nowait((asyncio.get_running_loop().time() + delay_s * (0.5 + random.random()), data))
+
+    async def read(self, _):
+        due, data = await self.queue.get()
+        await asyncio.sleep(due - asyncio.get_running_loop().time())
+        return data
+
+
 class Forwarder:
-    def __init__(self, ports):
-        self.ports = {int(port): name for port, name in ports.items()}
+    def __init__(self, ports, delay_ms):
+        self.ports, self.delay_s = {int(port): name for port, name in ports.items()}, delay_ms / 1000
         self.pids, self.open, self.mode, self.gates = {}, {}, {}, {}
 
     def gate(self, source, target):
@@ -98,6 +124,8 @@ class Forwarder:
         return name
 
     async def pump(self, reader, writer, gate):
+        if self.delay_s:
+            reader = Later(reader, self.delay_s)
         while data := await reader.read(65536):
             await gate.wait()
             writer.write(data)
@@ -163,6 +191,6 @@ class Forwarder:
 
 if __name__ == "__main__":
     try:
-        asyncio.run(Forwarder(json.loads(sys.argv[1])).main())
+        asyncio.run(Forwarder(json.loads(sys.argv[1]), float(sys.argv[2])).main())
     except KeyboardInterrupt:
         pass

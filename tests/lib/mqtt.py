@@ -251,7 +251,7 @@ class Parser:
 class Client:
     """One blocking connection. Every wait has a deadline and fails with what came instead."""
 
-    def __init__(self, port, version=5, host="127.0.0.1", timeout=10, wrap=None, source=None):
+    def __init__(self, port, version=5, host="127.0.0.1", timeout=40, wrap=None, source=None):
         """port: a number, or the path of a UNIX socket. wrap: makes another kind of socket of the
         connected one (TLS, WebSocket). source: own address."""
         self.version, self.timeout = version, timeout
