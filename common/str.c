@@ -33,6 +33,16 @@ slice_find(struct slice s, uint8_t byte)
     return at != NULL ? (size_t)(at - s.data) : s.len;
 }
 
+struct slice
+slice_put(uint8_t **at, struct slice s)
+{
+    struct slice copy = slice_of(*at, s.len);
+    if (s.len != 0)
+        memcpy(*at, s.data, s.len);
+    *at += s.len;
+    return copy;
+}
+
 char *
 slice_dup(struct slice s)
 {

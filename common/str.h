@@ -60,6 +60,9 @@ int slice_compare(struct slice a, struct slice b);
 struct slice slice_sub(struct slice s, size_t from, size_t len);
 /* Index of the byte, or s.len when absent. */
 size_t slice_find(struct slice s, uint8_t byte);
+/* Copies the bytes to *at, which moves behind them: for blocks that hold a struct and what it
+ * points to. The result is the copy. */
+struct slice slice_put(uint8_t **at, struct slice s);
 /* New: the bytes followed by NUL (free with mem_free). Bytes that are NUL stay as they are. */
 char *slice_dup(struct slice s);
 /* Without spaces, tabs, CR and LF at both ends. */

@@ -174,21 +174,32 @@ admin_ask_free(Sluice__AdminAsk *ask)
         sluice__admin_ask__free_unpacked(ask, NULL);
 }
 
+const Sluice__AdminValue *
+admin_value(Sluice__AdminValue *const *values, size_t count, const char *name)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        if (strcmp(values[i]->name, name) == 0)
+            return values[i];
+    return NULL;
+}
+
+struct slice
+admin_value_text(const Sluice__AdminValue *value)
+{
+    return value != NULL ? slice_of(value->text.data, value->text.len) : slice_of(NULL, 0);
+}
+
 static const Sluice__AdminValue *
 find(const Sluice__AdminAsk *ask, const char *name)
 {
-    size_t i;
-    for (i = 0; i < ask->n_values; i++)
-        if (strcmp(ask->values[i]->name, name) == 0)
-            return ask->values[i];
-    return NULL;
+    return admin_value(ask->values, ask->n_values, name);
 }
 
 struct slice
 admin_ask_text(const Sluice__AdminAsk *ask, const char *name)
 {
-    const Sluice__AdminValue *value = find(ask, name);
-    return value != NULL ? slice_of(value->text.data, value->text.len) : slice_of(NULL, 0);
+    return admin_value_text(find(ask, name));
 }
 
 uint64_t

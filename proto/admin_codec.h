@@ -48,6 +48,12 @@ void admin_next(struct admin_writer *writer, struct slice next);
 /* The answer; borrowed until the writer changes. */
 struct slice admin_bytes(const struct admin_writer *writer);
 
+/* The first value of this name; NULL: none. */
+const Sluice__AdminValue *admin_value(Sluice__AdminValue *const *values, size_t count,
+                                      const char *name);
+/* Borrowed; empty when NULL. */
+struct slice admin_value_text(const Sluice__AdminValue *value);
+
 /* ---- questions */
 
 /* New (admin_ask_free); NULL: malformed. */

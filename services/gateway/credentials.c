@@ -99,14 +99,6 @@ credentials_ask(struct credentials *credentials, struct slice user,
     return one->round == credentials->round ? CREDENTIALS_RIGHT : CREDENTIALS_DOUBTFUL;
 }
 
-static uint8_t *
-put(uint8_t *at, struct slice from)
-{
-    if (from.len > 0)
-        memcpy(at, from.data, from.len);
-    return at + from.len;
-}
-
 void
 credentials_remember(struct credentials *credentials, struct slice user,
                      const struct credentials_mac *mac, const struct access_terms *terms,
@@ -125,7 +117,10 @@ credentials_remember(struct credentials *credentials, struct slice user,
     one->name_len = user.len;
     one->roles_len = terms->roles.len;
     one->rules_len = terms->rules.len;
-    (void)put(put(put(one->bytes, user), terms->roles), terms->rules);
+    uint8_t *at = one->bytes;
+    (void)slice_put(&at, user);
+    (void)slice_put(&at, terms->roles);
+    (void)slice_put(&at, terms->rules);
     credentials_forget(credentials, user);
     HASH_ADD_KEYPTR(hh, credentials->table, one->bytes, one->name_len, one);
     credentials->bytes += size;

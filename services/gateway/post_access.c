@@ -4,19 +4,6 @@
 
 #include "common/mem.h"
 
-#include <string.h>
-
-/* Copies s to *at and moves *at on. */
-static struct slice
-put(uint8_t **at, struct slice s)
-{
-    struct slice copy = slice_of(*at, s.len);
-    if (s.len > 0)
-        memcpy(*at, s.data, s.len);
-    *at += s.len;
-    return copy;
-}
-
 static size_t
 request_size(const struct sign_in_request *request)
 {
@@ -30,11 +17,11 @@ sign_in_request_new(const struct sign_in_request *request)
     struct sign_in_request *copy = mem_alloc(request_size(request));
     uint8_t *at = (uint8_t *)(copy + 1);
     *copy = *request;
-    copy->user = put(&at, request->user);
-    copy->password = put(&at, request->password);
-    copy->auth.first = put(&at, request->auth.first);
-    copy->auth.challenge = put(&at, request->auth.challenge);
-    copy->auth.final = put(&at, request->auth.final);
+    copy->user = slice_put(&at, request->user);
+    copy->password = slice_put(&at, request->password);
+    copy->auth.first = slice_put(&at, request->auth.first);
+    copy->auth.challenge = slice_put(&at, request->auth.challenge);
+    copy->auth.final = slice_put(&at, request->auth.final);
     return copy;
 }
 
@@ -52,10 +39,10 @@ signed_in_new(const struct signed_in *answer)
                                        answer->terms.rules.len + answer->auth_data.len);
     uint8_t *at = (uint8_t *)(copy + 1);
     *copy = *answer;
-    copy->user = put(&at, answer->user);
-    copy->terms.roles = put(&at, answer->terms.roles);
-    copy->terms.rules = put(&at, answer->terms.rules);
-    copy->auth_data = put(&at, answer->auth_data);
+    copy->user = slice_put(&at, answer->user);
+    copy->terms.roles = slice_put(&at, answer->terms.roles);
+    copy->terms.rules = slice_put(&at, answer->terms.rules);
+    copy->auth_data = slice_put(&at, answer->auth_data);
     return copy;
 }
 
@@ -71,8 +58,8 @@ role_news_new(const struct role_news *news)
     struct role_news *copy = mem_alloc(sizeof(*copy) + news->name.len + news->rules.len);
     uint8_t *at = (uint8_t *)(copy + 1);
     *copy = *news;
-    copy->name = put(&at, news->name);
-    copy->rules = put(&at, news->rules);
+    copy->name = slice_put(&at, news->name);
+    copy->rules = slice_put(&at, news->rules);
     return copy;
 }
 
@@ -88,7 +75,7 @@ ban_news_new(const struct ban_news *news)
     struct ban_news *copy = mem_alloc(sizeof(*copy) + news->subject.len);
     uint8_t *at = (uint8_t *)(copy + 1);
     *copy = *news;
-    copy->subject = put(&at, news->subject);
+    copy->subject = slice_put(&at, news->subject);
     return copy;
 }
 

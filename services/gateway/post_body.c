@@ -9,17 +9,6 @@
 #include "services/gateway/post_access.h"
 #include "services/gateway/worker_trace.h"
 
-/* Copies s to *at and moves *at on. */
-static struct slice
-put(uint8_t **at, struct slice s)
-{
-    struct slice copy = slice_of(*at, s.len);
-    if (s.len > 0)
-        memcpy(*at, s.data, s.len);
-    *at += s.len;
-    return copy;
-}
-
 static size_t
 auth_len(const struct auth_request *auth)
 {
@@ -30,9 +19,9 @@ static struct auth_request
 put_auth(uint8_t **at, const struct auth_request *auth)
 {
     struct auth_request copy;
-    copy.first = put(at, auth->first);
-    copy.challenge = put(at, auth->challenge);
-    copy.final = put(at, auth->final);
+    copy.first = slice_put(at, auth->first);
+    copy.challenge = slice_put(at, auth->challenge);
+    copy.final = slice_put(at, auth->final);
     return copy;
 }
 
@@ -57,8 +46,8 @@ auth_answer_new(const struct auth_answer *answer)
     struct auth_answer *copy = mem_alloc(sizeof(*copy) + answer->data.len + answer->user.len);
     uint8_t *at = (uint8_t *)(copy + 1);
     *copy = *answer;
-    copy->data = put(&at, answer->data);
-    copy->user = put(&at, answer->user);
+    copy->data = slice_put(&at, answer->data);
+    copy->user = slice_put(&at, answer->user);
     return copy;
 }
 
@@ -78,12 +67,12 @@ session_open_request_new(const struct session_open_request *request)
     struct session_open_request *copy = mem_alloc(sizeof(*copy) + len);
     *copy = *request;
     uint8_t *at = (uint8_t *)(copy + 1);
-    copy->client_id = put(&at, request->client_id);
-    copy->user = put(&at, request->user);
+    copy->client_id = slice_put(&at, request->client_id);
+    copy->user = slice_put(&at, request->user);
     if (request->has_will) {
-        copy->will.topic = put(&at, will->topic);
-        copy->will.payload = put(&at, will->payload);
-        copy->will.properties = put(&at, will->properties);
+        copy->will.topic = slice_put(&at, will->topic);
+        copy->will.payload = slice_put(&at, will->payload);
+        copy->will.properties = slice_put(&at, will->properties);
     } else {
         memset(&copy->will, 0, sizeof(copy->will));
     }
@@ -114,10 +103,10 @@ session_opened_new(const struct session_opened *opened)
         memcpy(copy->inbound, opened->inbound, inbound);
     for (uint32_t i = 0; i < opened->subscription_count; i++) {
         copy->subscriptions[i] = opened->subscriptions[i];
-        copy->subscriptions[i].filter = put(&at, opened->subscriptions[i].filter);
+        copy->subscriptions[i].filter = slice_put(&at, opened->subscriptions[i].filter);
     }
-    copy->client_id = put(&at, opened->client_id);
-    copy->reason_string = put(&at, opened->reason_string);
+    copy->client_id = slice_put(&at, opened->client_id);
+    copy->reason_string = slice_put(&at, opened->reason_string);
     return copy;
 }
 
@@ -140,7 +129,7 @@ subscribe_request_new(const struct subscribe_request *request)
     uint8_t *at = (uint8_t *)(copy + 1) + array;
     for (uint32_t i = 0; i < request->count; i++) {
         copy->subscriptions[i] = request->subscriptions[i];
-        copy->subscriptions[i].filter = put(&at, request->subscriptions[i].filter);
+        copy->subscriptions[i].filter = slice_put(&at, request->subscriptions[i].filter);
     }
     return copy;
 }
@@ -170,8 +159,8 @@ retained_request_new(struct slice filter, struct slice after, uint32_t limit)
 {
     struct retained_request *request = mem_alloc(sizeof(*request) + filter.len + after.len);
     uint8_t *at = (uint8_t *)(request + 1);
-    request->filter = put(&at, filter);
-    request->after = put(&at, after);
+    request->filter = slice_put(&at, filter);
+    request->after = slice_put(&at, after);
     request->limit = limit;
     return request;
 }
@@ -191,7 +180,7 @@ retained_answer_new(struct slice next, struct message *const *messages, uint32_t
     if (count > 0)
         memcpy(answer->messages, messages, array);
     uint8_t *at = (uint8_t *)answer + sizeof(*answer) + array;
-    answer->next = put(&at, next);
+    answer->next = slice_put(&at, next);
     return answer;
 }
 

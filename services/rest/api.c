@@ -250,31 +250,8 @@ api_if_match(struct api_request *request, uint64_t *revision, bool *has)
     return true;
 }
 
-void
-api_delete_row(struct api_request *request, uint16_t method, const char *what)
-{
-    Sluice__RowDelete message = SLUICE__ROW_DELETE__INIT;
-    char actor[CALLER_NAME_MAX + 32];
-    uint64_t revision = 0;
-    bool has_revision;
-    if (!api_if_match(request, &revision, &has_revision))
-        return;
-    char *name = mem_strdup(api_text(request, what));
-    api_actor(request, actor);
-    message.name = name;
-    message.actor = actor;
-    message.if_revision = revision;
-    message.has_if_revision = has_revision;
-    enum err err = ask_people(request->api->upstream, method, &message.base, NULL, NULL);
-    mem_free(name);
-    if (err == OK || (err == ERR_NOT_FOUND && !has_revision))
-        api_answer_empty(request, 204);
-    else
-        api_fail(request, err == ERR_NOT_FOUND ? ERR_CONFLICT : err, what);
-}
-
 const char *
-api_actor(const struct api_request *request, char out[CALLER_NAME_MAX + 32])
+api_actor(const struct api_request *request, char out[CALLER_ACTOR_SIZE])
 {
     return caller_actor(&request->caller, out);
 }

@@ -73,13 +73,10 @@ void api_fail(struct api_request *request, enum err err, const char *what);
 /* The revision that If-Match names: OK with *has set or not. Else the problem is answered. */
 bool api_if_match(struct api_request *request, uint64_t *revision, bool *has);
 void api_set_etag(struct api_request *request, uint64_t revision);
-/* Deletes a row of people by CALL_*_DELETE: its name is the path parameter `what`. Deleting again
- * is no error. */
-void api_delete_row(struct api_request *request, uint16_t method, const char *what);
 /* Appends to the audit what the store does not write itself; what cannot be written is logged. */
 void api_audit(struct api_request *request, const char *what, const char *subject,
                const char *detail);
 /* Who does it, for the audit: "user ann", "key deploy". */
-const char *api_actor(const struct api_request *request, char out[CALLER_NAME_MAX + 32]);
+const char *api_actor(const struct api_request *request, char out[CALLER_ACTOR_SIZE]);
 
 #endif

@@ -130,7 +130,7 @@ void
 api_audit(struct api_request *request, const char *what, const char *subject, const char *detail)
 {
     Sluice__AuditAppend message = SLUICE__AUDIT_APPEND__INIT;
-    char actor[CALLER_NAME_MAX + 32], subject_text[1024], detail_text[1024];
+    char actor[CALLER_ACTOR_SIZE], subject_text[1024], detail_text[1024];
     char *name = mem_strdup(what);
     str_format(subject_text, sizeof subject_text, "%s", subject);
     str_format(detail_text, sizeof detail_text, "%s", detail);

@@ -7,6 +7,7 @@
 #include "proto/feed_records.h"
 #include "services/rest/api_desks.h"
 #include "services/rest/api_json.h"
+#include "services/rest/api_rows.h"
 #include "services/rest/ask.h"
 
 static const struct {
@@ -18,8 +19,9 @@ static const struct {
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
 static json_t *
-to_json(const Sluice__Ban *ban)
+to_json(const ProtobufCMessage *row)
 {
+    const Sluice__Ban *ban = (const Sluice__Ban *)(const void *)row;
     const char *kind = "user";
     for (size_t i = 0; i < KINDS; i++)
         if (kinds[i].kind == ban->kind)
@@ -29,54 +31,25 @@ to_json(const Sluice__Ban *ban)
                      ban->reason, "actor", ban->actor, "revision", (json_int_t)ban->revision);
 }
 
+static const struct api_rows rows = {
+    "ban", CALL_BAN_LIST, CALL_BAN_GET, CALL_BAN_DELETE, &sluice__ban__descriptor, to_json};
+
 void
 on_api_ban_list(struct api_request *request)
 {
-    Sluice__BanList message = SLUICE__BAN_LIST__INIT;
-    ProtobufCMessage *reply = NULL;
-    const char *cursor = api_text(request, "cursor");
-    char *after = mem_strdup(cursor != NULL ? cursor : "");
-    message.after = after;
-    message.limit = (uint32_t)api_number(request, "limit");
-    enum err err = ask_people(request->api->upstream, CALL_BAN_LIST, &message.base,
-                              &sluice__ban_listed__descriptor, &reply);
-    mem_free(after);
-    if (err != OK) {
-        api_fail(request, err, "ban");
-        return;
-    }
-    const Sluice__BanListed *listed = (const Sluice__BanListed *)(void *)reply;
-    json_t *items = json_array();
-    for (size_t i = 0; i < listed->n_bans; i++)
-        json_array_append_new(items, to_json(listed->bans[i]));
-    api_answer_page(request, items, listed->next);
-    ask_free(reply);
-}
-
-static void
-answer(struct api_request *request, const char *given, int status)
-{
-    Sluice__RowGet message = SLUICE__ROW_GET__INIT;
-    ProtobufCMessage *reply = NULL;
-    char *name = mem_strdup(given);
-    message.name = name;
-    enum err err = ask_people(request->api->upstream, CALL_BAN_GET, &message.base,
-                              &sluice__ban__descriptor, &reply);
-    mem_free(name);
-    if (err != OK) {
-        api_fail(request, err, "ban");
-        return;
-    }
-    const Sluice__Ban *ban = (const Sluice__Ban *)(void *)reply;
-    api_set_etag(request, ban->revision);
-    api_answer(request, status, to_json(ban));
-    ask_free(reply);
+    api_rows_list(request, &rows);
 }
 
 void
 on_api_ban_get(struct api_request *request)
 {
-    answer(request, api_text(request, "ban"), 200);
+    api_rows_get(request, &rows);
+}
+
+void
+on_api_ban_delete(struct api_request *request)
+{
+    api_rows_delete(request, &rows);
 }
 
 /* "kind:subject" of the path. False: no such kind. */
@@ -99,7 +72,7 @@ on_api_ban_put(struct api_request *request)
 {
     Sluice__BanPut message = SLUICE__BAN_PUT__INIT;
     ProtobufCMessage *reply = NULL;
-    char actor[CALLER_NAME_MAX + 32];
+    char actor[CALLER_ACTOR_SIZE];
     const char *subject;
     json_int_t seconds = json_integer_value(json_object_get(request->body, "seconds"));
     uint64_t revision = 0;
@@ -124,15 +97,9 @@ on_api_ban_put(struct api_request *request)
     mem_free(message.reason);
     if (err == OK) {
         const Sluice__BanPutDone *done = (const Sluice__BanPutDone *)(void *)reply;
-        answer(request, done->name, done->created ? 201 : 200);
+        api_rows_answer(request, &rows, done->name, done->created ? 201 : 200);
     } else {
         api_fail(request, err, "ban");
     }
     ask_free(reply);
-}
-
-void
-on_api_ban_delete(struct api_request *request)
-{
-    api_delete_row(request, CALL_BAN_DELETE, "ban");
 }

@@ -6,59 +6,38 @@
 #include "proto/feed_records.h"
 #include "services/rest/api_desks.h"
 #include "services/rest/api_json.h"
+#include "services/rest/api_rows.h"
 #include "services/rest/ask.h"
 
 static json_t *
-to_json(const Sluice__Key *key)
+to_json(const ProtobufCMessage *row)
 {
+    const Sluice__Key *key = (const Sluice__Key *)(const void *)row;
     return json_pack("{s:s, s:o, s:o, s:s, s:I}", "name", key->name, "roles",
                      api_json_texts(key->roles, key->n_roles), "until",
                      api_json_time(key->until_ms), "note", key->note, "revision",
                      (json_int_t)key->revision);
 }
 
+static const struct api_rows rows = {
+    "key", CALL_KEY_LIST, CALL_KEY_GET, CALL_KEY_DELETE, &sluice__key__descriptor, to_json};
+
 void
 on_api_key_list(struct api_request *request)
 {
-    Sluice__KeyList message = SLUICE__KEY_LIST__INIT;
-    ProtobufCMessage *reply = NULL;
-    const char *cursor = api_text(request, "cursor");
-    char *after = mem_strdup(cursor != NULL ? cursor : "");
-    message.after = after;
-    message.limit = (uint32_t)api_number(request, "limit");
-    enum err err = ask_people(request->api->upstream, CALL_KEY_LIST, &message.base,
-                              &sluice__key_listed__descriptor, &reply);
-    mem_free(after);
-    if (err != OK) {
-        api_fail(request, err, "key");
-        return;
-    }
-    const Sluice__KeyListed *listed = (const Sluice__KeyListed *)(void *)reply;
-    json_t *items = json_array();
-    for (size_t i = 0; i < listed->n_keys; i++)
-        json_array_append_new(items, to_json(listed->keys[i]));
-    api_answer_page(request, items, listed->next);
-    ask_free(reply);
+    api_rows_list(request, &rows);
 }
 
 void
 on_api_key_get(struct api_request *request)
 {
-    Sluice__RowGet message = SLUICE__ROW_GET__INIT;
-    ProtobufCMessage *reply = NULL;
-    char *name = mem_strdup(api_text(request, "key"));
-    message.name = name;
-    enum err err = ask_people(request->api->upstream, CALL_KEY_GET, &message.base,
-                              &sluice__key__descriptor, &reply);
-    mem_free(name);
-    if (err != OK) {
-        api_fail(request, err, "key");
-        return;
-    }
-    const Sluice__Key *key = (const Sluice__Key *)(void *)reply;
-    api_set_etag(request, key->revision);
-    api_answer(request, 200, to_json(key));
-    ask_free(reply);
+    api_rows_get(request, &rows);
+}
+
+void
+on_api_key_delete(struct api_request *request)
+{
+    api_rows_delete(request, &rows);
 }
 
 void
@@ -66,7 +45,7 @@ on_api_key_put(struct api_request *request)
 {
     Sluice__KeyPut message = SLUICE__KEY_PUT__INIT;
     ProtobufCMessage *reply = NULL;
-    char actor[CALLER_NAME_MAX + 32];
+    char actor[CALLER_ACTOR_SIZE];
     json_int_t seconds = json_integer_value(json_object_get(request->body, "seconds"));
     uint64_t revision = 0;
     bool has_revision;
@@ -97,10 +76,4 @@ on_api_key_put(struct api_request *request)
     api_json_free_texts(message.roles, message.n_roles);
     mem_free(message.name);
     mem_free(message.note);
-}
-
-void
-on_api_key_delete(struct api_request *request)
-{
-    api_delete_row(request, CALL_KEY_DELETE, "key");
 }

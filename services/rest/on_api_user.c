@@ -176,7 +176,7 @@ on_api_user_rules(struct api_request *request)
 struct change {
     Sluice__UserPut message;
     char *name, *password, *password_md5, *rules;
-    char actor[CALLER_NAME_MAX + 32];
+    char actor[CALLER_ACTOR_SIZE];
 };
 
 static char empty_text[] = "";
@@ -341,7 +341,7 @@ void
 on_api_user_delete(struct api_request *request)
 {
     Sluice__UserDelete message = SLUICE__USER_DELETE__INIT;
-    char actor[CALLER_NAME_MAX + 32];
+    char actor[CALLER_ACTOR_SIZE];
     uint64_t revision = 0;
     bool has_revision;
     if (!api_if_match(request, &revision, &has_revision))

@@ -181,10 +181,7 @@ question_gateways(struct upstream *upstream, char ***names, size_t *count)
 static const Sluice__AdminValue *
 find(const Sluice__AdminItem *item, const char *name)
 {
-    for (size_t i = 0; i < item->n_values; i++)
-        if (strcmp(item->values[i]->name, name) == 0)
-            return item->values[i];
-    return NULL;
+    return admin_value(item->values, item->n_values, name);
 }
 
 bool
@@ -196,8 +193,7 @@ question_item_has(const Sluice__AdminItem *item, const char *name)
 struct slice
 question_item_text(const Sluice__AdminItem *item, const char *name)
 {
-    const Sluice__AdminValue *value = find(item, name);
-    return value != NULL ? slice_of(value->text.data, value->text.len) : slice_of(NULL, 0);
+    return admin_value_text(find(item, name));
 }
 
 uint64_t

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Roles, bans and keys: loading them, changing one (revision, quota, batch, audit, and the word to
  * the gateways when it is durable), and telling a gateway that comes all that counts. What the text
- * of a row means, the desks know (on_role.c, on_ban.c, on_key.c). */
+ * of a row means, the desks know (on_row.c, on_role.c, on_ban.c, on_key.c). */
 #ifndef SERVICES_STORE_ACCESS_ROWS_H
 #define SERVICES_STORE_ACCESS_ROWS_H
 

@@ -40,39 +40,20 @@ void on_people_verify(struct store *store, struct peer *peer, struct call_reques
                       struct slice body);
 
 /* ---- calls about access: access.proto */
-void on_role_list(struct store *store, struct peer *peer, struct call_request request,
-                  struct slice body);
-void on_role_get(struct store *store, struct peer *peer, struct call_request request,
-                 struct slice body);
 void on_role_put(struct store *store, struct peer *peer, struct call_request request,
                  struct slice body);
-void on_role_delete(struct store *store, struct peer *peer, struct call_request request,
-                    struct slice body);
-void on_ban_list(struct store *store, struct peer *peer, struct call_request request,
-                 struct slice body);
-void on_ban_get(struct store *store, struct peer *peer, struct call_request request,
-                struct slice body);
 void on_ban_put(struct store *store, struct peer *peer, struct call_request request,
-                struct slice body);
-void on_ban_delete(struct store *store, struct peer *peer, struct call_request request,
-                   struct slice body);
-void on_key_list(struct store *store, struct peer *peer, struct call_request request,
-                 struct slice body);
-void on_key_get(struct store *store, struct peer *peer, struct call_request request,
                 struct slice body);
 void on_key_put(struct store *store, struct peer *peer, struct call_request request,
                 struct slice body);
-void on_key_delete(struct store *store, struct peer *peer, struct call_request request,
-                   struct slice body);
 void on_key_verify(struct store *store, struct peer *peer, struct call_request request,
                    struct slice body);
 void on_audit_append(struct store *store, struct peer *peer, struct call_request request,
                      struct slice body);
 void on_audit_list(struct store *store, struct peer *peer, struct call_request request,
                    struct slice body);
-/* A RowDelete of this kind of rows; what: for the audit. */
-void on_row_delete(struct store *store, struct call_request request, struct slice body,
-                   uint8_t kind, const char *what);
+/* Lists, single rows and deletions of roles, bans and keys. False: no such call. */
+bool on_row(struct store *store, struct call_request request, uint16_t method, struct slice body);
 
 /* Any CALL_ADMIN_*. */
 void on_admin(struct store *store, struct call_request request, uint16_t method, struct slice body);

@@ -10,17 +10,11 @@
 #define DEADLINE_MS 8000u /* for reading */
 
 static void
-reply_error(struct store *store, struct call_request request, enum err err)
-{
-    peers_reply(store->peers, request, err, slice_of(NULL, 0));
-}
-
-static void
 appended(void *arg, uint64_t slot, uint64_t generation, uint64_t c)
 {
     struct store *store = arg;
     (void)c;
-    reply_error(store, (struct call_request){(uint32_t)slot, (uint32_t)generation}, OK);
+    store_reply(store, (struct call_request){(uint32_t)slot, (uint32_t)generation}, OK, NULL);
 }
 
 static enum err
@@ -45,7 +39,7 @@ on_audit_append(struct store *store, struct peer *peer, struct call_request requ
     enum err err = check_append(store, append);
     (void)peer;
     if (err != OK) {
-        reply_error(store, request, err);
+        store_reply(store, request, err, NULL);
     } else {
         access_rows_audit(store, append->actor, append->what, slice_cstr(append->subject),
                           slice_cstr(append->detail));
@@ -130,7 +124,7 @@ list_read(struct read_job *base)
     if (base->err == OK)
         store_reply(job->store, job->request, OK, &answer);
     else
-        reply_error(job->store, job->request, base->err);
+        store_reply(job->store, job->request, base->err, NULL);
     forget_list(job);
     mem_free(job);
 }
@@ -143,7 +137,7 @@ on_audit_list(struct store *store, struct peer *peer, struct call_request reques
     struct list_job *job;
     (void)peer;
     if (get == NULL) {
-        reply_error(store, request, ERR_MALFORMED);
+        store_reply(store, request, ERR_MALFORMED, NULL);
         return;
     }
     job = mem_zalloc(sizeof(*job));

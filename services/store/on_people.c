@@ -19,12 +19,6 @@
 #define NAMES_MAX   10000u
 #define DEADLINE_MS 8000u /* for reading */
 
-static void
-reply_error(struct store *store, struct call_request request, enum err err)
-{
-    peers_reply(store->peers, request, err, slice_of(NULL, 0));
-}
-
 static bool
 name_is_valid(struct slice name)
 {
@@ -61,12 +55,12 @@ on_people_get(struct store *store, struct peer *peer, struct call_request reques
     enum err err;
     (void)peer;
     if (get == NULL) {
-        reply_error(store, request, ERR_MALFORMED);
+        store_reply(store, request, ERR_MALFORMED, NULL);
         return;
     }
     err = signin_user_get(store, slice_cstr(get->name), &user);
     if (err != OK) {
-        reply_error(store, request, err);
+        store_reply(store, request, err, NULL);
     } else {
         size_t count;
         char **roles = signin_roles_decode(slice_of(user.roles, user.roles_len), &count);
@@ -134,7 +128,7 @@ statuses_read(struct read_job *base)
     if (base->err == OK)
         store_reply(job->store, job->request, OK, &answer);
     else
-        reply_error(job->store, job->request, base->err);
+        store_reply(job->store, job->request, base->err, NULL);
     mem_free(answer.users);
     mem_free(rows);
     sluice__user_status__free_unpacked(job->get, NULL);
@@ -152,7 +146,7 @@ on_people_status(struct store *store, struct peer *peer, struct call_request req
     if (get == NULL || get->n_names > NAMES_MAX) {
         if (get != NULL)
             sluice__user_status__free_unpacked(get, NULL);
-        reply_error(store, request, ERR_MALFORMED);
+        store_reply(store, request, ERR_MALFORMED, NULL);
         return;
     }
     job = mem_zalloc(sizeof(*job));
@@ -231,7 +225,7 @@ list_read(struct read_job *base)
     if (base->err == OK)
         store_reply(job->store, job->request, OK, &answer);
     else
-        reply_error(job->store, job->request, base->err);
+        store_reply(job->store, job->request, base->err, NULL);
     forget_list(job);
     sluice__user_list__free_unpacked(job->get, NULL);
     mem_free(job);
@@ -245,7 +239,7 @@ on_people_list(struct store *store, struct peer *peer, struct call_request reque
     struct list_job *job;
     (void)peer;
     if (get == NULL) {
-        reply_error(store, request, ERR_MALFORMED);
+        store_reply(store, request, ERR_MALFORMED, NULL);
         return;
     }
     job = mem_zalloc(sizeof(*job));
@@ -286,7 +280,7 @@ change_free(struct change *change)
 static void
 change_failed(struct change *change, enum err err)
 {
-    reply_error(change->store, change->request, err);
+    store_reply(change->store, change->request, err, NULL);
     change_free(change);
 }
 
@@ -318,7 +312,7 @@ changed(void *arg, uint64_t a, uint64_t b, uint64_t c)
     if (change->put != NULL)
         store_reply(store, change->request, OK, &answer);
     else
-        reply_error(store, change->request, OK);
+        store_reply(store, change->request, OK, NULL);
     log_info(change->put != NULL ? "user_put" : "user_deleted", LOG_STR("user", name_of(change)),
              LOG_END);
     change_free(change);
@@ -435,7 +429,7 @@ on_people_put(struct store *store, struct peer *peer, struct call_request reques
         (put->has_password && strlen(put->password) > LIMITS_STRING)) {
         if (put != NULL)
             sluice__user_put__free_unpacked(put, NULL);
-        reply_error(store, request, put == NULL ? ERR_MALFORMED : ERR_INVALID);
+        store_reply(store, request, put == NULL ? ERR_MALFORMED : ERR_INVALID, NULL);
         return;
     }
     change = mem_zalloc(sizeof(*change));
@@ -473,7 +467,7 @@ on_people_delete(struct store *store, struct peer *peer, struct call_request req
             err = commit_state(store->commit);
     }
     if (err != OK) {
-        reply_error(store, request, err);
+        store_reply(store, request, err, NULL);
     } else {
         change = mem_zalloc(sizeof(*change));
         change->store = store;
@@ -513,7 +507,7 @@ verified(void *arg, enum err err, const struct users_access *access)
         store_reply(verify->store, verify->request, OK, &answer);
         signin_roles_free(roles, count);
     } else {
-        reply_error(verify->store, verify->request, err);
+        store_reply(verify->store, verify->request, err, NULL);
     }
     mem_free(verify);
 }
@@ -533,7 +527,7 @@ on_people_verify(struct store *store, struct peer *peer, struct call_request req
                   : signin_user_get(store, slice_cstr(message->name), &user);
     signin_user_fini(&user);
     if (err != OK) {
-        reply_error(store, request, err);
+        store_reply(store, request, err, NULL);
     } else {
         verify = mem_alloc(sizeof(*verify));
         verify->store = store;

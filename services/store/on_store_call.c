@@ -24,18 +24,9 @@ on_store_call(struct store *store, struct peer *peer, struct call_request reques
         {CALL_USER_STATUS, on_people_status},
         {CALL_USER_VERIFY, on_people_verify},
         {CALL_SIGN_IN, on_signin},
-        {CALL_ROLE_LIST, on_role_list},
-        {CALL_ROLE_GET, on_role_get},
         {CALL_ROLE_PUT, on_role_put},
-        {CALL_ROLE_DELETE, on_role_delete},
-        {CALL_BAN_LIST, on_ban_list},
-        {CALL_BAN_GET, on_ban_get},
         {CALL_BAN_PUT, on_ban_put},
-        {CALL_BAN_DELETE, on_ban_delete},
-        {CALL_KEY_LIST, on_key_list},
-        {CALL_KEY_GET, on_key_get},
         {CALL_KEY_PUT, on_key_put},
-        {CALL_KEY_DELETE, on_key_delete},
         {CALL_KEY_VERIFY, on_key_verify},
         {CALL_AUDIT_APPEND, on_audit_append},
         {CALL_AUDIT_LIST, on_audit_list},
@@ -52,5 +43,6 @@ on_store_call(struct store *store, struct peer *peer, struct call_request reques
             return;
         }
     }
-    peers_reply(store->peers, request, ERR_UNSUPPORTED, slice_of(NULL, 0));
+    if (!on_row(store, request, method, body))
+        peers_reply(store->peers, request, ERR_UNSUPPORTED, slice_of(NULL, 0));
 }

@@ -78,7 +78,7 @@ static void
 a_role_is_edited_under_its_revision(void)
 {
     struct kit *kit = kit_new();
-    Sluice__RoleGet get = SLUICE__ROLE_GET__INIT;
+    Sluice__RowGet get = SLUICE__ROW_GET__INIT;
     Sluice__Role *role;
     uint64_t first = 0, second = 0;
     CU_ASSERT_EQUAL(put_role(kit, "R", "allow all #", 0, &first), OK);
@@ -109,7 +109,7 @@ static void
 lists_come_in_pages(void)
 {
     struct kit *kit = kit_new();
-    Sluice__RoleList get = SLUICE__ROLE_LIST__INIT;
+    Sluice__RowList get = SLUICE__ROW_LIST__INIT;
     char after[16] = "", name[16];
     uint64_t revision;
     unsigned i, pages = 0, roles = 0;
@@ -118,15 +118,15 @@ lists_come_in_pages(void)
         CU_ASSERT_EQUAL(put_role(kit, name, "", 0, &revision), OK);
     }
     do {
-        Sluice__RoleListed *listed;
+        Sluice__RowListed *listed;
         get.after = after;
         get.limit = 10;
         CU_ASSERT_EQUAL_FATAL(kit_call(kit, CALL_ROLE_LIST, &get), OK);
-        listed = sluice__role_listed__unpack(NULL, kit->answer.len, kit->answer.bytes);
+        listed = sluice__row_listed__unpack(NULL, kit->answer.len, kit->answer.bytes);
         CU_ASSERT_PTR_NOT_NULL_FATAL(listed);
-        roles += (unsigned)listed->n_roles;
+        roles += (unsigned)listed->n_rows;
         (void)snprintf(after, sizeof(after), "%s", listed->next);
-        sluice__role_listed__free_unpacked(listed, NULL);
+        sluice__row_listed__free_unpacked(listed, NULL);
         pages++;
     } while (after[0] != '\0');
     CU_ASSERT_EQUAL(roles, 25);
@@ -137,14 +137,14 @@ lists_come_in_pages(void)
 static bool
 no_ban_is_left(struct kit *kit)
 {
-    Sluice__BanList get = SLUICE__BAN_LIST__INIT;
-    Sluice__BanListed *listed;
+    Sluice__RowList get = SLUICE__ROW_LIST__INIT;
+    Sluice__RowListed *listed;
     size_t count;
     CU_ASSERT_EQUAL_FATAL(kit_call(kit, CALL_BAN_LIST, &get), OK);
-    listed = sluice__ban_listed__unpack(NULL, kit->answer.len, kit->answer.bytes);
+    listed = sluice__row_listed__unpack(NULL, kit->answer.len, kit->answer.bytes);
     CU_ASSERT_PTR_NOT_NULL_FATAL(listed);
-    count = listed->n_bans;
-    sluice__ban_listed__free_unpacked(listed, NULL);
+    count = listed->n_rows;
+    sluice__row_listed__free_unpacked(listed, NULL);
     return count == 0;
 }
 
