@@ -104,6 +104,10 @@ struct retained_fetch;
 /* New; filter is copied. From now on, until it is freed, desk_retained_note counts. */
 struct retained_fetch *retained_fetch_new(struct connection *connection, struct slice filter,
                                           uint8_t qos, uint32_t identifier);
+/* Whether a filter that the client has already may be fetched for once more. New filters are
+ * bounded by the number of subscriptions; these would not be, as long as the client acknowledges
+ * nothing. */
+bool retained_fetch_has_room(const struct connection *connection);
 void retained_fetch_free_all(struct connection *connection, struct retained_fetch *list);
 /* Takes those of a filter out of a list and frees them. */
 void retained_fetch_cancel(struct connection *connection, struct retained_fetch **list,

@@ -20,6 +20,7 @@
 #define PAGE        64u
 #define OUTPUT_FULL (64u * 1024u)
 #define SEEN_MAX    1024u
+#define FETCHES_MAX 4096u /* that a filter may be asked for once more */
 
 struct retained_fetch {
     struct retained_fetch *next;
@@ -77,6 +78,12 @@ retained_fetch_new(struct connection *connection, struct slice filter, uint8_t q
     fetch->filter_len = (uint16_t)filter.len;
     memcpy(fetch->filter, filter.data, filter.len);
     return fetch;
+}
+
+bool
+retained_fetch_has_room(const struct connection *connection)
+{
+    return connection->retained_seen == NULL || connection->retained_seen->fetches < FETCHES_MAX;
 }
 
 struct retained_fetch **

@@ -288,7 +288,6 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
         connection_dropped(connection, DROP_DENIED_SUBSCRIBE);
         return MQTT_NOT_AUTHORIZED;
     }
-    TRACE(connection, "subscribed", slice_of(NULL, 0), qos_of(wanted));
     if (connection->subscription_count >= worker->options.max_subscriptions) {
         const struct route *known = client_routes_get(worker->routes, wanted->filter);
         if (known == NULL || find(connection, known) == NULL)
@@ -301,6 +300,9 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
     route->is_share = is_share;
     struct subscription *subscription = find(connection, route);
     bool is_new = subscription == NULL;
+    if (!is_new && !retained_fetch_has_room(connection))
+        return MQTT_QUOTA_EXCEEDED;
+    TRACE(connection, "subscribed", slice_of(NULL, 0), qos_of(wanted));
     if (is_new)
         subscription = add(connection, route);
     set(subscription, wanted->qos, wanted->no_local, wanted->retain_as_published, persistent,

@@ -362,6 +362,49 @@ retained_messages_follow_suback_page_by_page(void)
     stage_stop(&stage);
 }
 
+/* SUBSCRIBE to one filter a thousand times; returns how many were granted. */
+static unsigned
+subscribe_again(int fd)
+{
+    enum { COUNT = 1000, SUBACK = 6 + COUNT };
+    static const uint8_t head[] = {0x82, 0xA3, 0x1F, 0, 1, 0}, one[] = {0, 1, 't', 0};
+    uint8_t packet[sizeof(head) + COUNT * sizeof(one)], answer[SUBACK] = {0};
+    unsigned granted = 0;
+    memcpy(packet, head, sizeof(head));
+    for (size_t i = 0; i < COUNT; i++)
+        memcpy(packet + sizeof(head) + i * sizeof(one), one, sizeof(one));
+    CU_ASSERT_EQUAL(send(fd, packet, sizeof(packet), MSG_NOSIGNAL), (ssize_t)sizeof(packet));
+    CU_ASSERT_EQUAL_FATAL(stage_read(fd, answer, SUBACK), SUBACK);
+    CU_ASSERT(answer[0] == 0x90 && answer[4] == 1);
+    for (size_t i = 6; i < SUBACK; i++) {
+        CU_ASSERT(answer[i] == 0 || answer[i] == MQTT_QUOTA_EXCEEDED);
+        granted += answer[i] == 0;
+    }
+    return granted;
+}
+
+static void
+a_filter_asked_for_again_and_again_gathers_no_fetches_without_end(void)
+{
+    struct stage stage;
+    stage_init(&stage, 1);
+    stage_start(&stage);
+    stage_mute(&stage, POST_RETAINED_GET, true);
+    int sub = stage_client(&stage, 0, CONNECT_5);
+    CU_ASSERT_EQUAL(subscribe_again(sub), 1000);
+    unsigned granted = 0;
+    for (int i = 0; i < 5; i++)
+        granted += subscribe_again(sub);
+    CU_ASSERT_EQUAL(granted, 4096 - 1000);
+    stage_send(sub, "82 07 00 02 00 00 01 'u' 00"); /* another one */
+    CU_ASSERT(stage_expect(sub, "90 04 00 02 00 00"));
+    stage_send(sub, "A2 06 00 03 00 00 01 't'");
+    CU_ASSERT(stage_expect(sub, "B0 04 00 03 00 00"));
+    CU_ASSERT_EQUAL(subscribe_again(sub), 1000);
+    close(sub);
+    stage_stop(&stage);
+}
+
 static void
 a_filter_that_fails_is_refused_and_undone(void)
 {
@@ -531,6 +574,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(a_store_that_comes_back_while_connack_waits_ends_the_connection),
     CUNIT_CASE(a_release_without_answer_is_told_again_to_a_store_that_came_back),
     CUNIT_CASE(retained_messages_follow_suback_page_by_page),
+    CUNIT_CASE(a_filter_asked_for_again_and_again_gathers_no_fetches_without_end),
     CUNIT_CASE(a_filter_that_fails_is_refused_and_undone),
     CUNIT_CASE(two_clients_wait_for_the_same_filter),
     CUNIT_CASE(shared_subscriptions_are_granted),
