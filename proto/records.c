@@ -4,6 +4,7 @@
 
 #include "common/buf.h"
 #include "common/cursor.h"
+#include "proto/limits.h"
 #include "proto/publish_record.h"
 #include "proto/topic.h"
 #include <assert.h>
@@ -375,6 +376,19 @@ records_inbound_encode(const struct records_inbound *record, uint8_t *out)
     return RECORDS_INBOUND_BYTES;
 }
 
+/* They go into packets, which have four bytes for each: what is larger would not fit the room that
+ * is reckoned for it. */
+static bool
+identifiers_are_valid(const uint8_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t id = cursor_load_u32(ids + i * 4);
+        if (id == 0 || id > LIMITS_SUBSCRIPTION_ID)
+            return false;
+    }
+    return true;
+}
+
 enum err
 records_deliver_decode(struct slice body, struct records_deliver *out)
 {
@@ -388,8 +402,9 @@ records_deliver_decode(struct slice body, struct records_deliver *out)
         const uint8_t *target = cursor_skip(&c, RECORDS_TARGET_BYTES);
         if (target == NULL)
             break;
-        (void)cursor_skip(&c, (size_t)target[17] * 4);
-        if ((target[16] & DELIVER_QOS_MASK) == 3)
+        const uint8_t *ids = cursor_skip(&c, (size_t)target[17] * 4);
+        if ((target[16] & DELIVER_QOS_MASK) == 3 || ids == NULL ||
+            !identifiers_are_valid(ids, target[17]))
             cursor_fail(&c, ERR_MALFORMED);
     }
     r.targets = slice_of(from, (size_t)(c.pos - from));

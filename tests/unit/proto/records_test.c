@@ -191,6 +191,29 @@ deliver_reads_its_targets(void)
     CU_ASSERT_EQUAL(records_deliver_decode(slice_of(out, sizeof(out)), &got), ERR_MALFORMED);
 }
 
+/* What does not fit the four bytes of a subscription identifier in PUBLISH is none. */
+static void
+deliver_has_no_impossible_identifiers(void)
+{
+    static const struct {
+        uint32_t id;
+        enum err err;
+    } table[] = {{1, OK},
+                 {0x0FFFFFFF, OK},
+                 {0, ERR_MALFORMED},
+                 {0x10000000, ERR_MALFORMED},
+                 {UINT32_MAX, ERR_MALFORMED}};
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        const uint32_t ids[] = {1, table[i].id};
+        uint8_t out[2 + 26 + 47] = {0};
+        struct records_deliver got;
+        size_t at = records_deliver_encode(1, out);
+        at += records_target_encode(7, 8, 1, ids, 2, out + at);
+        CU_ASSERT_EQUAL(at + 47, sizeof(out));
+        CU_ASSERT_EQUAL(records_deliver_decode(slice_of(out, sizeof(out)), &got), table[i].err);
+    }
+}
+
 static void
 a_share_is_told_with_its_members(void)
 {
@@ -252,5 +275,6 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(session_records_have_their_bytes),
     CUNIT_CASE(inbound_records_have_their_bytes),
     CUNIT_CASE(deliver_reads_its_targets),
+    CUNIT_CASE(deliver_has_no_impossible_identifiers),
 };
 CUNIT_MAIN("records", cases)
