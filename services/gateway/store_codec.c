@@ -8,7 +8,7 @@
 #include "proto/topic.h"
 #include "proto/utf8.h"
 
-#define CALLS_SUBSCRIPTIONS_MAX 65536u /* of one session, in an answer */
+#define CALLS_SUBSCRIPTIONS_MAX 1000000u /* of one session: what the store's settings allow */
 
 static void *
 allocate(void *arg, size_t size)

@@ -118,6 +118,30 @@ answers_with_impossible_values_are_refused(void)
     CU_ASSERT_PTR_NULL(out);
 }
 
+/* The settings of both programs allow more of them than a mere 65,536. */
+static void
+a_session_may_have_very_many_subscriptions(void)
+{
+    enum { COUNT = 100000 };
+    Sluice__Subscription s = SLUICE__SUBSCRIPTION__INIT;
+    Sluice__Subscription **list = mem_zalloc_array(COUNT, sizeof(Sluice__Subscription *));
+    struct session_opened *out = NULL;
+    Sluice__SessionOpened a;
+    uint8_t *room;
+    sluice__session_opened__init(&a);
+    s.filter = bytes("a");
+    for (size_t i = 0; i < COUNT; i++)
+        list[i] = &s;
+    a.n_subscriptions = COUNT;
+    a.subscriptions = list;
+    room = mem_alloc(protobuf_c_message_get_packed_size(&a.base));
+    CU_ASSERT_FATAL(store_codec_opened(pack(&a.base, room), &out) == OK);
+    CU_ASSERT_EQUAL(out->subscription_count, COUNT);
+    session_opened_free(out);
+    mem_free(room);
+    mem_free(list);
+}
+
 /* It goes into a packet whose strings have 16 bits for their length. */
 static void
 a_reason_that_no_packet_can_carry_is_refused(void)
@@ -182,6 +206,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(open_carries_every_field),
     CUNIT_CASE(opened_is_copied),
     CUNIT_CASE(answers_with_impossible_values_are_refused),
+    CUNIT_CASE(a_session_may_have_very_many_subscriptions),
     CUNIT_CASE(a_reason_that_no_packet_can_carry_is_refused),
     CUNIT_CASE(reasons_become_bytes),
     CUNIT_CASE(bad_retained_records_are_left_out),
