@@ -107,14 +107,15 @@ struct connection {
     struct retained_seen *retained_seen; /* NULL: none are to be sent (on_retained.c) */
     char *proxy_user;                    /* that a proxy vouches for; NULL: none */
     uint64_t session_number, epoch;
-    uint64_t active_ms;   /* when it last spoke */
-    uint32_t connected_s; /* wall clock, when it was welcomed */
-    uint32_t max_packet;  /* the client's Maximum Packet Size; 0: none */
+    uint64_t gather_stamp; /* deliver.c */
+    uint64_t active_ms;    /* when it last spoke */
+    uint32_t connected_s;  /* wall clock, when it was welcomed */
+    uint32_t max_packet;   /* the client's Maximum Packet Size; 0: none */
     uint32_t subscription_count, suback_count;
-    uint32_t restoring;                  /* filters that CONNACK waits for */
-    uint32_t gather_stamp, gather_index; /* deliver.c */
-    uint32_t expiry_s;                   /* valid with CONNECTION_HAS_EXPIRY */
-    struct address address;              /* the client's; settled before its first packet */
+    uint32_t restoring;     /* filters that CONNACK waits for */
+    uint32_t gather_index;  /* deliver.c */
+    uint32_t expiry_s;      /* valid with CONNECTION_HAS_EXPIRY */
+    struct address address; /* the client's; settled before its first packet */
     int fd;
     uint16_t flags;
     uint16_t keep_alive_s;

@@ -40,7 +40,7 @@ struct gathered_id {
 };
 
 struct deliver {
-    uint32_t stamp;
+    uint64_t stamp; /* of the message in hand */
     size_t count, size;
     struct gathered *gathered;
     size_t id_count, id_size;
@@ -488,9 +488,7 @@ deliver_publication(struct worker *worker, struct publication *publication)
         deliver_route(worker, only, publication);
     } else if (local > 1) {
         deliver->count = deliver->id_count = 0;
-        if (++deliver->stamp == 0)
-            deliver->stamp =
-                1; /* after 2^32 messages an old stamp could be met again: harmless odds */
+        deliver->stamp++;
         for (size_t i = 0; i < count; i++)
             gather_route(deliver, found[i], publication);
         send_gathered(worker, publication);
