@@ -170,8 +170,8 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
         refuse_connect(connection, MQTT_PAYLOAD_FORMAT_INVALID);
         return;
     }
-    if (connect.has_will && sys_values_is_topic(connect.will.topic)) {
-        /* the broker alone speaks there; 3.x has no code for the topic */
+    if (connect.has_will && sys_values_is_reserved(connect.will.topic)) {
+        /* 3.x has no code for the topic */
         refuse_connect(connection,
                        connect.version == MQTT_5_0 ? MQTT_TOPIC_NAME_INVALID : MQTT_NOT_AUTHORIZED);
         return;

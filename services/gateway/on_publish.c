@@ -276,9 +276,7 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
             acknowledge(connection, &publish, MQTT_PAYLOAD_FORMAT_INVALID);
         return;
     }
-    if (publish.topic.data[0] == '$' && (sys_values_is_topic(publish.topic) ||
-                                         slice_has_prefix(publish.topic, slice_cstr("$share/")))) {
-        /* The broker alone speaks there; "$share/..." is the name of a group, not a topic. */
+    if (sys_values_is_reserved(publish.topic)) {
         connection_dropped(connection, DROP_REFUSED);
         acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
         return;

@@ -32,6 +32,13 @@ sys_values_is_topic(struct slice topic)
     return slice_has_prefix(topic, slice_cstr("$SYS")) && (topic.len == 4 || topic.data[4] == '/');
 }
 
+bool
+sys_values_is_reserved(struct slice topic)
+{
+    return topic.len > 0 && topic.data[0] == '$' &&
+           (sys_values_is_topic(topic) || slice_has_prefix(topic, slice_cstr("$share/")));
+}
+
 void
 sys_values_put(struct sys_values *values, struct message *message)
 {

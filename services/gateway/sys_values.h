@@ -22,6 +22,9 @@ void sys_values_free(struct sys_values *values);
 
 /* Whether a topic or filter is one of $SYS. No other filter matches $SYS topics [MQTT-4.7.2-1]. */
 bool sys_values_is_topic(struct slice topic);
+/* Whether no client may publish there: only the broker speaks in $SYS, and "$share/..." is the name
+ * of a group, not a topic. */
+bool sys_values_is_reserved(struct slice topic);
 
 /* Replaces the value of its topic; takes a reference of its own. */
 void sys_values_put(struct sys_values *values, struct message *message);

@@ -134,6 +134,7 @@ class Sys:
         will = {"topic": "$SYS/mine", "payload": "x"}
         self.refused(mqtt.connect("w", will=will), 0x90)
         self.refused(mqtt.connect("w", 4, will=will), 5, 4)
+        self.refused(mqtt.connect("w", will={"topic": "$share/g/t", "payload": "x"}), 0x90)
 
     def test_other_topics_that_begin_with_sys_belong_to_clients(self):
         sub = self.watcher("$SYSTEM/#", 1)
