@@ -9,7 +9,7 @@ import os
 import unittest
 from urllib.parse import quote
 
-from ends import Ends, await_true, mqtt
+from ends import Ends, mqtt
 
 METHOD = "SCRAM-SHA-256"
 
@@ -301,9 +301,7 @@ class Auth(Ends):
         nobody.final(self.challenged(nobody)[1])
         salt = nobody.salt
         live = self.sign_in(client_id=self.name("live"))
-        self.cluster["store"].kill()
-        self.cluster["store"].restart().await_ready()
-        await_true("the gateway is ready", self.cluster["gateway0"].is_ready)
+        self.cluster.restart_store()
         client.send(auth(0x18, scram.final(challenge)))
         self.assertEqual(client.expect(mqtt.CONNACK).reason, 0)
         self.again(live, scram)

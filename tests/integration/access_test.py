@@ -204,24 +204,16 @@ class Open(AccessTest):
         self.assertEqual(self.cluster["store"].metric("sluice_store_passwords_total"), hashed)
         self.refused(BAD_PASSWORD, user="gus", password="wrong")
 
-    def resyncs(self):
-        return [self.cluster[f"gateway{gateway}"].log().count("store_resynced") for gateway in (0, 1)]
-
     def test_a_restart_of_the_store_costs_no_password_check_and_no_rule(self):
         self.people.user("hal", "pw", [], ["deny publish h/#"])
         client = self.signed_in("hal", self.name("-stays"))
         confirmed = 'sluice_gateway_sign_ins_total{result="confirmed"}'
-        before, sessions = self.metric(confirmed), self.resyncs()
-        self.cluster["store"].kill()
-        self.assertEqual(client.publish("h/1", "no", 1), DENIED)
-        self.cluster["store"].restart().await_ready()
-        await_true("both gateways have found the store", lambda: all(
-            now > then for now, then in zip(self.resyncs(), sessions)))
-        await_true("rest has found the store", lambda: self.cluster.rest("GET", "/api/v1/roles")[0] == 200)
+        before = self.metric(confirmed)
+        self.cluster.restart_store(lambda: self.assertEqual(client.publish("h/1", "no", 1), DENIED))
         again = self.signed_in("hal", self.name("-again"))
         for one in (client, again):
             self.assertEqual(one.publish("h/1", "no", 1), DENIED)
-        self.assertEqual(self.metric(confirmed), before + 1)
+        await_true("it is counted", lambda: self.metric(confirmed) == before + 1)
         self.assertEqual(self.cluster["store"].metric("sluice_store_passwords_total"), 0)
 
     # ---- bans
@@ -244,8 +236,8 @@ class Open(AccessTest):
 
     def test_a_banned_client_id_is_out_and_in_again_when_it_ends(self):
         self.client("noisy")
-        self.people.ban("client:noisy", seconds=2)
-        await_true("it is banned", lambda: self.connack(5, 1, "noisy") == BANNED, 5)
+        self.people.ban("client:noisy", seconds=5)
+        await_true("it is banned", lambda: self.connack(5, 1, "noisy") == BANNED)
         await_true("the ban ends", lambda: self.connack(5, 1, "noisy") == 0)
         self.client("other")
 

@@ -4,8 +4,8 @@ document names is provoked on the four running programs; what is not provoked fa
 Answers are checked against the document's schemas."""
 
 import json
+import re
 import socket
-import threading
 import unittest
 
 from base import ClusterTest, await_true, http, mqtt
@@ -244,6 +244,7 @@ class Walk(ClusterTest):
         sleeper = self.persistent("sleeper", user="device", password="c")
         sleeper.subscribe(("walk/+/t", 1))
         sleeper.send(mqtt.disconnect())
+        await_true("the sleeper has gone", lambda: self.call("getSession", 200, client="sleeper")["state"] == "disconnected")
         clients[0].subscribe(("walk/#", 1))
         names, cursor = [], None
         while True:
@@ -377,32 +378,26 @@ class Walk(ClusterTest):
     def test_l_trace(self):
         self.call("trace", 422)
         self.call("putUser", 201, {"password": "c", "rules": ["allow publish open/#", "deny publish #"]}, user="traced")
-        events, begun = [], threading.Event()
 
-        def read():
-            with socket.create_connection((HOST, int(self.cluster["rest"].env["SLUICE_PORT"])), 20) as s:
-                s.sendall(f"GET {PREFIX}/trace?client=traced&seconds=4 HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\n\r\n".encode())
-                text = b""
-                while True:
-                    part = s.recv(65536)
-                    if not part:
-                        break
-                    text += part
-                    if b"\r\n\r\n" in text:
-                        begun.set()
-                    if b"event: end" in text:
-                        break
-                events.append(text.decode())
+        def begin(client, seconds):
+            s = socket.create_connection((HOST, int(self.cluster["rest"].env["SLUICE_PORT"])), 60)
+            self.addCleanup(s.close)
+            s.sendall(f"GET {PREFIX}/trace?client={client}&seconds={seconds} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\n\r\n".encode())
+            return s, read_until(s, b"\r\n\r\n")
 
-        reader = threading.Thread(target=read)
-        reader.start()
-        begun.wait(10)
+        def read_until(s, pattern, text=b""):
+            while not re.search(pattern, text):
+                part = s.recv(65536)
+                self.assertNotEqual(part, b"", text)
+                text += part
+            return text
+        read_until(begin("nobody", 1)[0], b"event: end")
+        s, text = begin("traced", 60)
         client = self.client("traced", user="traced", password="c")
         client.publish("open/a", b"x", 1)
         client.publish("secret/a", b"x", 1)
         client.send(mqtt.disconnect())
-        reader.join(30)
-        text = events[0]
+        text = read_until(s, rb'"closed".*\n\n', text).decode()
         self.assertIn("text/event-stream", text)
         found = [json.loads(line[6:]) for line in text.splitlines() if line.startswith('data: {"')]
         self.assertTrue(all(not schema.check(self.document, {"$ref": "#/components/schemas/TraceEvent"}, e) for e in found), found)

@@ -21,6 +21,10 @@ class DatabaseAway(unittest.TestCase):
     def tearDownClass(cls):
         cls.db.__exit__()
 
+    def setUp(self):
+        if self.db.process.poll() is not None:  # another test left it so
+            self.db.start()
+
     def settings(self):
         return {"store": {**self.db.settings(), "SLUICE_MYSQL_CONNECT_TIMEOUT": "1s", "SLUICE_MYSQL_TIMEOUT": "2s"}}
 
@@ -54,6 +58,7 @@ class DatabaseAway(unittest.TestCase):
     def test_a_store_answers_probes_while_it_waits_for_its_database(self):
         self.db.kill()
         cluster = Cluster(per=self.settings())
+        self.addCleanup(cluster.abandon)
         store = cluster["store"].start()
         await_true("alive", lambda: store.probe("/livez")[0] == 200)
         self.assertEqual(store.probe("/readyz")[0], 503)
@@ -76,7 +81,7 @@ class DatabaseAway(unittest.TestCase):
             finally:
                 other.kill()
                 other.wait()
-            c["store"].restart().await_ready(60)
+            c["store"].restart().await_ready()
 
     def nudge(self, c):
         """A change, so that the store looks at its database."""

@@ -74,7 +74,7 @@ class OnMariaDB(unittest.TestCase):
         del settings["SLUICE_MYSQL_PASSWORD"]
         with Cluster(per={"store": settings}) as c:
             self.assertEqual(c["store"].health()["driver"], "mysql")
-            self.assertIn("mysql_not_durable", c["store"].log())
+            c["store"].await_log("mysql_not_durable")
             with mqtt.Client(c.port()) as client:
                 client.connect("it's \"me\"", clean=False, props={"session_expiry": 3600})
                 client.subscribe(("a/#", 1))

@@ -119,7 +119,7 @@ class Headers(ProxyTest):
                 sock = self.socket(transport, STRANGER)
                 sock.sendall(header)
                 self.is_refused(sock, "proxy_spoofed", before)
-        self.assertIn(f"reason=proxy_spoofed address={STRANGER}:", self.cluster["gateway0"].log())
+        self.cluster["gateway0"].await_log(f"reason=proxy_spoofed address={STRANGER}:")
 
     def test_a_stranger_without_a_header_is_served_under_its_own_address(self):
         for transport in ("mqtt", "tls", "ws", "wss"):

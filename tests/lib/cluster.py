@@ -141,6 +141,9 @@ class Program:
         except FileNotFoundError:
             return ""
 
+    def await_log(self, text):
+        await_true(f"{self.name} logs {text!r}", lambda: text in self.log())
+
     def end(self):
         """SIGTERM, and the exit must be clean."""
         if self.process is None or self.process.returncode == -signal.SIGKILL:
@@ -229,6 +232,18 @@ class Cluster:
             self.abandon()
             raise
         return self
+
+    def restart_store(self, meanwhile=lambda: None):
+        """Kills the store and starts it anew; returns when gateways and rest have found it. That they say to
+        be ready means nothing: they may not have noticed yet that it was away."""
+        def found():
+            return [p.log().count("store_resynced") for p in self.programs.values() if p.service == "gateway"]
+        before = found()
+        self["store"].kill()
+        meanwhile()
+        self["store"].restart().await_ready()
+        await_true("every gateway has found the store", lambda: all(now > then for now, then in zip(found(), before)))
+        await_true("rest has found the store", lambda: self.rest("GET", "/api/v1/roles")[0] == 200)
 
     def stop(self):
         self.jitter.stop()

@@ -51,7 +51,7 @@ class Failover(unittest.TestCase):
         settings = {**first.settings(), "SLUICE_MYSQL_HOSTS": f"{HOST}:{second.port},{HOST}:{first.port}",
                     "SLUICE_MYSQL_TIMEOUT": "2s"}
         with Cluster(gateways=2, cores=1, per={"store": settings}) as c:
-            self.assertIn(f"mysql_connected host={HOST}:{first.port}", c["store"].log())
+            c["store"].await_log(f"mysql_connected host={HOST}:{first.port}")
 
             async def script(oracle):
                 def on_second(sql):
@@ -71,7 +71,7 @@ class Failover(unittest.TestCase):
 
             oracle = Oracle([c.port(0), c.port(1)], publishers=40)
             asyncio.run(oracle.run(script, settle=60))
-            self.assertIn(f"mysql_connected host={HOST}:{second.port}", c["store"].log())
+            c["store"].await_log(f"mysql_connected host={HOST}:{second.port}")
 
 
 if __name__ == "__main__":

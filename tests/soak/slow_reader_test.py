@@ -150,7 +150,7 @@ class MemoryMax(unittest.TestCase):
             print(f"  memory-max 64 MiB: at most {largest / (1 << 20):.0f} MiB, resident {gateway.rss_kb() // 1024} MiB",
                   flush=True)
             self.assertLess(largest, 80 << 20)
-            self.assertIn("client_closed reason=memory_full client=sloth", gateway.log())
+            gateway.await_log("client_closed reason=memory_full client=sloth")
 
 
 if __name__ == "__main__":
