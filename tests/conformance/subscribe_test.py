@@ -110,6 +110,10 @@ class Subscribe:
                 self.assertEqual((len(got.reasons), set(got.props) & {"reason_string", "user_property"}), (2, set()))
                 got = client.unsubscribe("a", "b")
                 self.assertEqual((got.reasons, set(got.props)), ([0, 0x11], set()))
+            many = [f"{topic}{i}" for i in range(20)]  # one byte each, behind five: 25
+            self.fails(mqtt.subscribe(9, [(name, 0) for name in many]), 0x95, client=client)
+            client = connect(props={"maximum_packet_size": 24})
+            self.fails(mqtt.unsubscribe(9, many), 0x95, client=client)
 
     # ---- what a subscription does
 
@@ -269,7 +273,8 @@ class Subscribe:
                                  [(b"1", first.pid, True), (b"2", second.pid, True)])
             sub.send(mqtt.ack(mqtt.PUBACK, first.pid, version=version))
             sub.send(mqtt.ack(mqtt.PUBREC, second.pid, version=version))
-            self.assertEqual(sub.expect(mqtt.PUBREL).pid, second.pid)
+            got = sub.expect(mqtt.PUBREL)
+            self.assertEqual((got.pid, got.reason), (second.pid, 0))
             sub.send(mqtt.ack(mqtt.PUBCOMP, second.pid, version=version))
             self.quiet(sub)
 
