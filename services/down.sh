@@ -12,7 +12,7 @@ for name in rest gateway1 gateway0 core1 core0 store; do
 	f=$home/run/$name.pid
 	[ -f "$f" ] || continue
 	pid=$(cat "$f")
-	if [ -r "/proc/$pid/environ" ] && tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "SLUICE_INSTANCE=$name"; then
+	if tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qx "SLUICE_INSTANCE=$name"; then
 		kill "$pid" 2>/dev/null || true
 		left=150
 		while [ -e "/proc/$pid/exe" ] && [ "$left" -gt 0 ]; do
@@ -24,5 +24,5 @@ for name in rest gateway1 gateway0 core1 core0 store; do
 	fi
 	rm -f "$f"
 done
-rm -f "$home/run/layout"
+rm -f "$home/run/layout" "$home/run/settings"
 [ "$any" = 1 ] && echo "Sluice is down; its data stays in $home/data." || echo "Sluice is not running."

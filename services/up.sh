@@ -6,6 +6,8 @@
 # in one line, and what this run had started is stopped again.
 #
 #   GATEWAYS=1..2  CORES=1..2  SLUICE_HOME=.sluice  and every SLUICE_<SETTING>
+#
+# Programs that run already keep the settings that they were started with: with others it is refused.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 bin=${SLUICE_BIN:-$top/build/release}
@@ -30,7 +32,7 @@ secret "$home/api-key"
 running() { # name: is the program of that pid file alive and ours?
 	local pid
 	pid=$(cat "$home/run/$1.pid" 2>/dev/null) || return 1
-	[ -n "$pid" ] && [ -r "/proc/$pid/environ" ] && tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qx "SLUICE_INSTANCE=$1"
+	[ -n "$pid" ] && tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qx "SLUICE_INSTANCE=$1"
 }
 taken() { (exec 3<>"/dev/tcp/$host/$1") 2>/dev/null; }
 
@@ -38,6 +40,17 @@ layout="GATEWAYS=$gateways CORES=$cores"
 if running store && [ "$(cat "$home/run/layout" 2>/dev/null)" != "$layout" ]; then
 	fail "already running with $(cat "$home/run/layout"); run make down first"
 fi
+
+# As a hash, since there may be secrets among them.
+settings=$({ env | grep ^SLUICE_ | sort || true; [ ! -s "$home/certs/server.pem" ] || echo certificates; } | sha256sum)
+if running store && [ "$(cat "$home/run/settings" 2>/dev/null || echo "$settings")" != "$settings" ]; then
+	fail "already running with other settings (SLUICE_... or certificates); run make down first"
+fi
+known=$(for s in gateway core store rest; do "$bin/sluice-$s" --help; done | grep -o 'SLUICE_[A-Z0-9_]*' | sort -u)
+for name in $(compgen -e | grep ^SLUICE_ || true); do
+	grep -qxF -e "$name" -e "${name%_FILE}" <<<"$known" ||
+		echo "make up: $name is a setting of none of the programs; $bin/sluice-gateway --help lists those of the gateway" >&2
+done
 
 started=()
 undo() {
@@ -58,10 +71,14 @@ undo() {
 }
 trap 'undo' EXIT
 
+said() { # name, service, size of the log before: why it did not start, all mistakes if there are several
+	tail -c "+$(($3 + 1))" "$home/log/$1.log" | grep "^sluice-$2: " || tail -n 1 "$home/log/$1.log"
+}
 start() { # name, service, http port, other ports, VAR=value...
-	local name=$1 service=$2 http=$3 ports=$4 p pid left=300
+	local name=$1 service=$2 http=$3 ports=$4 p pid before=0 left=300
 	shift 4
 	! running "$name" || return 0
+	[ ! -f "$home/log/$name.log" ] || before=$(stat -c %s "$home/log/$name.log")
 	for p in $http $ports; do # 0: off
 		[ "$p" = 0 ] || ! taken "$p" || fail "port $p, which $name needs, is in use"
 	done
@@ -71,7 +88,7 @@ start() { # name, service, http port, other ports, VAR=value...
 	echo "$pid" >"$home/run/$name.pid"
 	started+=("$name")
 	until curl -sf -o /dev/null --max-time 2 "http://$host:$http/livez"; do
-		kill -0 "$pid" 2>/dev/null || fail "$name did not start: $(tail -n 1 "$home/log/$name.log")"
+		kill -0 "$pid" 2>/dev/null || fail "$name did not start: $(said "$name" "$service" "$before")"
 		left=$((left - 1))
 		[ "$left" -gt 0 ] || fail "$name does not answer on port $http; see $home/log/$name.log"
 		sleep 0.1
@@ -90,6 +107,7 @@ await_ready() { # name, http port
 core_list=$host:7201
 [ "$cores" = 1 ] || core_list=$core_list,$host:7211
 echo "$layout" >"$home/run/layout"
+echo "$settings" >"$home/run/settings"
 
 # Ports of the first gateway; the second one has 28883, 28483, 8881, 4444. TLS needs a certificate.
 mqtt=${SLUICE_MQTT_PORT:-18883} ws=${SLUICE_WS_PORT:-8880}
@@ -133,21 +151,22 @@ code=$(curl -s -o /dev/null -w '%{http_code}' --max-time 10 -X POST -H "X-API-Ke
 case $code in 201 | 400) ;; *) fail "creating the user guest was answered with $code; see $home/log/rest.log" ;; esac
 started=()
 
+also() { [ "$gateways" = 1 ] || echo "  and  $1"; } # what the second gateway has
 listeners() {
-	[ -z "$unix" ] || echo "  UNIX     $unix"
-	[ "$ws" = 0 ] || echo "  WS       ws://$host:$ws"
-	[ "$tls" = 0 ] || echo "  TLS      $host:$tls   (--cafile $home/certs/ca.pem; certificates: make certs)"
-	[ "$wss" = 0 ] || echo "  WSS      wss://$host:$wss"
+	[ -z "$unix" ] || echo "  UNIX     $unix$(also "$unix-2")"
+	[ "$ws" = 0 ] || echo "  WS       ws://$host:$ws$(also "ws://$host:$((ws + 1))")"
+	[ "$tls" = 0 ] || echo "  TLS      $host:$tls$(also "$host:$((tls + 10000))")   (--cafile $home/certs/ca.pem; certificates: make certs)"
+	[ "$wss" = 0 ] || echo "  WSS      wss://$host:$wss$(also "wss://$host:$((wss + 1))")"
 	[ "$tls$wss" != 00 ] || echo "  TLS      off; make certs, make down, make up turns it on"
 }
 cat <<EOF
 Sluice is up.
-  MQTT     $host:$mqtt$([ "$gateways" = 1 ] || echo "  and  $host:$((mqtt + 10000))")   (user guest, password guest)
+  MQTT     $host:$mqtt$(also "$host:$((mqtt + 10000))")   (user guest, password guest)
 $(listeners)
   console  http://$host:$rest/   (sign in with the key below, or as a user with the role ADMIN)
   API      http://$host:$rest/rest/v3/swagger-ui
   REST     http://$host:$rest/rest     key: $(cat "$home/api-key")
-  health   http://$host:9101/healthz (gateway)  :9201 (core)  :9301 (store)  :9401 (rest); also /metrics
+  health   http://$host:9101/healthz (gateway$(also 9111))  :9201 (core$([ "$cores" = 1 ] || echo "  and  9211"))  :9301 (store)  :9401 (rest); also /metrics
   logs     $home/log/
   try      mosquitto_sub -t test/c -p $mqtt -i test -u guest -P guest -V mqttv5
            mosquitto_pub -t test/c -p $mqtt -i test1 -u guest -P guest -m "Hello" -q 2 -V mqttv5

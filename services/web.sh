@@ -11,7 +11,7 @@ version=5.35.0
 sha512='U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNNHC3sU8yVUQ=='
 files='swagger-ui.css swagger-ui-bundle.js swagger-ui-standalone-preset.js favicon-32x32.png LICENSE NOTICE'
 
-mkdir -p "$web"
+mkdir -p "$web" 2>/dev/null && [ -w "$web" ] || { echo "web.sh: cannot write $web" >&2; exit 1; }
 if [ -d "$top/services/rest/console" ]; then
 	rm -rf "$web/console.new"
 	cp -r "$top/services/rest/console" "$web/console.new"

@@ -104,7 +104,7 @@ class Clients(unittest.TestCase):
 
     def test_the_commands_of_the_readme(self):
         with open(os.path.join(TOP, "README.md")) as f:
-            commands = re.findall(r"`npx mqtt (sub .*)` \|", f.read())
+            commands = re.findall(r"`npx mqtt@5 (sub .*)` \|", f.read())
         self.assertEqual(len(commands), 2)
         with mqtt.Client(self.cluster.port()) as speaker:
             speaker.connect("readme", user="guest", password="guest")

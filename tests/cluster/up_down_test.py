@@ -49,9 +49,10 @@ class UpDown(unittest.TestCase):
         self.client(18883).publish("r", "retained", 1, retain=True)
         code, text = self.make("up.sh", GATEWAYS="2", CORES="2")
         self.assertEqual(code, 0, "a second make up is harmless: " + text)
-        code, text = self.make("up.sh")
-        self.assertNotEqual(code, 0)
-        self.assertIn("make down", text)
+        for other in ({}, {"GATEWAYS": "2", "CORES": "2", "SLUICE_ALLOW_ANONYMOUS": "true"}):
+            code, text = self.make("up.sh", **other)
+            self.assertNotEqual(code, 0)
+            self.assertIn("make down", text)
         with open(os.path.join(self.home, "api-key")) as f:
             key = f.read()
         self.assertEqual(http("http://127.0.0.1:8080/rest/user/guest", headers={"X-API-Key": key})[0], 200)
@@ -116,6 +117,14 @@ class UpDown(unittest.TestCase):
         code, text = self.make("up.sh", SLUICE_MAX_INFLIGHT="many")
         self.assertNotEqual(code, 0)
         self.assertIn("max-inflight", text)
+
+    def test_all_mistakes_of_a_program_are_named_and_a_setting_that_there_is_not(self):
+        code, text = self.make("up.sh", SLUICE_LOG_LEVEL="loud", SLUICE_QUEUE_BYTES="much", SLUICE_ALOW_ANONYMOUS="true",
+                               SLUICE_API_KEY_FILE="/dev/null")
+        self.assertNotEqual(code, 0)
+        for name in ("log-level", "queue-bytes", "SLUICE_ALOW_ANONYMOUS"):
+            self.assertIn(name, text)
+        self.assertNotIn("SLUICE_API_KEY_FILE", text)
 
 
 if __name__ == "__main__":
