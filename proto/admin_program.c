@@ -32,8 +32,8 @@ pick_metrics(struct slice all, struct slice wanted, struct buf *out)
     }
 }
 
-static void
-put_metrics(struct admin_writer *writer, struct metrics *metrics, struct slice wanted)
+void
+admin_program_put_metrics(struct admin_writer *writer, struct metrics *metrics, struct slice wanted)
 {
     struct buf all, picked;
     buf_init(&all, RENDER_MAX);
@@ -85,7 +85,7 @@ put_status(const struct admin_program *program, const Sluice__AdminAsk *ask,
     admin_flag(writer, "draining", program->draining);
     admin_text(writer, "obstacle", slice_cstr(program->obstacle));
     if (wanted.len != 0 && program->metrics != NULL)
-        put_metrics(writer, program->metrics, wanted);
+        admin_program_put_metrics(writer, program->metrics, wanted);
     (void)admin_item_end(writer);
     if (!admin_ask_flag(ask, "alone"))
         peers_each(program->peers, put_peer, &list);

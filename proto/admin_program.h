@@ -31,4 +31,9 @@ ERR_MUST_USE enum err admin_program_answer(const struct admin_program *program, 
                                            const Sluice__AdminAsk *ask,
                                            struct admin_writer *writer);
 
+/* The value "metrics": the lines of the text format whose families are wanted (names with commas).
+ */
+void admin_program_put_metrics(struct admin_writer *writer, struct metrics *metrics,
+                               struct slice wanted);
+
 #endif

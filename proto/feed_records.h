@@ -230,8 +230,9 @@ enum call_method {
     /* S: topic, payload, qos, retain, expiry_s, properties (wire form). Answered when everybody who
      * wants it has it, or, with state "queued", when it is durable: state, matched. */
     CALL_ADMIN_PUBLISH = 147,
-    CALL_ADMIN_GROUPS = 148, /* C: share, place, service, members, members_qos0 */
-    CALL_ADMIN_RELAY = 149,  /* C: body AdminRelay */
+    /* C: those whose filter matches topic, or all: share, place, service, members, members_qos0 */
+    CALL_ADMIN_GROUPS = 148,
+    CALL_ADMIN_RELAY = 149, /* C: body AdminRelay */
     /* G: client, or search, user. Items: client, user, address, ... */
     CALL_ADMIN_CLIENTS = 150,
     CALL_ADMIN_DISCONNECTS = 151, /* G: search, user, per_second: sends them away at a pace */

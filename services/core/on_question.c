@@ -8,6 +8,7 @@
 #include "common/peer.h"
 #include "proto/admin_program.h"
 #include "proto/feed_records.h"
+#include "proto/topic.h"
 
 #define DEADLINE_MAX_MS 60000u
 #define GROUPS_ANSWER   1000u
@@ -87,17 +88,28 @@ on_question_tick(struct on_question *desk, uint64_t now_ms)
 struct group_list {
     const struct on_question *desk;
     struct admin_writer *writer;
+    struct slice topic; /* empty: all groups */
     uint64_t from, at;
     uint32_t limit;
     bool is_full;
 };
+
+static bool
+wants_topic(struct slice share, struct slice topic)
+{
+    struct slice group, filter;
+    return topic_share_parse(share, &group, &filter) == TOPIC_SHARE_VALID &&
+           topic_matches(filter, topic);
+}
 
 static void
 put_group(void *arg, struct slice share, uint32_t place, const struct groups_members *members)
 {
     struct group_list *list = arg;
     enum router_kind kind;
-    if (list->is_full || list->at++ < list->from)
+    if (list->is_full || (list->topic.len != 0 && !wants_topic(share, list->topic)))
+        return;
+    if (list->at++ < list->from)
         return;
     if (admin_count(list->writer) == list->limit || !admin_has_room(list->writer)) {
         list->is_full = true;
@@ -120,6 +132,9 @@ list_groups(const struct on_question *desk, const Sluice__AdminAsk *ask,
     struct group_list list = {
         .desk = desk, .writer = writer, .limit = admin_ask_limit(ask, GROUPS_ANSWER)};
     enum err err = admin_ask_after(ask, &list.from);
+    list.topic = admin_ask_text(ask, "topic");
+    if (err == OK && list.topic.len != 0 && !topic_name_is_valid(list.topic))
+        err = ERR_INVALID;
     if (err != OK)
         return err;
     router_groups(desk->router, put_group, &list);

@@ -309,7 +309,8 @@ check_caller(struct api_request *request)
     if (err == ERR_DENIED) {
         api_problem(request, 401, "who_are_you", "A key or a sign-in is needed; this is neither");
     } else if (err != OK) {
-        api_fail(request, err, "sign-in or key");
+        api_problem(request, 503, "unavailable",
+                    "The store that knows users and keys cannot be reached now");
     } else if (!rate_take(api->callers, slice_cstr(request->caller.name), clock_monotonic_ms(),
                           &retry_ms)) {
         exchange_set_retry(request->exchange, retry_ms);

@@ -24,6 +24,7 @@ struct api {
     const struct rest_config *config;
     const struct conf *conf;
     struct upstream *upstream;
+    struct metrics *metrics;
     const struct caller_keys *keys;
     struct document *document;
     struct rate *callers;  /* requests of one key or user */

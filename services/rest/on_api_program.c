@@ -4,7 +4,7 @@
  * of this service, only this copy. */
 #include "common/clock.h"
 #include "common/mem.h"
-#include "proto/admin_codec.h"
+#include "proto/admin_program.h"
 #include "proto/feed_records.h"
 #include "services/rest/api_desks.h"
 #include "services/rest/api_json.h"
@@ -68,13 +68,43 @@ unreachable(const char *service, const char *name)
     return json_pack("{s:s, s:s, s:b}", "service", service, "name", name, "reachable", 0);
 }
 
+static void
+put_ends(const struct api *api, enum upstream_kind kind, const char *service,
+         struct admin_writer *writer)
+{
+    for (size_t i = 0; i < upstream_count(api->upstream, kind); i++) {
+        bool is_up = upstream_is_up(api->upstream, kind, i);
+        admin_text(writer, "service", slice_cstr(service));
+        admin_text(writer, "address", slice_cstr(upstream_address(api->upstream, kind, i)));
+        admin_flag(writer, "up", is_up);
+        admin_flag(writer, "serving", is_up);
+        (void)admin_item_end(writer);
+    }
+}
+
+static void
+put_own_status(const struct api *api, struct admin_writer *writer)
+{
+    const char *name = api->config->common.instance;
+    bool is_ready = upstream_is_up(api->upstream, UPSTREAM_STORE, 0);
+    admin_text(writer, "service", slice_cstr("rest"));
+    admin_text(writer, "name", slice_cstr(name[0] != 0 ? name : "rest"));
+    admin_text(writer, "version", slice_cstr(SLUICE_VERSION));
+    admin_flag(writer, "ready", is_ready);
+    admin_text(writer, "obstacle", slice_cstr(is_ready ? "" : "no store"));
+    admin_number(writer, "uptime", (clock_monotonic_ms() - api->started_ms) / 1000);
+    admin_program_put_metrics(writer, api->metrics, slice_cstr(METRICS));
+    (void)admin_item_end(writer);
+    put_ends(api, UPSTREAM_STORE, "store", writer);
+    put_ends(api, UPSTREAM_CORE, "core", writer);
+}
+
 /* This copy, as an answer like those of others. */
 static Sluice__AdminAnswer *
 own_answer(const struct api *api, uint16_t method, const char *level, enum err *err)
 {
     struct admin_writer writer;
     struct question question;
-    const char *name = api->config->common.instance;
     admin_writer_init(&writer);
     question_init(&question, method);
     question_text(&question, "level", level);
@@ -84,12 +114,7 @@ own_answer(const struct api *api, uint16_t method, const char *level, enum err *
     } else if (method == CALL_ADMIN_LOG_LEVEL) {
         *err = admin_log_level(&writer, &question.message);
     } else {
-        admin_text(&writer, "service", slice_cstr("rest"));
-        admin_text(&writer, "name", slice_cstr(name[0] != 0 ? name : "rest"));
-        admin_text(&writer, "version", slice_cstr(SLUICE_VERSION));
-        admin_flag(&writer, "ready", upstream_is_up(api->upstream, UPSTREAM_STORE, 0));
-        admin_number(&writer, "uptime", (clock_monotonic_ms() - api->started_ms) / 1000);
-        (void)admin_item_end(&writer);
+        put_own_status(api, &writer);
     }
     struct slice bytes = admin_bytes(&writer);
     Sluice__AdminAnswer *answer =

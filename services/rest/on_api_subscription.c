@@ -136,6 +136,7 @@ ask_groups(struct api_request *request, const char *core, struct slice after, ui
     struct question question;
     (void)core;
     question_init(&question, CALL_ADMIN_GROUPS);
+    question_text(&question, "topic", api_text(request, "topic"));
     question_page(&question, after, limit);
     return question_ask_core(request->api->upstream, &question, out);
 }

@@ -128,6 +128,7 @@ build(struct rest *rest, const struct conf *conf)
     rest->api = (struct api){.config = config,
                              .conf = conf,
                              .upstream = rest->upstream,
+                             .metrics = rest->metrics,
                              .keys = &rest->keys,
                              .started_ms = clock_monotonic_ms()};
     rest->api.callers = rate_new(config->rate_key, 1000, 2 * config->rate_key);

@@ -54,6 +54,20 @@ const steps = {
   clickInRow: ({text, name}) => row(text).getByRole('button', {name}).click(),
   fill: ({label, value}) => page.getByLabel(label, {exact: true}).fill(value),
   submitDialog: ({name}) => button(name, page.getByRole('dialog').last()).click().then(() => page.getByRole('dialog').waitFor({state: 'detached'})),
+  select: ({label, value}) => page.getByLabel(label, {exact: true}).selectOption(value),
+  value: ({label}) => page.getByLabel(label, {exact: true}).inputValue(),
+  checked: ({label}) => page.getByLabel(label, {exact: true}).isChecked(),
+  check: ({label}) => page.getByLabel(label, {exact: true}).check(),
+  fillInDialog: ({label, value}) => page.getByRole('dialog').getByLabel(label, {exact: true}).fill(value),
+  submit: ({name}) => button(name, page.getByRole('dialog').last()).click(),
+  seeButton: ({name}) => button(name).waitFor(),
+  clickLink: ({name}) => page.getByRole('main').getByRole('link', {name, exact: true}).click(),
+  text: () => page.locator('body').innerText(),
+  // What a button makes the browser save.
+  async download({name}) {
+    const [file] = await Promise.all([page.waitForEvent('download'), button(name).click()]);
+    return {name: file.suggestedFilename(), text: require('fs').readFileSync(await file.path(), 'utf8')};
+  },
   see: ({text}) => page.getByText(text).first().waitFor(),
   seeRow: ({texts}) => texts.reduce((rows, t) => rows.filter({hasText: t}), page.getByRole('row')).first().waitFor(),
   seeNoRow: ({text}) => page.getByRole('row').filter({hasText: text}).first().waitFor({state: 'detached'}),

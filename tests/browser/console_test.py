@@ -16,6 +16,7 @@ import mqtt  # noqa: E402
 from cluster import API_KEY, HOST, TOP, Cluster, await_true  # noqa: E402
 from runner import SCREENSHOTS, Runner  # noqa: E402
 
+IN_BASE64 = "The payload is written in base64 (for bytes that are no text)"
 PAGES = [("clients", "Clients"), ("sessions", "Sessions"), ("topics", "Topics"), ("users", "Users"),
          ("roles", "Roles"), ("bans", "Bans"), ("keys", "API keys"), ("tester", "Tester"), ("trace", "Trace"),
          ("cluster", "Cluster"), ("audit", "Audit"), ("account", "My account"), ("", "Overview")]  # by then its lines have some length
@@ -74,7 +75,10 @@ class Console(unittest.TestCase):
         self.assertEqual((cookie["httpOnly"], cookie["sameSite"]), (True, "Strict"))
         self.do("reload")
         self.do("heading", title="Overview")
+        kept = {"X-API-Key": None, "Cookie": f"{cookie['name']}={cookie['value']}"}
+        self.assertEqual(self.cluster.rest("GET", "/api/v1/users", headers=kept)[0], 200)
         self.do("signOut")
+        self.assertEqual(self.cluster.rest("GET", "/api/v1/users", headers=kept)[0], 401)
         self.do("reload")
         self.do("heading", title="Sign in")
 
@@ -203,6 +207,206 @@ class Console(unittest.TestCase):
             self.do("submitDialog", name="Delete")
             self.do("see", text="Nothing is retained there")
 
+    def test_bytes_that_are_no_text_are_retained_changed_and_deleted(self):
+        topic = "odd/é ☃/50%/?x=1&y"
+        self.enter()
+        with mqtt.Client(self.cluster.port()) as client, mqtt.Client(self.cluster.port()) as speaker:
+            client.connect("reader-of-bytes", user="boss", password="boss-1")
+            speaker.connect("speaker", user="boss", password="boss-1")
+            client.subscribe(("odd/#", 1))
+            self.do("go", hash="topics?filter=odd/%23", title="Topics")
+            self.do("click", name="Retain a message …")
+            self.fill_topic(topic)
+            self.do("fill", label="Payload", value="/wD+")
+            self.do("check", label=IN_BASE64)
+            self.do("submitDialog", name="Publish")
+            self.assertEqual(client.receive().payload, b"\xff\x00\xfe")
+            self.do("seeRow", texts=[topic, "base64: /wD+", "3 B"])
+            self.do("click", name=topic)
+            self.do("click", name="Change …")
+            self.assertEqual((self.do("value", label="Payload"), self.do("checked", label=IN_BASE64)), ("/wD+", True))
+            self.do("fill", label="Payload", value="not base64!")
+            self.do("click", name="Publish")
+            self.assertIn("Correct what is named", self.do("alert"))
+            self.do("fill", label="Payload", value="gIA=")
+            self.do("fill", label="Expires after seconds", value="5000")
+            self.do("submitDialog", name="Publish")
+            self.assertEqual(client.receive().payload, b"\x80\x80")
+            self.do("seeRow", texts=[topic, "base64: gIA=", "2 B", "20"])
+            speaker.publish("odd/typed", b"1", 1, retain=True, props={"content_type": "x/y", "user_property": ("a", "b")})
+            client.receive()
+            self.do("reload")
+            self.do("click", name="odd/typed")
+            self.do("click", name="Change …")
+            self.do("fill", label="Payload", value="2")
+            self.do("submitDialog", name="Publish")
+            again = client.receive()  # what came with it stays
+            self.assertEqual((again.payload, again.props["content_type"], again.props["user_property"]), (b"2", "x/y", ("a", "b")))
+            for name in (topic, "odd/typed"):
+                self.do("click", name=name)
+                self.do("click", name="Delete …")
+                self.do("submitDialog", name="Delete")
+                self.do("seeNoRow", text=name)
+            self.do("see", text="Nothing is retained there")
+
+    def fill_topic(self, topic):
+        """The page has a field of this name too: the dialog's is the last."""
+        self.do("fillInDialog", label="Topic", value=topic)
+
+    def test_who_gets_a_message_is_told_with_those_asleep_and_groups(self):
+        with mqtt.Client(self.cluster.port()) as awake, mqtt.Client(self.cluster.port(1)) as sleeper:
+            awake.connect("awake", user="boss", password="boss-1")
+            awake.subscribe(("who/+/t", 0), ("$share/team/who/#", 1))
+            sleeper.connect("sleeper", user="boss", password="boss-1", clean=False, props={"session_expiry": 1000})
+            sleeper.subscribe(("who/a/#", 2))
+            sleeper.send(mqtt.disconnect())
+            self.enter()
+            self.do("go", hash="topics", title="Topics")
+            self.do("fill", label="Topic", value="who/a/t")
+            self.do("press", key="Enter")
+            self.do("seeRow", texts=["awake", "connected", "who/+/t", "gateway0"])
+            self.do("seeRow", texts=["$share/team/who/#", "gateway0", "1"])
+            self.do("see", text="And one member of each group")
+            self.do("seeRow", texts=["sleeper", "asleep", "who/a/#", "store"])
+            self.do("picture", name="who-gets-it")
+            self.do("fill", label="Topic", value="who/nobody")
+            self.do("press", key="Enter")
+            self.do("see", text="None but groups")
+            self.do("fill", label="Topic", value="other")
+            self.do("press", key="Enter")
+            self.do("see", text="Nobody: a message on this topic is dropped")
+        self.cluster.rest("DELETE", "/api/v1/sessions/sleeper")
+
+    def test_many_clients_are_disconnected_at_a_pace(self):
+        clients = [mqtt.Client(self.cluster.port(i % 2)) for i in range(6)]
+        try:
+            for i, client in enumerate(clients):
+                client.connect(f"many-{i}" if i < 5 else "bystander", user="boss", password="boss-1")
+            self.enter()
+            self.do("go", hash="clients", title="Clients")
+            self.do("click", name="Disconnect many …")
+            self.do("submit", name="Disconnect")
+            self.assertIn("Correct what is named", self.do("alert"))  # nobody was chosen
+            self.do("fillInDialog", label="Client id begins with", value="many-")
+            self.do("fillInDialog", label="Per second, of each gateway", value="1000")
+            self.do("picture", name="disconnect-many")
+            self.do("submitDialog", name="Disconnect")
+            for client in clients[:5]:
+                self.assertEqual(client.expect(mqtt.DISCONNECT).reason, 0x98)
+            self.do("fill", label="Client id begins with", value="many-")
+            self.do("click", name="Show")
+            self.do("see", text="No client is connected that fits")
+            clients[5].subscribe(("still/here", 1))
+        finally:
+            for client in clients:
+                client.close()
+        self.do("go", hash="audit", title="Audit")
+        self.do("seeRow", texts=["boss", "client.disconnect_many", "many-"])
+
+    def test_a_session_is_looked_at_and_deleted_with_what_waits_in_it(self):
+        with mqtt.Client(self.cluster.port()) as sleeper:
+            sleeper.connect("sleepy/1", user="boss", password="boss-1", clean=False, props={"session_expiry": 1000})
+            sleeper.subscribe(("sleep/#", 1))
+            sleeper.send(mqtt.disconnect())
+        with mqtt.Client(self.cluster.port()) as speaker:
+            speaker.connect("speaker", user="boss", password="boss-1")
+            for i in range(3):
+                speaker.publish("sleep/t", b"x" * 1000, 1)
+        self.enter()
+        self.do("go", hash="sessions?search=sleepy&state=disconnected", title="Sessions")
+        self.do("seeRow", texts=["sleepy/1", "disconnected", "17 min", "KiB"])
+        self.do("clickLink", name="sleepy/1")
+        self.do("see", text="3 (")
+        self.do("seeRow", texts=["sleep/#", "kept by the store", "store"])
+        self.do("picture", name="session")
+        self.do("click", name="Delete …")
+        self.do("submitDialog", name="Delete")
+        self.do("heading", title="Sessions")
+        self.do("seeNoRow", text="sleepy/1")
+        with mqtt.Client(self.cluster.port()) as sleeper:
+            self.assertFalse(sleeper.connect("sleepy/1", user="boss", password="boss-1").session_present)
+
+    def test_a_key_is_shown_once_changed_renewed_and_ended(self):
+        ask = lambda secret: self.cluster.rest("GET", "/api/v1/audit", headers={"X-API-Key": secret})[0]  # noqa: E731
+        self.enter()
+        self.do("go", hash="keys", title="API keys")
+        self.do("click", name="Add a key …")
+        self.do("fill", label="Name", value="deploy key/1")
+        self.do("fill", label="Ends after days", value="30")
+        self.do("fill", label="Note", value="for <b>CI</b>")
+        self.do("click", name="Add")
+        secret = self.do("value", label="Key")
+        self.do("picture", name="key-made")
+        self.assertEqual(len(secret), 43)
+        self.assertEqual(ask(secret), 403)  # READER
+        self.do("submitDialog", name="I have copied it")
+        self.do("seeRow", texts=["deploy key/1", "READER", "for <b>CI</b>", "20"])
+        self.assertNotIn(secret, self.do("text"))
+        self.do("click", name="Edit deploy key/1")
+        self.assertEqual(self.do("value", label="Ends after days"), "30")  # what is not changed stays
+        self.do("select", label="Role", value="ADMIN")
+        self.do("submitDialog", name="Save")
+        self.do("seeRow", texts=["deploy key/1", "ADMIN", "for <b>CI</b>", "20"])
+        self.assertEqual(ask(secret), 200)
+        self.do("click", name="Edit deploy key/1")
+        self.do("check", label="New secret; the former one ends")
+        self.do("click", name="Save")
+        renewed = self.do("value", label="Key")
+        self.do("submitDialog", name="I have copied it")
+        self.assertEqual((ask(secret), ask(renewed)), (401, 200))
+        self.do("click", name="Delete deploy key/1")
+        self.do("submitDialog", name="Delete")
+        self.do("see", text="No named key")
+        self.assertEqual(ask(renewed), 401)
+
+    def test_the_audit_is_saved_as_a_file(self):
+        self.cluster.rest("PUT", "/api/v1/roles/audited", json.dumps({"rules": ["allow publish a/#"]}))
+        self.cluster.rest("DELETE", "/api/v1/roles/audited")
+        self.enter()
+        self.do("go", hash="audit", title="Audit")
+        self.do("seeRow", texts=["configured key", "role.put", "audited", "1 rules"])
+        file = self.do("download", name="Export as JSON lines")
+        entries = [json.loads(line) for line in file["text"].splitlines()]
+        self.assertEqual(file["name"], "sluice-audit.jsonl")
+        self.assertEqual([e["number"] for e in entries], list(range(1, len(entries) + 1)))
+        self.assertIn(("role.delete", "audited"), [(e["what"], e["subject"]) for e in entries])
+
+    # ---- programs
+
+    def test_how_much_a_program_logs_is_changed(self):
+        self.enter()
+        for service, name in (("store", "store"), ("gateway", "gateway1"), ("core", "core0"), ("rest", "rest")):
+            self.do("go", hash=f"cluster/{service}/{name}", title="Cluster")
+            self.do("click", name="Log level: info …")
+            self.do("select", label="Level", value="debug")
+            self.do("submitDialog", name="Save")
+            self.do("seeButton", name="Log level: debug …")
+            self.assertIn('"debug"', self.cluster.rest("GET", f"/api/v1/programs/{service}/{name}/log-level")[1])
+            self.cluster.rest("PUT", f"/api/v1/programs/{service}/{name}/log-level", '{"level":"info"}')
+        self.do("picture", name="program")
+        self.do("seeRow", texts=["core", "serving"])  # whom rest speaks to
+
+    def test_a_gateway_is_emptied_and_takes_clients_again(self):
+        gateway = self.cluster["gateway1"]
+        with mqtt.Client(self.cluster.port(1)) as client:
+            client.connect("there", user="boss", password="boss-1")
+            self.enter()
+            self.do("go", hash="cluster", title="Cluster")
+            self.do("clickLink", name="gateway1")
+            self.do("click", name="Empty this gateway …")
+            self.do("fill", label="Clients per second", value="100")
+            self.do("submitDialog", name="Empty it")
+            self.assertEqual(client.expect(mqtt.DISCONNECT).reason, 0x8B)
+            self.do("see", text="draining")
+            self.do("picture", name="draining")
+            self.assertFalse(gateway.is_ready())
+            self.do("click", name="Take clients again …")
+            self.do("submitDialog", name="Take clients")
+            self.do("seeButton", name="Empty this gateway …")
+        await_true("it takes clients", gateway.is_ready)
+        with mqtt.Client(self.cluster.port(1)) as client:
+            client.connect("there", user="boss", password="boss-1")
+
     # ---- without a mouse, on a phone, in the dark
 
     def test_signing_in_and_adding_a_role_with_keys_only(self):
@@ -262,6 +466,12 @@ class Console(unittest.TestCase):
         self.look("phone-dark", scheme="dark", width=390, height=844)
         self.do("click", name="Menu")
         self.do("picture", name="phone-dark-menu")
+        for hash, title, opens in (("users", "Users", "Add a user …"), ("keys", "API keys", "Add a key …"), ("bans", "Bans", "Ban …"),
+                                   ("clients", "Clients", "Disconnect many …"), ("topics", "Topics", "Retain a message …")):
+            self.do("go", hash=hash, title=title)
+            self.do("click", name=opens)
+            self.assertFalse(self.do("picture", name=f"phone-dark-{hash}-dialog"), f"{title}: the dialog sticks out")
+            self.do("press", key="Escape")
 
     # ---- programs that are away
 
@@ -277,7 +487,12 @@ class Console(unittest.TestCase):
         self.do("bannerSays", text="No answer from the store|cannot be reached|is gone|came in time")
         self.do("go", hash="users", title="Users")
         self.do("see", text="Loading")
+        self.do("bannerSays", text="The store that knows users and keys cannot be reached now")
         self.do("picture", name="store-away")
+        for path in ("/api/v1/users", "/api/v1/sessions", "/api/v1/retained"):
+            status, text, headers = self.cluster.rest("GET", path)
+            self.assertEqual((status, headers["Content-Type"]), (503, "application/problem+json"), text)
+            self.assertGreaterEqual(int(headers["Retry-After"]), 1)
         store.restart().await_ready()
         self.do("seeRow", texts=["boss", "ADMIN"])
         self.do("noBanner")
@@ -286,6 +501,12 @@ class Console(unittest.TestCase):
         self.enter()
         core = self.kill("core0")
         self.do("bannerSays", text="No answer from .*core")
+        self.do("go", hash="cluster", title="Cluster")
+        self.do("seeRow", texts=["core", "no answer"])
+        self.do("picture", name="core-away")
+        status, text, headers = self.cluster.rest("GET", "/api/v1/clients")
+        self.assertEqual((status, headers["Content-Type"]), (503, "application/problem+json"), text)
+        self.assertGreaterEqual(int(headers["Retry-After"]), 1)
         core.restart().await_ready()
         self.do("noBanner")
         await_true("gateways serve again", lambda: all(self.cluster[f"gateway{i}"].is_ready() for i in range(2)))

@@ -279,6 +279,9 @@ class Walk(ClusterTest):
         clients[1].subscribe(("$share/g/jobs", 1))
         groups = self.call("listGroups", 200)["items"]
         self.assertEqual([(g["share"], g["place"], g["members"]) for g in groups], [("$share/g/jobs", "gateway0", 1)])
+        self.assertEqual(self.call("listGroups", 200, query={"topic": "jobs"})["items"], groups)
+        self.assertEqual(self.call("listGroups", 200, query={"topic": "jobs/x"})["items"], [])
+        self.call("listGroups", 400, query={"topic": "jobs/#"})
         self.call("disconnectClient", 204, client="walk/3")
         self.assertEqual(clients[3].expect(mqtt.DISCONNECT).reason, 0x98)
         await_true("it is gone", lambda: "walk/3" not in json.dumps(self.call("listClients", 200)))

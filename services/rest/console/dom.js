@@ -49,9 +49,11 @@ export const lines = text => (text ?? "").split("\n").map(l => l.trim()).filter(
 export const sentence = text => text.replace(/[^.!?…]$/, "$&.");
 
 // What went wrong, and what to do about it.
+const mistake = ({pointer, detail}) => /^rule \d/.test(detail) || !pointer ? detail : `${pointer.replace(/^[/?]/, "")}: ${detail}`;
+
 export function errorBox(error) {
   return h("div", {class: "error", role: "alert"}, h("strong", null, sentence(error.message)), " ", error.advice,
-    error.errors?.length ? h("ul", null, error.errors.map(e => h("li", null, [e.pointer, e.detail].filter(Boolean).join(": ")))) : null);
+    error.errors?.length ? h("ul", null, error.errors.map(e => h("li", null, mistake(e)))) : null);
 }
 
 export function toast(text) {
@@ -80,12 +82,13 @@ export function form(props, content, run) {
   return element;
 }
 
-// A modal form; `run` gets its values, and the dialog closes when it is done. Escape closes it.
-export function dialog(title, content, {submit = "Save", danger = false, run}) {
+// A modal form; `run` gets its values, and the dialog closes when it is done. Escape closes it. cancel false: there is
+// nothing to give up.
+export function dialog(title, content, {submit = "Save", danger = false, cancel = true, run}) {
   const heading = h("h2", {id: "dialog-title"}, title);
   const box = h("dialog", {"aria-labelledby": "dialog-title"});
   box.append(form(null, [heading, content, h("div", {class: "buttons"},
-    h("button", {type: "submit", class: danger ? "danger" : "primary"}, submit), button("Cancel", () => box.close()))],
+    h("button", {type: "submit", class: danger ? "danger" : "primary"}, submit), cancel && button("Cancel", () => box.close()))],
   async (data, element) => {
     await run(data, element);
     box.close();

@@ -44,7 +44,7 @@ function compare(overview) {
 function judge(unreachable) {
   const names = unreachable.map(name => name.includes(":") ? `the store at ${name}` : name === "cores" ? "the cores" : name);
   trouble("overview", names.length === 0 ? null :
-    `No answer from ${names.join(", ")}: what is shown is without it, and changes may be refused.`);
+    `No answer from ${names.join(", ")}: what is shown is incomplete, and changes may be refused.`);
 }
 
 async function ask(mine) {

@@ -33,7 +33,7 @@ export async function show(place, {query, signal, again}) {
   };
   const columns = [
     {title: "What", cell: b => b.kind}, {title: "Who", cell: b => b.subject},
-    {title: "Until", cell: b => b.until ? when(b.until) : "lifted"},
+    {title: "Until", cell: b => b.until ? when(b.until) : "it is lifted"},
     {title: "Reason", cell: b => b.reason || "–"}, {title: "By", cell: b => b.actor},
     ...(can("ADMIN") ? [{title: "", class: "actions", cell: b => button("Lift", event => remove(b.name, event.target),
       {"aria-label": `Lift the ban of ${b.name}`})}] : []),

@@ -32,11 +32,11 @@ const columns = again => [
   {title: "Client", cell: c => link(c.client, "clients", c.client)},
   {title: "User", cell: c => c.user ? link(c.user, "users", c.user) : "–"},
   {title: "Gateway", class: "nowrap", cell: c => c.gateway},
-  {title: "Address", cell: c => c.address},
-  {title: "Over", cell: c => `${c.listener ?? ""} ${c.version}`},
+  {title: "Address", class: "nowrap", cell: c => c.address},
+  {title: "Over", class: "nowrap", cell: c => `${c.listener ?? ""} ${c.version}`},
   {title: "Since", class: "nowrap", cell: c => when(c.connected_at)},
   {title: "Waiting", class: "number", cell: c => count((c.queued ?? 0) + (c.inflight ?? 0))},
-  ...(can("ADMIN") ? [{title: "", class: "actions", cell: c => button("Disconnect", () => disconnect(c.client, again),
+  ...(can("ADMIN") ? [{title: "", class: "actions", cell: c => button("Disconnect …", () => disconnect(c.client, again),
     {"aria-label": `Disconnect ${c.client}`})}] : []),
 ];
 
@@ -69,7 +69,7 @@ async function one(place, {args: [id], signal}) {
     h("p", null, link("← Clients", "clients")),
     h("h2", {class: "name"}, id),
     can("ADMIN") && h("div", {class: "buttons"},
-      button("Disconnect", () => disconnect(id, () => { location.hash = "#/clients"; }), {class: "danger"}),
+      button("Disconnect …", () => disconnect(id, () => { location.hash = "#/clients"; }), {class: "danger"}),
       h("a", {class: "button", href: "#/trace?" + new URLSearchParams({client: id})}, "Trace"),
       h("a", {class: "button", href: "#/bans?" + new URLSearchParams({kind: "client", subject: id})}, "Ban …"),
       c.persistent && h("a", {class: "button", href: "#/sessions/" + encodeURIComponent(id)}, "Session")) || "",

@@ -52,7 +52,7 @@ function actions(p, level, again) {
     field("Level", "level", {as: "select", options: ["error", "warn", "info", "debug"], value: level.level, hint: "Until the program is restarted."})],
   {run: async data => {
     await change("PUT", `${base}/log-level`, {body: data});
-    toast("Set.");
+    toast(`${p.name} logs at ${data.level}.`);
     again();
   }});
   const drain = () => dialog(`Empty ${p.name}`, [
@@ -77,10 +77,10 @@ async function one(place, {args: [service, name], signal, again}) {
   place.replaceChildren(
     h("p", null, link("← Cluster", "cluster")), h("h2", {class: "name"}, name),
     can("ADMIN") ? actions(p, level, again) : "",
-    facts({Service: p.service, State: health(p), Version: p.version, Up: seconds(p.uptime), Lag: lag(p),
+    facts({Service: p.service, State: health(p), Version: p.version, Up: seconds(p.uptime), Lag: p.lag_us === null ? undefined : lag(p),
       "CPU time": seconds(p.cpu_seconds || null), Memory: bytes(p.memory_bytes || null),
       Connections: p.connections === undefined ? undefined : count(p.connections),
-      "Log level": level.level, Incarnation: p.incarnation}),
+      Incarnation: p.incarnation || undefined}),
     p.peers?.length ? table("Peers", peerColumns, p.peers) : "",
     h("details", null, h("summary", null, `Settings in force (${settings.items.length})`), table("Settings", settingColumns, settings.items)));
 }

@@ -26,7 +26,7 @@ export async function show(place, {signal, again}) {
     {title: "Rules", cell: r => h("pre", null, r.rules.join("\n") || "none")},
     ...(can("ADMIN") ? [{title: "", class: "actions", cell: r => [
       button("Edit …", async () => edit(await get(path`/roles/${r.name}`), again), {"aria-label": `Edit ${r.name}`}),
-      button("Delete", () => remove(r.name), {"aria-label": `Delete ${r.name}`})]}] : []),
+      button("Delete …", () => remove(r.name), {"aria-label": `Delete ${r.name}`})]}] : []),
   ];
   place.replaceChildren(
     h("p", null, "ADMIN, READER and USER are for the API and this console. Other roles hold rules for topics."),

@@ -45,7 +45,7 @@ async function one(place, {args: [id], signal}) {
   place.replaceChildren(
     h("p", null, link("← Sessions", "sessions")),
     h("h2", {class: "name"}, id),
-    can("ADMIN") ? h("div", {class: "buttons"}, button("Delete", remove, {class: "danger"}),
+    can("ADMIN") ? h("div", {class: "buttons"}, button("Delete …", remove, {class: "danger"}),
       s.state === "connected" && h("a", {class: "button", href: "#/clients/" + encodeURIComponent(id)}, "Connection")) : "",
     facts({State: s.state, User: s.user && link(s.user, "users", s.user), Gateway: s.gateway, "Outlives the connection": yes(s.persistent),
       "Kept after it": s.expiry === null ? "for ever" : seconds(s.expiry), Queued: `${count(s.queued)} (${bytes(s.queued_bytes)})`,

@@ -40,7 +40,7 @@ export async function show(place, {signal}) {
     {title: "Payload", class: "payload", cell: m => m.payload}, {title: "QoS", class: "number", cell: m => m.qos},
     {title: "Retained", cell: m => m.retain ? "yes" : ""}];
   const messages = table("Messages, newest first", columns, [], "None yet.");
-  const packets = h("ol", {class: "log", tabindex: 0, "aria-label": "Packets, newest first"});
+  const packets = h("ol", {class: "log", tabindex: 0, "aria-label": "Packets, newest first", "data-empty": "None yet."});
   const subscribed = h("ul", {class: "chips"});
   const body = messages.querySelector("tbody");
   let received = 0;

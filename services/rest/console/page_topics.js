@@ -7,28 +7,41 @@ import {bytes, clip, count, when} from "./text.js";
 
 export const title = "Topics";
 
+const groupColumns = [
+  {title: "Group", cell: g => g.share}, {title: "At", cell: g => g.place},
+  {title: "Members for QoS 1 and 2", class: "number", cell: g => count(g.members)},
+  {title: "Members for QoS 0", class: "number", cell: g => count(g.members_qos0)},
+];
+
 function whoGetsIt(signal) {
-  const result = h("div", {"aria-live": "polite"});
+  const result = h("div", {class: "stack", "aria-live": "polite"});
   const columns = [{title: "Client", cell: s => link(s.client, "clients", s.client)},
     {title: "State", cell: s => h("span", {class: `state ${s.connected ? "connected" : "disconnected"}`}, s.connected ? "connected" : "asleep")},
     ...subscriptionColumns];
   return h("section", {class: "card"}, h("h2", null, "Who gets a message on this topic?"), form({class: "filters"}, [
     field("Topic", "topic", {required: true, placeholder: "sensors/a/t"}), h("button", {type: "submit", class: "primary"}, "Show")],
   async ({topic}) => {
-    const found = await get("/subscriptions", {topic}, signal);
-    result.replaceChildren(table(`Subscriptions that match ${topic}`, columns, found.items, "Nobody: a message on this topic is dropped."));
+    const [found, groups] = await Promise.all([get("/subscriptions", {topic}, signal), get("/shared-groups", {topic, limit: 1000}, signal)]);
+    const shared = groups.items.length > 0;
+    result.replaceChildren(table(`Subscriptions that match ${topic}`, columns, found.items,
+      shared ? "None but groups." : "Nobody: a message on this topic is dropped."),
+    shared ? table("And one member of each group", groupColumns, groups.items) : "");
   }), result);
 }
+
+const secondsLeft = time => time ? Math.max(1, Math.round((new Date(time) - Date.now()) / 1000)) : null;
 
 function edit(topic, message, again) {
   dialog(topic ? "Change what is retained" : "Retain a message", [
     field("Topic", "topic", {required: true, value: topic, readonly: Boolean(topic)}),
-    field("Payload", "payload", {as: "textarea", rows: 5, required: true, value: message?.payload}),
+    field("Payload", "payload", {as: "textarea", rows: 5, required: true, value: message?.payload ?? message?.payload_base64}),
+    field("The payload is written in base64 (for bytes that are no text)", "base64", {type: "checkbox", value: message && message.payload === null}),
     field("QoS", "qos", {as: "select", options: ["0", "1", "2"], value: String(message?.qos ?? 1)}),
-    field("Expires after seconds", "expiry", {type: "number", min: 1, hint: "Empty: never"}),
-  ], {submit: "Publish", run: async data => {
-    await change("PUT", path`/retained/${data.topic}`,
-      {body: {payload: data.payload, qos: Number(data.qos), ...(data.expiry ? {expiry: Number(data.expiry)} : {})}});
+    field("Expires after seconds", "expiry", {type: "number", min: 1, hint: "Empty: never", value: secondsLeft(message?.expires_at)}),
+  ], {submit: "Publish", run: async ({base64, payload, ...data}) => {
+    await change("PUT", path`/retained/${data.topic}`, {body: {...(base64 ? {payload_base64: payload.trim()} : {payload}),
+      qos: Number(data.qos), ...(data.expiry ? {expiry: Number(data.expiry)} : {}),
+      ...(message?.properties ? {properties: message.properties} : {})}});
     toast("Published and retained.");
     again();
   }});
@@ -73,11 +86,8 @@ async function retained({query, signal, again}) {
 }
 
 async function groups(signal) {
-  return h("section", {class: "card"}, h("h2", null, "Shared subscriptions"), await pagedTable("Groups and where their members are", [
-    {title: "Group", cell: g => g.share}, {title: "At", cell: g => g.place},
-    {title: "Members for QoS 1 and 2", class: "number", cell: g => count(g.members)},
-    {title: "Members for QoS 0", class: "number", cell: g => count(g.members_qos0)}],
-  cursor => get("/shared-groups", {cursor}, signal), "No client shares a subscription."));
+  return h("section", {class: "card"}, h("h2", null, "Shared subscriptions"), await pagedTable("Groups and where their members are", groupColumns,
+    cursor => get("/shared-groups", {cursor}, signal), "No client shares a subscription."));
 }
 
 export async function show(place, page) {

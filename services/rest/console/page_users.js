@@ -25,7 +25,7 @@ function create(again) {
 async function list(place, {query, signal, again}) {
   const columns = [
     {title: "Name", cell: u => link(u.name, "users", u.name)},
-    {title: "Status", cell: u => h("span", {class: `state ${u.status === "on" ? "connected" : "disconnected"}`}, u.status)},
+    {title: "Status", cell: u => h("span", {class: `state ${u.status === "on" ? "connected" : "disconnected"}`}, u.status === "on" ? "connected" : "not connected")},
     {title: "Roles", cell: u => u.roles.join(", ") || "–"},
   ];
   const filters = form({class: "filters", role: "search"}, [
@@ -65,7 +65,7 @@ async function one(place, {args: [name], signal, again}) {
     facts({Status: user.status === "on" ? h("a", {href: "#/clients?" + new URLSearchParams({user: name})}, "connected") : "not connected"}),
     can("ADMIN") ? h("div", {class: "buttons"}, button("Set password …", () => setPassword(name)),
       h("a", {class: "button", href: "#/bans?" + new URLSearchParams({kind: "user", subject: name})}, "Ban …"),
-      button("Delete", remove, {class: "danger"})) : "",
+      button("Delete …", remove, {class: "danger"})) : "",
     can("ADMIN") ? editor : facts({Roles: user.roles.join(", "), Rules: h("pre", null, (user.rules ?? []).join("\n") || "none")}));
 }
 
