@@ -164,6 +164,7 @@ fill_options(const struct gateway *gateway, struct worker_options *options)
     options->anonymous_role = config->anonymous_role;
     options->token_disconnect = config->jwt_disconnect;
     options->max_subscriptions = (uint32_t)config->max_subscriptions;
+    options->retain_available = config->retain_available;
     options->check_payload_format = config->check_payload_format;
     options->server_reference = config->server_reference;
     options->response_information = config->response_information;

@@ -155,6 +155,9 @@ static const struct conf_row rows[] = {
         "longest session expiry granted; 4294967295: any"),
     ROW("max-subscriptions", CONF_U64, "10000", 1, 1000000, NULL, max_subscriptions,
         "subscriptions of one client"),
+    ROW("retain-available", CONF_BOOL, "on", 0, 0, NULL, retain_available,
+        "off: no client of this gateway may publish or get retained messages; who does is "
+        "disconnected"),
     ROW("check-payload-format", CONF_BOOL, "off", 0, 0, NULL, check_payload_format,
         "refuse payloads that say they are UTF-8 and are not"),
     ROW("server-reference", CONF_STR, "", 0, HOST_MAX, NULL, server_reference,

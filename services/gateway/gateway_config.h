@@ -70,6 +70,7 @@ struct gateway_config {
     uint64_t session_expiry_max_s; /* 4294967295: no bound */
     uint64_t connect_timeout_ms;   /* from accept to CONNECT */
     uint64_t max_subscriptions;    /* of one client */
+    bool retain_available;
     bool check_payload_format;
     char *server_reference;     /* empty: none */
     char *response_information; /* prefix; empty: none */

@@ -274,6 +274,13 @@ qos_of(const struct mqtt_subscription *wanted)
     return wanted->qos == 0 ? "QoS 0" : wanted->qos == 1 ? "QoS 1" : "QoS 2";
 }
 
+/* What the store is told: where retained messages are off it sends none. */
+static uint8_t
+retained_wanted(const struct connection *connection, const struct mqtt_subscription *wanted)
+{
+    return connection->worker->options.retain_available ? wanted->retain_handling : 2;
+}
+
 static uint8_t
 subscribe_one(struct connection *connection, struct suback *suback, uint16_t index,
               const struct mqtt_subscription *wanted, uint32_t identifier)
@@ -353,7 +360,7 @@ desk_subscribe(struct connection *connection, const struct mqtt_frame *frame)
             (struct session_subscription){.filter = wanted.filter,
                                           .identifier = identifier,
                                           .qos = wanted.qos,
-                                          .retain_handling = wanted.retain_handling,
+                                          .retain_handling = retained_wanted(connection, &wanted),
                                           .no_local = wanted.no_local,
                                           .retain_as_published = wanted.retain_as_published};
     }

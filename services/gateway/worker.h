@@ -57,7 +57,7 @@ struct worker_options {
     bool token_disconnect;      /* when a client's token expires */
     bool deny_default;          /* where no rule says anything */
     const char *anonymous_role; /* of clients without a user; empty: none. Borrowed */
-    bool retain_available;
+    bool retain_available;      /* clients may publish and get retained messages */
 };
 
 void worker_options_init(struct worker_options *options);

@@ -194,6 +194,34 @@ class Limits:
                     self.assertEqual((got.props, got.user_properties), ({}, []))
 
 
+class NoRetained:
+    """A gateway of two, or the only one, has retained messages turned off."""
+    OPTIONS = {"per": {"gateway0": {"SLUICE_RETAIN_AVAILABLE": "off"}}}
+
+    def test_retained_messages_may_be_off(self):
+        topic = self.name()
+        will = {"topic": topic, "payload": "w", "retain": True}
+        self.assertEqual(self.client(topic).connack.props["retain_available"], 0)
+        self.refused(mqtt.connect("w", will=will), 0x9A)
+        for qos in (0, 1, 2):
+            for version in (3, 4, 5):
+                self.fails(mqtt.publish(topic, "x", qos, 1, retain=True, version=version), 0x9A, version=version)
+        self.client(topic, will=dict(will, retain=False)).publish(topic, "live", 1)
+        if self.FAR:
+            self.assertNotIn("retain_available", self.far(topic + "f").connack.props)
+            self.far(topic + "p").publish(topic, "kept", 1, retain=True)
+        for kind in KINDS:
+            with self.subTest(kind=kind):
+                near = self.of_kind(kind, self.name(kind), far=False)
+                near.subscribe((topic, 1))
+                self.far(topic + "q").publish(topic, "after", 1)
+                self.assertEqual(near.receive().payload, b"after")
+                if self.FAR:
+                    far = self.of_kind(kind, self.name(kind + "f"))
+                    far.subscribe((topic, 1))
+                    self.assertEqual(far.receive().payload, b"kept")
+
+
 class OneGateway(Answers, Ends):
     pass
 
@@ -207,6 +235,14 @@ class LimitsOneGateway(Limits, Ends):
 
 
 class LimitsTwoGateways(Limits, Ends):
+    GATEWAYS, FAR = 2, 1
+
+
+class NoRetainedOneGateway(NoRetained, Ends):
+    pass
+
+
+class NoRetainedTwoGateways(NoRetained, Ends):
     GATEWAYS, FAR = 2, 1
 
 
