@@ -86,9 +86,34 @@ struct driver_totals {
     uint64_t limit_bytes; /* that used_bytes may reach; 0: not known */
 };
 
+/* Who has a shard, in a database that several stores share. */
+struct driver_shard {
+    uint32_t number;
+    uint64_t until_ms;   /* when the lease ends, by the database's clock: another one after every
+                            claim and every renewal; 0: it was given up, or there is none */
+    uint64_t left_ms;    /* of the lease, by the same clock; 0: it is over */
+    uint64_t lease_ms;   /* how long it lasts from each renewal on */
+    struct slice holder; /* who renews it; borrowed */
+};
+typedef void (*driver_shard_fn)(void *arg, const struct driver_shard *shard);
+
+/* What a store that wants a shard says. */
+struct driver_claim {
+    uint32_t number;
+    const char *holder; /* name of the store, at most 255 bytes */
+    uint64_t lease_ms;  /* 0: none, driver_renew will not be called */
+    bool is_forced;     /* whoever has it now, */
+    uint64_t until_ms;  /* else only if until_ms of its driver_shard is still this (0: or there is
+                           no row) */
+};
+
 struct driver_ops {
     const char *name; /* "lmdb" */
     void (*close)(struct driver *driver);
+    /* NULL: nobody else can have the data (embedded). */
+    enum err (*shards)(struct driver *driver, uint32_t count, driver_shard_fn fn, void *arg);
+    enum err (*claim)(struct driver *driver, const struct driver_claim *claim);
+    enum err (*renew)(struct driver *driver, uint64_t lease_ms);
     enum err (*apply)(struct driver *driver, const struct batch *batch);
     enum err (*load)(struct driver *driver, const struct driver_visitor *visitor, void *arg);
     enum err (*queue_page)(struct driver *driver, uint64_t session, uint64_t from_seq,
@@ -146,6 +171,33 @@ static inline const char *
 driver_reason(const struct driver *driver)
 {
     return driver->reason;
+}
+
+/* ---- whose the data are. A shard has one owner, its last claimant: what another one applies is
+ * refused with ERR_STALE, by the database. Leases only say when a shard may be claimed by whom;
+ * shard_watch.h decides that. */
+
+/* The shards below count that somebody has had, rising. Before or after a claim, any thread. */
+ERR_MUST_USE static inline enum err
+driver_shards(struct driver *driver, uint32_t count, driver_shard_fn fn, void *arg)
+{
+    return driver->ops->shards == NULL ? OK : driver->ops->shards(driver, count, fn, arg);
+}
+
+/* Makes this driver the owner of the shard; nothing of it may be read or written before. ERR_BUSY:
+ * another claim or a renewal came first. On the thread that applies; driver_reason says more. */
+ERR_MUST_USE static inline enum err
+driver_claim(struct driver *driver, const struct driver_claim *claim)
+{
+    return driver->ops->claim == NULL ? OK : driver->ops->claim(driver, claim);
+}
+
+/* The lease ends lease_ms from now; 0: gives it up, for who comes next. ERR_STALE: another store
+ * has the shard. Any thread, one at a time. */
+ERR_MUST_USE static inline enum err
+driver_renew(struct driver *driver, uint64_t lease_ms)
+{
+    return driver->ops->renew == NULL ? OK : driver->ops->renew(driver, lease_ms);
 }
 
 /* Walks all that a starting store needs. Users and retained messages are read when needed. */

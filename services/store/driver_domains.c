@@ -118,6 +118,39 @@ domains_apply(struct driver *driver, const struct batch *batch)
     return OK;
 }
 
+/* ---- whose the data are: he who has the sessions has the rest ---- */
+
+static enum err
+domains_shards(struct driver *driver, uint32_t count, driver_shard_fn fn, void *arg)
+{
+    return driver_shards(domains_of(driver)->parts[DRIVER_SESSIONS], count, fn, arg);
+}
+
+static enum err
+domains_claim(struct driver *driver, const struct driver_claim *claim)
+{
+    struct domains *d = domains_of(driver);
+    struct driver *sessions = d->parts[DRIVER_SESSIONS];
+    struct driver_claim forced = *claim;
+    const struct driver *failed = sessions;
+    enum err err = driver_claim(sessions, claim);
+    unsigned i;
+    forced.is_forced = true;
+    for (i = 0; err == OK && i < DRIVER_SESSIONS; i++) {
+        failed = d->parts[i];
+        if (is_turn_of(d, i) && d->parts[i] != sessions)
+            err = driver_claim(d->parts[i], &forced);
+    }
+    str_format(driver->reason, sizeof(driver->reason), "%s", driver_reason(failed));
+    return err;
+}
+
+static enum err
+domains_renew(struct driver *driver, uint64_t lease_ms)
+{
+    return driver_renew(domains_of(driver)->parts[DRIVER_SESSIONS], lease_ms);
+}
+
 /* ---- reads ---- */
 
 static enum err
@@ -221,6 +254,9 @@ driver_domains_new(struct driver *const parts[DRIVER_DOMAIN_COUNT])
 {
     static const struct driver_ops ops = {
         .close = domains_close,
+        .shards = domains_shards,
+        .claim = domains_claim,
+        .renew = domains_renew,
         .apply = domains_apply,
         .load = domains_load,
         .queue_page = domains_queue_page,

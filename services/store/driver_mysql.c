@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening and closing the MySQL driver, and the transaction around a batch. How rows are written is
- * in driver_mysql_write.c, reads are in driver_mysql_read.c, _retained.c and _load.c. */
+ * in driver_mysql_write.c, whose the shard is in _lease.c, reads are in _read.c, _retained.c and
+ * _load.c. */
 #include "services/store/driver_mysql_inner.h"
 
 #include "common/clock.h"
@@ -54,7 +55,7 @@ enter(struct driver_mysql *d, uint64_t id)
     if (err != ERR_NOT_FOUND)
         return err;
     (void)str_format(d->writer.reason, sizeof(d->writer.reason),
-                     "another store has taken over shard %.40s", d->config.shard);
+                     "another store has taken over shard %s", d->shard);
     return ERR_STALE;
 }
 
@@ -173,30 +174,13 @@ mysql_driver_close(struct driver *driver)
 }
 
 static enum err
-take_shard(struct driver_mysql *d)
-{
-    const struct driver_mysql_value take[] = {driver_mysql_shard(d), MYSQL_NUMBER(d->owner)};
-    struct driver_mysql_value last;
-    enum err err = driver_mysql_conn_run(&d->writer, MYSQL_SHARD_TAKE, take);
-    if (err == OK)
-        err = driver_mysql_conn_commit(&d->writer);
-    if (err == OK)
-        err = driver_mysql_conn_one(&d->writer, MYSQL_LAST_BODY, take, &last);
-    if (err == OK)
-        d->next_body = last.number + 1;
-    driver_mysql_conn_rollback(&d->writer);
-    return err;
-}
-
-static enum err
 start(struct driver_mysql *d, char why[DRIVER_REASON_SIZE])
 {
     enum err err = driver_mysql_pool_writer(d);
     why[0] = '\0';
     if (err == OK)
         err = driver_mysql_schema_update(&d->writer, d->config.database, why);
-    if (err == OK)
-        err = take_shard(d);
+    driver_mysql_conn_rollback(&d->writer);
     if (err != OK && why[0] == '\0')
         (void)str_format(why, DRIVER_REASON_SIZE, "mysql: %.150s", d->writer.reason);
     return err;
@@ -209,6 +193,9 @@ driver_mysql_open(const struct driver_mysql_config *config, char why[DRIVER_REAS
     static const struct driver_ops ops = {
         .name = "mysql",
         .close = mysql_driver_close,
+        .shards = driver_mysql_shards,
+        .claim = driver_mysql_claim,
+        .renew = driver_mysql_renew,
         .apply = driver_mysql_apply,
         .load = driver_mysql_load,
         .queue_page = driver_mysql_queue_page,

@@ -20,7 +20,6 @@ struct driver_mysql_config {
     uint64_t start_timeout_ms;
     uint64_t connections; /* for reads; changes have one of their own */
     /* Not settings of their own: the store's. */
-    const char *shard;   /* 1 to 64 bytes */
     uint64_t max_record; /* a server that cannot take a record of that size is not used; 0: any */
 };
 

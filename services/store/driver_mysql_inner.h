@@ -28,6 +28,7 @@ struct driver_mysql {
     struct driver driver;
     struct driver_mysql_config config;
     uint64_t owner; /* our random number in the shard's row */
+    char shard[12]; /* its number, once it is claimed */
     /* The server that all connections go to, and how often it changed: a connection of an earlier
      * generation is not used any more. */
     _Atomic size_t host;
@@ -53,7 +54,7 @@ driver_mysql_of(struct driver *driver)
 static inline struct driver_mysql_value
 driver_mysql_shard(const struct driver_mysql *d)
 {
-    return MYSQL_BYTES(slice_cstr(d->config.shard));
+    return MYSQL_BYTES(slice_cstr(d->shard));
 }
 
 static inline struct slice
@@ -88,6 +89,9 @@ ERR_MUST_USE enum err driver_mysql_write_stage(struct driver_mysql *d, const str
                                                bool careful);
 
 /* The functions of struct driver_ops. */
+enum err driver_mysql_shards(struct driver *driver, uint32_t count, driver_shard_fn fn, void *arg);
+enum err driver_mysql_claim(struct driver *driver, const struct driver_claim *claim);
+enum err driver_mysql_renew(struct driver *driver, uint64_t lease_ms);
 enum err driver_mysql_apply(struct driver *driver, const struct batch *batch);
 enum err driver_mysql_totals(struct driver *driver, struct driver_totals *out);
 enum err driver_mysql_load(struct driver *driver, const struct driver_visitor *visitor, void *arg);

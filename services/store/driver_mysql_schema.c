@@ -77,7 +77,14 @@ static const char *const version_1[] = {
     NULL,
 };
 
-static const char *const *const versions[] = {version_1};
+/* Who may take which shard, when: apart from shards, whose rows a batch keeps locked. */
+static const char *const version_2[] = {
+    "CREATE TABLE IF NOT EXISTS leases (" SHARD "owner" NUMBER "until_ms" NUMBER "lease_ms" NUMBER
+    "holder VARBINARY(255) NOT NULL, PRIMARY KEY (shard)" TABLE,
+    NULL,
+};
+
+static const char *const *const versions[] = {version_1, version_2};
 #define NEWEST (sizeof(versions) / sizeof(versions[0]))
 
 static enum err

@@ -18,6 +18,8 @@ struct sql {
     const char *tail;
 };
 
+/* Of the server, at the start of the statement. */
+#define NOW_MS "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED)"
 #define QUEUE_BODIES                                                                               \
     {                                                                                              \
         "SELECT message, COUNT(*) FROM queue FORCE INDEX (PRIMARY) WHERE shard = ? AND message "   \
@@ -74,6 +76,23 @@ static const struct sql table[MYSQL_STATEMENTS] = {
     [MYSQL_SCHEMA_ADD] = {.text = "INSERT IGNORE INTO schema_versions (version, program) "
                                   "VALUES (?, ?)",
                           .params = "ub"},
+    [MYSQL_LEASE_ALL] = {.text = "SELECT shard, until_ms, " NOW_MS ", lease_ms, holder FROM leases "
+                                 "ORDER BY LENGTH(shard), shard",
+                         .params = "",
+                         .columns = "buuub"},
+    [MYSQL_LEASE_ADD] = {.text = "INSERT IGNORE INTO leases (shard, owner, until_ms, lease_ms, "
+                                 "holder) VALUES (?, 0, 0, 0, '')",
+                         .params = "b"},
+    [MYSQL_LEASE_CLAIM] = {.text = "UPDATE leases SET owner = ?, holder = ?, lease_ms = ?, "
+                                   "until_ms = IF(? = 0, 0, " NOW_MS " + ?) WHERE shard = ? AND "
+                                   "(? <> 0 OR until_ms = ?)",
+                           .params = "ubuuubuu"},
+    [MYSQL_LEASE_RENEW] = {.text = "UPDATE leases SET until_ms = IF(? = 0, 0, " NOW_MS " + ?) "
+                                   "WHERE shard = ? AND owner = ?",
+                           .params = "uubu"},
+    [MYSQL_LEASE_OWNER] = {.text = "SELECT owner FROM leases WHERE shard = ?",
+                           .params = "b",
+                           .columns = "u"},
     [MYSQL_SHARD_TAKE] = {.text = "INSERT INTO shards (shard, owner) VALUES (?, ?) ON DUPLICATE "
                                   "KEY UPDATE owner = VALUES(owner)",
                           .params = "bu"},

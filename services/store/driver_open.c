@@ -35,10 +35,11 @@ static const struct {
     const char *name;
     open_fn open; /* NULL: this build has none */
     bool may_retry;
+    bool is_shared;
 } kinds[] = {
-    {"embedded", open_embedded, false},
-    {"mysql", open_mysql, false},
-    {"redis", open_redis, true},
+    {"embedded", open_embedded, false, false},
+    {"mysql", open_mysql, false, true},
+    {"redis", open_redis, true, true},
 };
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -64,6 +65,13 @@ driver_open_choice(const struct store_config *config, enum driver_domain domain)
                       : domain == DRIVER_RETAINED ? config->driver_retained
                                                   : config->driver_sessions;
     return own[0] != '\0' ? own : config->driver;
+}
+
+bool
+driver_open_is_shared(const struct store_config *config, enum driver_domain domain)
+{
+    size_t kind = kind_of(driver_open_choice(config, domain));
+    return kind < KIND_COUNT && kinds[kind].is_shared;
 }
 
 bool

@@ -17,9 +17,12 @@ const char *driver_open_choice(const struct store_config *config, enum driver_do
  * wait for it by itself. */
 bool driver_open_may_retry(const struct store_config *config);
 
-/* New, close with driver_close. Blocks for disk or network. On error why says what to do about it,
- * for people; errors of driver_<name>_open, and ERR_UNSUPPORTED: a driver cannot do what is asked
- * of it. Any thread. */
+/* Whether several stores can have the domain at one time, in a database that they share. */
+bool driver_open_is_shared(const struct store_config *config, enum driver_domain domain);
+
+/* New, without a shard (driver_claim); close with driver_close. Blocks for disk or network. On
+ * error why says what to do about it, for people; errors of driver_<name>_open, and
+ * ERR_UNSUPPORTED: a driver cannot do what is asked of it. Any thread. */
 ERR_MUST_USE enum err driver_open(const struct store_config *config, char why[DRIVER_REASON_SIZE],
                                   struct driver **out);
 

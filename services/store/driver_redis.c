@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Redis driver's frame: opening, applying, and asking. A batch is one script with three guards:
- * the owner of the shard must be this driver, a batch whose id is there already is not applied
- * again, and the batch before it must be there. The last one finds a server that has lost what it
- * acknowledged, and keeps a command that was long on its way (its connection given up) from being
- * done after its successors.
+ * The Redis driver's frame: opening, applying, and asking (whose the shard is: _lease.c). A batch
+ * is one script with three guards: the owner of the shard must be this driver, a batch whose id is
+ * there already is not applied again, and the batch before it must be there. The last one finds a
+ * server that has lost what it acknowledged, and keeps a command that was long on its way (its
+ * connection given up) from being done after its successors.
  */
 #include "services/store/driver_redis_inner.h"
 
@@ -69,9 +69,8 @@ driver_redis_connect(struct driver_redis *d, struct driver_redis_link *link, boo
     return err;
 }
 
-/* After the start only errors of driver.h: what a person has to mend is tried again until it is. */
-static enum err
-as_promised(enum err err)
+enum err
+driver_redis_promised(enum err err)
 {
     return err == ERR_DENIED || err == ERR_UNSUPPORTED || err == ERR_INVALID ? ERR_IO : err;
 }
@@ -91,9 +90,10 @@ seat_take(struct driver_redis *d)
 
 /* Connects if need be. A connection that has been idle may be dead without our knowing: then once
  * more over a new one. */
-static enum err
-call(struct driver_redis *d, struct driver_redis_link *link, enum driver_redis_script script,
-     const struct driver_redis_command *command, bool durable, redisReply **reply)
+enum err
+driver_redis_call(struct driver_redis *d, struct driver_redis_link *link,
+                  enum driver_redis_script script, const struct driver_redis_command *command,
+                  bool durable, redisReply **reply)
 {
     int round;
     enum err err = OK;
@@ -124,11 +124,11 @@ driver_redis_ask(struct driver_redis *d, enum driver_redis_script script,
     enum err err;
     if (seat == NULL)
         return ERR_BUSY;
-    err = call(d, &seat->link, script, command, false, &got);
+    err = driver_redis_call(d, &seat->link, script, command, false, &got);
     atomic_store(&seat->taken, false);
     if (err == OK)
         *reply = got;
-    return as_promised(err);
+    return driver_redis_promised(err);
 }
 
 enum err
@@ -172,9 +172,8 @@ driver_redis_totals(struct driver *driver, struct driver_totals *out)
 
 /* ---- apply ---- */
 
-/* Waits until enough replicas have what was written. */
-static enum err
-wait_for_replicas(struct driver_redis *d)
+enum err
+driver_redis_wait(struct driver_redis *d)
 {
     const struct driver_redis_config *config = d->config;
     redisReply *reply = NULL;
@@ -206,13 +205,13 @@ static enum err
 send_batch(struct driver_redis *d, const struct batch *batch, enum driver_redis_script script)
 {
     redisReply *reply = NULL;
-    enum err err = call(d, &d->writer, script, &d->command, true, &reply);
+    enum err err = driver_redis_call(d, &d->writer, script, &d->command, true, &reply);
     freeReplyObject(reply);
     if (err == OK)
-        err = wait_for_replicas(d);
+        err = driver_redis_wait(d);
     if (err == OK && batch->id != 0)
         d->last_batch = batch->id;
-    return as_promised(err);
+    return driver_redis_promised(err);
 }
 
 enum err
@@ -254,6 +253,9 @@ redis_close(struct driver *driver)
 static const struct driver_ops ops = {
     .name = "redis",
     .close = redis_close,
+    .shards = driver_redis_shards,
+    .claim = driver_redis_claim,
+    .renew = driver_redis_renew,
     .apply = driver_redis_apply,
     .load = driver_redis_load,
     .queue_page = driver_redis_queue_page,
@@ -281,7 +283,7 @@ check_schema(struct driver_redis *d, char why[DRIVER_REASON_SIZE])
     driver_redis_command_cstr(&d->command, SCHEMA);
     driver_redis_command_cstr(&d->command, "NX");
     driver_redis_command_cstr(&d->command, "GET");
-    err = call(d, &d->writer, DRIVER_REDIS_SCRIPTS, &d->command, true, &reply);
+    err = driver_redis_call(d, &d->writer, DRIVER_REDIS_SCRIPTS, &d->command, true, &reply);
     if (err != OK)
         return err;
     was = driver_redis_text(reply);
@@ -293,27 +295,6 @@ check_schema(struct driver_redis *d, char why[DRIVER_REASON_SIZE])
     }
     freeReplyObject(reply);
     return err;
-}
-
-/* Makes this driver the owner of the shard, and learns what the last batch was. */
-static enum err
-claim(struct driver_redis *d)
-{
-    redisReply *reply = NULL;
-    bool bad = false;
-    enum err err;
-    driver_redis_begin(d, &d->command, DRIVER_REDIS_CLAIM);
-    driver_redis_command_cstr(&d->command, d->shard);
-    driver_redis_command_cstr(&d->command, d->owner);
-    driver_redis_command_u64(&d->command, clock_wall_ms());
-    err = call(d, &d->writer, DRIVER_REDIS_CLAIM, &d->command, true, &reply);
-    if (err != OK)
-        return err;
-    d->last_batch = driver_redis_u64(driver_redis_text(reply), &bad);
-    freeReplyObject(reply);
-    if (bad)
-        return ERR_MALFORMED;
-    return wait_for_replicas(d);
 }
 
 enum err
@@ -335,16 +316,12 @@ driver_redis_open(const struct driver_redis_config *config, char why[DRIVER_REAS
         driver_redis_scripts_sha((enum driver_redis_script)i, d->sha[i]);
     crypt_random(owner, sizeof(owner));
     crypt_hex(owner, sizeof(owner), d->owner);
-    if (str_format(d->all, sizeof(d->all), "%s:", config->prefix) != OK ||
-        str_format(d->shard, sizeof(d->shard), "%s:s:%s:", config->prefix,
-                   config->shard != NULL ? config->shard : "0") != OK) {
-        (void)str_format(why, DRIVER_REASON_SIZE, "redis: prefix or shard is too long");
+    if (str_format(d->all, sizeof(d->all), "%s:", config->prefix) != OK) {
+        (void)str_format(why, DRIVER_REASON_SIZE, "redis: the prefix is too long");
         err = ERR_INVALID;
     }
     if (err == OK)
         err = check_schema(d, why);
-    if (err == OK)
-        err = claim(d);
     if (err == OK) {
         *out = &d->driver;
         return OK;

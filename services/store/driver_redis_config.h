@@ -25,7 +25,6 @@ struct driver_redis_config {
     uint64_t timeout_ms;
     uint64_t wait; /* replicas */
     uint64_t wait_timeout_ms;
-    const char *shard; /* not a setting of its own: the store's; NULL: "0" */
 };
 
 /* The rows, over the struct to fill. */

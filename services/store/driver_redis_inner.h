@@ -24,7 +24,7 @@ struct driver_redis {
     struct driver driver;
     const struct driver_redis_config *config;
     char all[48];    /* what common keys begin with: "sluice:" */
-    char shard[128]; /* what the shard's keys begin with: "sluice:s:0:" */
+    char shard[128]; /* what the shard's keys begin with: "sluice:s:0:"; "": none is claimed */
     char owner[33];
     char sha[DRIVER_REDIS_SCRIPTS][DRIVER_REDIS_SHA_SIZE];
     struct driver_redis_seat seats[DRIVER_REDIS_SEATS];
@@ -56,6 +56,17 @@ ERR_MUST_USE enum err driver_redis_connect(struct driver_redis *d, struct driver
 ERR_MUST_USE enum err driver_redis_ask(struct driver_redis *d, enum driver_redis_script script,
                                        const struct driver_redis_command *command,
                                        redisReply **reply);
+
+/* A command or script over a link, connecting if need be; durable: as driver_redis_connect. *reply
+ * is new and no error; the link's why says what went wrong. */
+ERR_MUST_USE enum err driver_redis_call(struct driver_redis *d, struct driver_redis_link *link,
+                                        enum driver_redis_script script,
+                                        const struct driver_redis_command *command, bool durable,
+                                        redisReply **reply);
+/* Until enough replicas have what the writer wrote (redis-wait). */
+ERR_MUST_USE enum err driver_redis_wait(struct driver_redis *d);
+/* After the start only errors of driver.h: what a person has to mend is tried again until it is. */
+enum err driver_redis_promised(enum err err);
 
 /* The batch into d->command as a call of *script. The error that a test wants. */
 ERR_MUST_USE enum err driver_redis_encode(struct driver_redis *d, const struct batch *batch,
@@ -93,6 +104,9 @@ uint64_t driver_redis_hex(struct slice text, bool *bad);
 
 /* ---- the functions of struct driver_ops ---- */
 
+enum err driver_redis_shards(struct driver *driver, uint32_t count, driver_shard_fn fn, void *arg);
+enum err driver_redis_claim(struct driver *driver, const struct driver_claim *claim);
+enum err driver_redis_renew(struct driver *driver, uint64_t lease_ms);
 enum err driver_redis_apply(struct driver *driver, const struct batch *batch);
 enum err driver_redis_load(struct driver *driver, const struct driver_visitor *visitor, void *arg);
 enum err driver_redis_queue_page(struct driver *driver, uint64_t session, uint64_t from_seq,

@@ -8,11 +8,51 @@
 
 #include <stddef.h>
 
-/* S, owner, now. Answer: the id of the last batch. */
+/* When a lease that is renewed now ends, by the server's clock; '0' for '0'. */
+#define ENDS                                                                                       \
+    "local function ends(ms)\n"                                                                    \
+    "  local now = redis.call('TIME')\n"                                                           \
+    "  return ms == '0' and ms or\n"                                                               \
+    "    string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + ms)\n"                  \
+    "end\n"
+
+/* S, owner, now, lease in ms (0: none), holder, end of the lease that must be there ('': any).
+ * Answer: the id of the last batch, or 'TAKEN'. */
 static const char *const claim[] = {
-    "local about = ARGV[1]..'about'\n"
-    "redis.call('HSET', about, 'owner', ARGV[2], 'since', ARGV[3])\n"
-    "return redis.call('HGET', about, 'batch') or '0'\n",
+    ENDS "local about, lease = ARGV[1]..'about', ARGV[1]..'lease'\n"
+         "if ARGV[6] ~= '' and (redis.call('HGET', lease, 'until_ms') or '0') ~= ARGV[6] then\n"
+         "  return 'TAKEN'\n"
+         "end\n"
+         "redis.call('HSET', about, 'owner', ARGV[2], 'since', ARGV[3])\n"
+         "redis.call('HSET', lease, 'holder', ARGV[5], 'lease_ms', ARGV[4],\n"
+         "  'until_ms', ends(ARGV[4]))\n"
+         "return redis.call('HGET', about, 'batch') or '0'\n",
+    NULL,
+};
+
+/* S, owner, lease in ms. */
+static const char *const renew[] = {
+    ENDS "if redis.call('HGET', ARGV[1]..'about', 'owner') ~= ARGV[2] then\n"
+         "  return redis.error_reply('STALE another store has this shard')\n"
+         "end\n"
+         "redis.call('HSET', ARGV[1]..'lease', 'until_ms', ends(ARGV[3]))\n"
+         "return 'renewed'\n",
+    NULL,
+};
+
+/* P, number of shards. Answer: the server's time, then of each shard that somebody has had: number,
+ * end of its lease, length of its lease, holder. */
+static const char *const shards[] = {
+    ENDS "local out = {ends(0)}\n"
+         "for n = 0, tonumber(ARGV[2]) - 1 do\n"
+         "  local row = redis.call('HMGET', ARGV[1]..'s:'..n..':lease', 'until_ms', 'lease_ms', "
+         "'holder')\n"
+         "  if row[1] then\n"
+         "    out[#out + 1] = tostring(n)\n"
+         "    for i = 1, 3 do out[#out + 1] = row[i] end\n"
+         "  end\n"
+         "end\n"
+         "return out\n",
     NULL,
 };
 
@@ -335,8 +375,10 @@ static const char *const totals[] = {
 
 static const char *const *const bodies[DRIVER_REDIS_SCRIPTS] = {
     [DRIVER_REDIS_CLAIM] = claim,
+    [DRIVER_REDIS_RENEW] = renew,
     [DRIVER_REDIS_APPLY] = driver_redis_scripts_apply,
     [DRIVER_REDIS_APPLY_FREE] = driver_redis_scripts_apply,
+    [DRIVER_REDIS_SHARDS] = shards,
     [DRIVER_REDIS_LOAD] = load,
     [DRIVER_REDIS_QUEUE] = queue,
     [DRIVER_REDIS_RETAINED] = retained,
@@ -351,7 +393,7 @@ first_line(enum driver_redis_script script)
 {
     if (script == DRIVER_REDIS_APPLY)
         return "#!lua\n";
-    return script < DRIVER_REDIS_LOAD ? "#!lua flags=allow-oom\n" : "#!lua flags=no-writes\n";
+    return script < DRIVER_REDIS_SHARDS ? "#!lua flags=allow-oom\n" : "#!lua flags=no-writes\n";
 }
 
 void

@@ -10,8 +10,10 @@
 
 enum driver_redis_script {
     DRIVER_REDIS_CLAIM,      /* take the shard over */
+    DRIVER_REDIS_RENEW,      /* the lease of a shard */
     DRIVER_REDIS_APPLY,      /* a batch; refused while the server's memory is full */
     DRIVER_REDIS_APPLY_FREE, /* a batch that only removes: allowed then too */
+    DRIVER_REDIS_SHARDS,     /* who has which shard */
     DRIVER_REDIS_LOAD,       /* a page of all that a starting store needs */
     DRIVER_REDIS_QUEUE,      /* a page of a queue */
     DRIVER_REDIS_RETAINED,   /* a page of retained messages that match a filter */

@@ -58,15 +58,13 @@ enum err
 driver_redis_server_login(struct driver_redis_link *link, const struct driver_redis_config *config,
                           const char *address)
 {
-    char database[24], name[64];
+    char database[24];
     enum err err = authenticate(link, config, config->user, config->password);
     (void)str_format(database, sizeof(database), "%llu", (unsigned long long)config->database);
-    (void)str_format(name, sizeof(name), "sluice-store-%s",
-                     config->shard != NULL ? config->shard : "0");
     if (err == OK && config->database != 0)
         err = ask(link, config, (const char *const[4]){"SELECT", database}, NULL);
     if (err == OK)
-        err = ask(link, config, (const char *const[4]){"CLIENT", "SETNAME", name}, NULL);
+        err = ask(link, config, (const char *const[4]){"CLIENT", "SETNAME", "sluice-store"}, NULL);
     return at(link, address, err);
 }
 

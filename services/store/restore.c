@@ -230,8 +230,7 @@ settle(void *arg, struct session *session)
 static enum err
 write_boot(struct store *store)
 {
-    const struct shard_mark mark = {.number = store->config->shard_number,
-                                    .count = store->shards.count};
+    const struct shard_mark mark = {.number = store->shard, .count = store->shards.count};
     struct batch batch;
     uint8_t boot[8];
     uint8_t origin[8];
@@ -263,11 +262,10 @@ check_mark(const struct store *store, const struct loading *loading)
         return OK;
     if (mark.count == 0)
         mark.count = 1;
-    if (mark.count == store->shards.count && mark.number == store->config->shard_number)
+    if (mark.count == store->shards.count && mark.number == store->shard)
         return OK;
     log_error("data_of_other_shards", LOG_U64("shard", mark.number), LOG_U64("shards", mark.count),
-              LOG_U64("wanted_shard", store->config->shard_number),
-              LOG_U64("wanted_shards", store->shards.count),
+              LOG_U64("wanted_shard", store->shard), LOG_U64("wanted_shards", store->shards.count),
               LOG_STR("hint",
                       "to divide the data anew: --export with the former settings, --import "
                       "into empty data with the new ones, for each shard"),
@@ -301,8 +299,8 @@ read_boot(struct store *store)
     while (store->origin == 0)
         store->origin = crypt_random_u64();
     outbox_set_next(store->outbox, loading.outbox_next);
-    store->sessions = sessions_new(shards_first_number(store->config->shard_number, store->boot),
-                                   store->config->sessions_max);
+    store->sessions =
+        sessions_new(shards_first_number(store->shard, store->boot), store->config->sessions_max);
     return write_boot(store);
 }
 

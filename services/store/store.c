@@ -12,6 +12,8 @@
 #include "services/store/access_rows.h"
 #include "services/store/core_link.h"
 #include "services/store/desks.h"
+#include "services/store/driver_open.h"
+#include "services/store/lease_keeper.h"
 #include "services/store/report.h"
 #include "services/store/restore.h"
 #include "services/store/retained_jobs.h"
@@ -92,6 +94,18 @@ store_reply(struct store *store, struct call_request request, enum err err, cons
     mem_free(bytes);
 }
 
+void
+store_name(const struct store *store, char *out, size_t size)
+{
+    char host[64] = "";
+    const char *instance = store->config->common.instance;
+    (void)gethostname(host, sizeof(host) - 1);
+    if (instance[0] != '\0')
+        (void)str_format(out, size, "%s", instance);
+    else
+        (void)str_format(out, size, "store-%.40s", host);
+}
+
 /* ---- by time */
 
 static bool
@@ -161,6 +175,19 @@ end_with(struct store *store, int status)
     loop_stop(store->loop);
 }
 
+/* Said once: the lease and a commit may both find it out. */
+static void
+end_stale(struct store *store, const char *reason)
+{
+    if (store->exit_status == EXIT_STALE)
+        return;
+    log_error("data_taken_over", LOG_U64("shard", store->shard), LOG_STR("reason", reason),
+              LOG_STR("hint", "another store has this data now, or it was put back to an "
+                              "earlier state; this one ends, to be started anew"),
+              LOG_END);
+    end_with(store, EXIT_STALE);
+}
+
 static void
 on_commit_state(void *arg, enum err err, const char *reason)
 {
@@ -168,17 +195,33 @@ on_commit_state(void *arg, enum err err, const char *reason)
     if (err == OK) {
         log_info("commit_recovered", LOG_END);
     } else if (err == ERR_STALE) {
-        log_error("data_taken_over", LOG_STR("reason", reason),
-                  LOG_STR("hint", "another store has this data now, or it was put back to an "
-                                  "earlier state; this one ends, to be started anew"),
-                  LOG_END);
-        end_with(store, EXIT_STALE);
+        end_stale(store, reason);
     } else {
         log_error("commit_failing", LOG_ERR(err), LOG_STR("reason", reason), LOG_END);
     }
 }
 
+static void
+on_lease_state(void *arg, enum err err)
+{
+    struct store *store = arg;
+    if (err == ERR_STALE)
+        end_stale(store, "another store has claimed this shard");
+    else if (err == OK)
+        log_info("lease_renewed_again", LOG_U64("shard", store->shard), LOG_END);
+    else
+        log_warn("lease_not_renewed", LOG_U64("shard", store->shard), LOG_ERR(err), LOG_END);
+}
+
 /* ---- parts */
+
+static void
+claimed(struct store *store)
+{
+    if (driver_open_is_shared(store->config, DRIVER_SESSIONS))
+        store->lease = lease_keeper_new(store->loop, store->driver, store->config->shard_lease_ms,
+                                        on_lease_state, store);
+}
 
 static void
 open_commit(struct store *store)
@@ -209,7 +252,6 @@ open_peers(struct store *store)
 {
     const struct store_config *config = store->config;
     struct peers_dial *dial = mem_zalloc_array(config->cores.count + 1, sizeof(*dial));
-    char host[64] = "";
     char name[64];
     struct peers_config peers = {
         .service = "store",
@@ -232,18 +274,14 @@ open_peers(struct store *store)
         .tls_key = config->common.cluster_key,
     };
     const struct shard_claim claim = {
-        .number = config->shard_number, .count = store->shards.count, .term = store->boot};
+        .number = store->shard, .count = store->shards.count, .term = store->boot};
     uint8_t blob[SHARDS_CLAIM_BYTES];
     enum err err;
     size_t i;
     peers.blob = slice_of(blob, shards_claim_encode(&claim, blob));
     for (i = 0; i < config->cores.count; i++)
         dial[i] = (struct peers_dial){"core", config->cores.items[i], false};
-    (void)gethostname(host, sizeof(host) - 1);
-    if (config->common.instance[0] != '\0')
-        (void)str_format(name, sizeof(name), "%s", config->common.instance);
-    else
-        (void)str_format(name, sizeof(name), "store-%.40s", host);
+    store_name(store, name, sizeof(name));
     err = peers_new(store->loop, &peers, store_link_events(), store, &store->peers);
     if (err != OK)
         log_error("peers_not_opened", LOG_STR("call_listen", config->call_listen),
@@ -294,8 +332,8 @@ loaded(struct store *store, enum err err)
     loop_timer_start(&store->tick, TICK_MS, true);
     store->started = true;
     log_info("started", LOG_STR("version", SLUICE_VERSION),
-             LOG_STR("driver", store->driver->ops->name),
-             LOG_U64("shard", store->config->shard_number), LOG_U64("shards", store->shards.count),
+             LOG_STR("driver", store->driver->ops->name), LOG_U64("shard", store->shard),
+             LOG_U64("shards", store->shards.count),
              LOG_U64("call_port", peers_call_port(store->peers)),
              LOG_U64("feed_port", peers_feed_port(store->peers)), LOG_END);
 }
@@ -317,7 +355,7 @@ store_new(const struct store_config *config, struct loop *loop, struct store **o
         store_free(store);
         return err;
     }
-    store_start_begin(store, loaded);
+    store_start_begin(store, claimed, loaded);
     *out = store;
     return OK;
 }
@@ -330,6 +368,19 @@ write_out(struct store *store)
     while (!commit_is_idle(store->commit) && commit_state(store->commit) == OK &&
            clock_monotonic_ms() < end_ms)
         loop_run_once(store->loop, true);
+}
+
+/* All is written: who comes next need not wait. A database that is away is not waited for. */
+static void
+give_up_lease(struct store *store)
+{
+    bool is_renewed = store->lease != NULL && lease_keeper_state(store->lease) == OK;
+    enum err err = OK;
+    lease_keeper_free(store->lease);
+    if (is_renewed)
+        err = driver_renew(store->driver, 0);
+    if (err != OK)
+        log_warn("lease_not_given_up", LOG_U64("shard", store->shard), LOG_ERR(err), LOG_END);
 }
 
 void
@@ -362,6 +413,7 @@ store_free(struct store *store)
     users_free(store->users);
     user_rows_free(store->user_rows);
     access_rows_free(store->access);
+    give_up_lease(store);
     driver_close(store->driver);
     wheel_fini(&store->deadlines);
     drops_free(store->drops);

@@ -82,8 +82,10 @@ struct store {
     struct wheel deadlines;             /* sessions: wills and expiry */
     struct loop_timer tick;
     struct shards shards;
-    uint64_t boot;   /* starts of this data, this one included */
-    uint64_t origin; /* of the outbox: lasting */
+    uint32_t shard;             /* which of these we have, once claimed */
+    struct lease_keeper *lease; /* of it, in a shared database; else NULL */
+    uint64_t boot;              /* starts of this data, this one included */
+    uint64_t origin;            /* of the outbox: lasting */
     uint64_t next_body;
     uint64_t stamp; /* what is added now is durable when committed >= stamp */
     uint64_t committed;
@@ -120,6 +122,8 @@ ERR_MUST_USE enum err store_new(const struct store_config *config, struct loop *
 /* Writes what is pending (bounded wait), then takes everything down. */
 void store_free(struct store *store);
 
+/* The name under which others know this store. */
+void store_name(const struct store *store, char *out, size_t size);
 /* Wall clock of now, milliseconds. */
 uint64_t store_wall_ms(const struct store *store);
 /* Something was added to the batch that a push waits for: it becomes pushable with the commit. */

@@ -29,13 +29,15 @@ static const struct conf_row rows[] = {
     {"driver-sessions", CONF_STR, "", 0, 32, NULL, NULL,
      "driver of sessions, their queues and wills; empty: as driver", AT(driver_sessions)},
     {"shard", CONF_STR, "0", 1, 32, NULL, NULL,
-     "which part of all sessions and retained messages this store keeps: 0 to shards - 1; 0 has "
-     "the "
-     "users as well",
+     "which part of all sessions and retained messages this store keeps: 0 to shards - 1 (0 has "
+     "the users as well); or spare: waits for one whose store is gone",
      AT(shard)},
     {"shards", CONF_U64, "1", 1, SHARDS_MAX, "stores", NULL,
      "that share the sessions (by client id) and the retained messages (by topic); the same in all",
      AT(shards)},
+    {"shard-lease", CONF_DURATION_MS, "10s", 1000, 600000, NULL, NULL,
+     "in a shared database: how long this store may be gone before another one takes its shard",
+     AT(shard_lease_ms)},
     {"export", CONF_STR, "", 0, 4000, "file", NULL,
      "do not run: write all state to the file as lines of JSON; - is standard output",
      AT(export_file)},
@@ -85,15 +87,37 @@ static const struct conf_row rows[] = {
      "largest message with its topic and properties", AT(max_record)},
 };
 
-/* The text is part of names in databases, so a number has one form only. */
+/* It takes what another store had, so all of that must lie where both can reach it. */
+static void
+check_spare(struct conf *conf, const struct store_config *config)
+{
+    unsigned i;
+    for (i = 0; i < DRIVER_DOMAIN_COUNT; i++) {
+        if (!driver_open_is_shared(config, (enum driver_domain)i)) {
+            conf_mistake(conf, "shard",
+                         "can be spare only if people, retained messages and sessions all lie in a "
+                         "shared database (mysql, redis)");
+            return;
+        }
+    }
+    if (config->export_file[0] != '\0' || config->import_file[0] != '\0')
+        conf_mistake(conf, "shard", "must be a number for export and import");
+}
+
+/* A number has one form only. */
 static void
 check_shard(struct conf *conf, struct store_config *config)
 {
     const char *text = config->shard;
     size_t digits = strspn(text, "0123456789");
     config->shard_number = 0;
+    config->is_spare = strcmp(text, "spare") == 0;
+    if (config->is_spare) {
+        check_spare(conf, config);
+        return;
+    }
     if (digits == 0 || digits > 2 || text[digits] != '\0' || (digits == 2 && text[0] == '0')) {
-        conf_mistake(conf, "shard", "must be a number");
+        conf_mistake(conf, "shard", "must be a number, or spare");
         return;
     }
     for (size_t i = 0; i < digits; i++)
@@ -153,8 +177,6 @@ store_config_load(int argc, char *const *argv, struct store_config *config, stru
     tables[2] = driver_redis_config_table(&config->redis);
     outcome = conf_load(&program, tables, sizeof(tables) / sizeof(tables[0]), argc, argv, check,
                         config, conf);
-    config->mysql.shard = config->shard;
     config->mysql.max_record = config->max_record;
-    config->redis.shard = config->shard;
     return outcome;
 }

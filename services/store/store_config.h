@@ -21,8 +21,10 @@ struct store_config {
     char *driver_people;
     char *driver_retained;
     char *driver_sessions;
-    char *shard; /* which part is ours, as text: names in databases that stores share */
+    char *shard; /* which part is ours, as text */
     uint32_t shard_number;
+    bool is_spare; /* any will do; the number is 0 */
+    uint64_t shard_lease_ms;
     uint64_t shards;   /* parts there are */
     char *export_file; /* not empty: write everything there instead of running (transfer.h) */
     char *import_file;

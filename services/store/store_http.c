@@ -3,6 +3,7 @@
 #include "services/store/store_http.h"
 
 #include "common/log.h"
+#include "services/store/lease_keeper.h"
 #include "services/store/store_start.h"
 
 static bool
@@ -35,7 +36,9 @@ health(void *arg, struct buf *json)
     struct store *store = arg;
     enum err err;
     if (!store->started) {
-        buf_append_cstr(json, ",\"serving\":false,\"starting\":true,\"reason\":");
+        buf_printf(json,
+                   ",\"serving\":false,\"starting\":true,\"waiting_for_shard\":%s,\"reason\":",
+                   store_start_is_waiting(store->start) ? "true" : "false");
         http_json_string(json, slice_cstr(store_start_reason(store->start)));
         return false;
     }
@@ -48,15 +51,19 @@ health(void *arg, struct buf *json)
     http_json_string(json, slice_cstr(commit_reason(store->commit)));
     buf_append_cstr(json, ",\"reads\":");
     http_json_string(json, slice_cstr(err_text(read_pool_state(store->reads))));
-    buf_printf(json,
-               ",\"sessions\":%llu,\"connected\":%llu,\"queued_messages\":%llu,"
-               "\"queued_bytes\":%llu,\"outbox\":%zu,\"peers\":[",
-               (unsigned long long)sessions_count(store->sessions),
-               (unsigned long long)store->connected, (unsigned long long)store->queue_count,
-               (unsigned long long)store->queue_bytes, outbox_count(store->outbox));
+    buf_append_cstr(json, ",\"lease\":");
+    http_json_string(json, slice_cstr(err_text(lease_keeper_state(store->lease))));
+    buf_printf(
+        json,
+        ",\"shard\":%u,\"shards\":%u,\"sessions\":%llu,\"connected\":%llu,\"queued_messages\":%llu,"
+        "\"queued_bytes\":%llu,\"outbox\":%zu,\"peers\":[",
+        store->shard, store->shards.count, (unsigned long long)sessions_count(store->sessions),
+        (unsigned long long)store->connected, (unsigned long long)store->queue_count,
+        (unsigned long long)store->queue_bytes, outbox_count(store->outbox));
     peers_each(store->peers, add_peer, json);
     buf_put_u8(json, ']');
-    return err == OK && read_pool_state(store->reads) == OK && store->has_core;
+    return err == OK && read_pool_state(store->reads) == OK &&
+           lease_keeper_state(store->lease) == OK && store->has_core;
 }
 
 static void
@@ -71,8 +78,14 @@ scrape(void *arg, struct buf *out)
     struct store *store = arg;
     const struct driver_totals *totals = &store->totals; /* of the last second */
     struct core_client_stats cores;
+    gauge(out, "sluice_store_waiting_for_shard",
+          "1: another store has the shard; a spare: no shard is without a store",
+          !store->started && store_start_is_waiting(store->start));
     if (!store->started)
         return;
+    gauge(out, "sluice_store_lease_failing",
+          "1: the lease of the shard cannot be renewed in the database",
+          lease_keeper_state(store->lease) != OK);
     cores = core_client_stats(store->cores);
     gauge(out, "sluice_store_serving", "1: takes connections", store->serving ? 1 : 0);
     gauge(out, "sluice_store_degraded", "1: commits or reads fail",

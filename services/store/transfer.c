@@ -108,12 +108,30 @@ run_import(struct driver *driver, const struct store_config *config)
     return report.count == 0 && (err == ERR_INVALID || err == ERR_EXISTS) ? NOT_CHANGED : FAILED;
 }
 
+/* Opens the data of the settings' shard; a store that runs on them in a shared database ends, and
+ * no spare takes them from us: nobody has a lease of them. */
+static enum err
+open_data(const struct store_config *config, char why[DRIVER_REASON_SIZE], struct driver **out)
+{
+    const struct driver_claim claim = {
+        .number = config->shard_number, .holder = "export or import", .is_forced = true};
+    enum err err = driver_open(config, why, out);
+    if (err != OK)
+        return err;
+    err = driver_claim(*out, &claim);
+    if (err == OK)
+        return OK;
+    (void)str_format(why, DRIVER_REASON_SIZE, "%s", driver_reason(*out));
+    driver_close(*out);
+    return err;
+}
+
 int
 transfer_run(const struct store_config *config)
 {
     char why[DRIVER_REASON_SIZE] = "";
     struct driver *driver = NULL;
-    enum err err = driver_open(config, why, &driver);
+    enum err err = open_data(config, why, &driver);
     int status;
     if (err != OK) {
         log_error("data_not_usable", LOG_STR("dir", config->data_dir), LOG_ERR(err),

@@ -34,8 +34,12 @@ open_driver(void)
     char why[DRIVER_REASON_SIZE] = "";
     struct driver *driver = NULL;
     enum err err = driver_open(&config, why, &driver);
+    const struct driver_claim claim = {.holder = "storefill", .is_forced = true};
     if (err != OK)
         die("open", err, why);
+    err = driver_claim(driver, &claim);
+    if (err != OK)
+        die("claim", err, driver_reason(driver));
     return driver;
 }
 

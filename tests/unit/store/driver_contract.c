@@ -17,6 +17,22 @@ driver_contract_open_fresh(void)
     return contract->open(true);
 }
 
+struct driver *
+driver_contract_open_again(void)
+{
+    return contract->open(false);
+}
+
+void
+driver_contract_claim(struct driver *driver, uint32_t shard)
+{
+    const struct driver_claim claim = {.number = shard, .holder = "a test", .is_forced = true};
+    enum err err = driver_claim(driver, &claim);
+    if (err != OK)
+        printf("claim: %s (%s)\n", err_text(err), driver_reason(driver));
+    CU_ASSERT_EQUAL_FATAL(err, OK);
+}
+
 void
 driver_contract_apply(struct driver *driver, struct batch *batch)
 {

@@ -15,6 +15,10 @@ struct driver_contract {
 void driver_contract_use(const struct driver_contract *contract);
 
 struct driver *driver_contract_open_fresh(void);
+/* A further one on the same data. */
+struct driver *driver_contract_open_again(void);
+/* Claims a shard, whoever has it; asserts OK. */
+void driver_contract_claim(struct driver *driver, uint32_t shard);
 /* Applies the batch, asserts OK, empties it. */
 void driver_contract_apply(struct driver *driver, struct batch *batch);
 /* Everything that can be read, as text: equal texts, equal content. */
@@ -50,7 +54,19 @@ void driver_contract_dump(struct driver *driver, struct buf *out);
 #define DRIVER_CONTRACT_DECLARE(name) void driver_contract_##name(void);
 DRIVER_CONTRACT_EACH(DRIVER_CONTRACT_DECLARE)
 
+/* Of drivers whose data several stores share. */
+#define DRIVER_CONTRACT_LEASE_EACH(X)                                                              \
+    X(a_lease_is_claimed_seen_and_renewed)                                                         \
+    X(a_lease_that_is_over_is_seen_to_be)                                                          \
+    X(a_lease_is_given_up)                                                                         \
+    X(a_claim_is_for_what_was_seen)                                                                \
+    X(a_forced_claim_without_a_lease_leaves_the_shard_to_its_own)                                  \
+    X(of_claims_at_once_one_wins)
+DRIVER_CONTRACT_LEASE_EACH(DRIVER_CONTRACT_DECLARE)
+
 #define DRIVER_CONTRACT_CASE(name) {#name, driver_contract_##name},
 #define DRIVER_CONTRACT_CASES      DRIVER_CONTRACT_EACH(DRIVER_CONTRACT_CASE)
+#define DRIVER_CONTRACT_SHARED_CASES                                                               \
+    DRIVER_CONTRACT_CASES DRIVER_CONTRACT_LEASE_EACH(DRIVER_CONTRACT_CASE)
 
 #endif

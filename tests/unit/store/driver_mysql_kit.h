@@ -199,8 +199,7 @@ config_of(unsigned port)
                                          .tls_verify = true,
                                          .connect_timeout_ms = 2000,
                                          .timeout_ms = 10000,
-                                         .connections = 4,
-                                         .shard = "0"};
+                                         .connections = 4};
     snprintf(host_text[0], sizeof(host_text[0]), "127.0.0.1:%u", port);
     config.hosts = (struct conf_list){host_items, 1};
     return config;
@@ -215,7 +214,7 @@ try_open(const struct driver_mysql_config *config, char why[DRIVER_REASON_SIZE],
 }
 
 static inline struct driver *
-open_with(const struct driver_mysql_config *config)
+open_shard(const struct driver_mysql_config *config, uint32_t shard)
 {
     char why[DRIVER_REASON_SIZE];
     struct driver *driver;
@@ -223,7 +222,14 @@ open_with(const struct driver_mysql_config *config)
     if (err != OK)
         printf("open: %s: %s\n", err_text(err), why);
     CU_ASSERT_EQUAL_FATAL(err, OK);
+    driver_contract_claim(driver, shard);
     return driver;
+}
+
+static inline struct driver *
+open_with(const struct driver_mysql_config *config)
+{
+    return open_shard(config, 0);
 }
 
 /* Empties all tables; dropping them takes much longer. */
@@ -231,8 +237,9 @@ static inline void
 wipe(void)
 {
     static const char *const tables[] = {
-        "shards", "meta",   "sessions", "subscriptions", "messages", "queue", "inbound",  "wills",
-        "outbox", "tokens", "retained", "users",         "roles",    "bans",  "api_keys", "audit"};
+        "shards", "leases",  "meta",  "sessions", "subscriptions", "messages",
+        "queue",  "inbound", "wills", "outbox",   "tokens",        "retained",
+        "users",  "roles",   "bans",  "api_keys", "audit"};
     MYSQL *mysql = server_connect();
     char sql[64];
     size_t i;

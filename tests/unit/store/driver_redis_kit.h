@@ -196,6 +196,7 @@ struct redis_settings {
     struct driver_redis_config config;
     char *hosts[4];
     char *sentinels[4];
+    uint32_t shard;
 };
 
 static char redis_nothing[] = "";
@@ -220,8 +221,7 @@ settings_init(struct redis_settings *s, char *address)
                                              .tls_name = redis_nothing,
                                              .connect_timeout_ms = 5000,
                                              .timeout_ms = 20000,
-                                             .wait_timeout_ms = 2000,
-                                             .shard = "0"};
+                                             .wait_timeout_ms = 2000};
 }
 
 static inline struct driver *
@@ -233,6 +233,7 @@ driver_on(const struct redis_settings *s)
     if (err != OK)
         printf("open: %s: %s\n", err_text(err), why);
     CU_ASSERT_EQUAL_FATAL(err, OK);
+    driver_contract_claim(driver, s->shard);
     return driver;
 }
 

@@ -61,7 +61,7 @@ bodies_leave_with_their_last_entry(void)
     batch_session_delete(&batch, 3);
     driver_contract_apply(driver, &batch);
     CU_ASSERT_EQUAL(count_bodies(), 0);
-    CU_ASSERT_EQUAL(count_keys(&server), 2); /* schema, about */
+    CU_ASSERT_EQUAL(count_keys(&server), 3); /* schema, about, lease */
     driver_close(driver);
     batch_fini(&batch);
 }
@@ -115,7 +115,7 @@ a_second_driver_takes_the_shard_over(void)
     batch_init(&batch);
     batch_meta_put(&batch, "boot", slice_cstr("1"));
     CU_ASSERT_EQUAL(driver_apply(first, &batch), OK);
-    other.config.shard = "another";
+    other.shard = 63;
     second = driver_on(&other);
     CU_ASSERT_EQUAL(driver_apply(second, &batch), OK);
     CU_ASSERT_EQUAL(driver_apply(first, &batch), OK);
@@ -137,7 +137,7 @@ sessions_are_apart_by_shard_and_people_are_not(void)
     struct driver *first = open_driver(true);
     struct driver *second;
     struct batch batch;
-    other.config.shard = "1";
+    other.shard = 1;
     second = driver_on(&other);
     batch_init(&batch);
     append_one(&batch, 1, 1, "mine");
@@ -389,7 +389,7 @@ a_batch_of_a_million_arguments_is_one_batch(void)
 static const struct driver_contract contract = {open_driver};
 
 static const struct cunit_case cases[] = {
-    DRIVER_CONTRACT_CASES //
+    DRIVER_CONTRACT_SHARED_CASES //
         CUNIT_CASE(bodies_leave_with_their_last_entry),
     CUNIT_CASE(keys_have_the_documented_bytes),
     CUNIT_CASE(a_second_driver_takes_the_shard_over),
