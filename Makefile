@@ -89,10 +89,14 @@ DRIVER_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/store/driver_*_test.
 $(DRIVER_TESTS): LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
 $(DRIVER_TESTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
 # Rooms of a service that read strangers' bytes; the archives come behind them once more.
-$(addprefix build/fuzz/tests/fuzz/,websocket_fuzz proxy_header_fuzz scram_fuzz): LIBS_base := build/fuzz/libproto.a build/fuzz/libcommon.a $(LIBS_base)
+$(addprefix build/fuzz/tests/fuzz/,websocket_fuzz proxy_header_fuzz scram_fuzz router_fuzz answers_fuzz tokens_fuzz): LIBS_base := build/fuzz/libproto.a build/fuzz/libcommon.a $(LIBS_base)
 build/fuzz/tests/fuzz/websocket_fuzz: $(addprefix build/fuzz/services/gateway/,websocket.o websocket_upgrade.o)
 build/fuzz/tests/fuzz/proxy_header_fuzz: build/fuzz/services/gateway/proxy_header.o
 build/fuzz/tests/fuzz/scram_fuzz: build/fuzz/services/store/scram.o
+build/fuzz/tests/fuzz/router_fuzz: $(patsubst %,build/fuzz/services/core/%.o,router on_counters on_digest on_forward on_group on_route digest groups keeps park routes totals waits)
+build/fuzz/tests/fuzz/answers_fuzz: $(patsubst %,build/fuzz/services/gateway/%.o,store_codec access_codec post_body post_access message handout admin_job)
+build/fuzz/tests/fuzz/tokens_fuzz: build/fuzz/services/gateway/tokens.o
+build/fuzz/tests/fuzz/tokens_fuzz: LIBS_base += -ljwt -ljansson
 build/fuzz/tests/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libproto.a build/fuzz/libcommon.a
 	$(Q)clang $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_base)
 # Test programs over other people's client libraries.

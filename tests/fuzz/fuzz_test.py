@@ -9,7 +9,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-SECONDS = os.environ.get("FUZZ_SECONDS", "8")
+SECONDS = os.environ.get("FUZZ_SECONDS", "5")
 
 
 class Fuzz(unittest.TestCase):
