@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "services/gateway/access_book.h"
 #include "services/gateway/bans.h"
+#include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
 #include "services/gateway/post_access.h"
@@ -168,6 +169,10 @@ void
 access_denied(struct connection *connection, enum drop_reason reason, struct slice client)
 {
     struct worker *worker = connection->worker;
+    if (client.len == 0) {
+        connection_limits_note_address(worker, reason, &connection->address);
+        return;
+    }
     worker->counts.dropped[reason]++;
     drops_note(worker->drops, reason, 1, connection->handle, client, loop_now_ms(worker->loop));
 }

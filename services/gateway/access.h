@@ -22,7 +22,7 @@ void access_tick(struct worker *worker);
 /* The connection ends: its grant, and a CONNECT that waits, go. */
 void access_leave(struct connection *connection);
 
-/* Refused or ended for this reason: counted, and said with the client id. */
+/* Refused or ended for this reason: counted, and said with the client id, or else the address. */
 void access_denied(struct connection *connection, enum drop_reason reason, struct slice client);
 /* Before anything is read. The address of a trusted proxy is not looked at: it is not the client's.
  */

@@ -28,9 +28,10 @@ note(struct worker *worker, enum drop_reason reason, uint64_t who, struct slice 
     drops_note(worker->drops, reason, 1, who, name, loop_now_ms(worker->loop));
 }
 
-/* Nobody can tell these apart by a client id: each is somebody of its own. */
-static void
-note_address(struct worker *worker, enum drop_reason reason, const struct address *address)
+/* Each address is somebody of its own. */
+void
+connection_limits_note_address(struct worker *worker, enum drop_reason reason,
+                               const struct address *address)
 {
     char text[ADDRESS_TEXT_MAX];
     address_format(address, text);
@@ -70,14 +71,14 @@ connection_limits_enter(struct worker *worker, enum listener_kind listener,
     out->refusal = enter(worker, listener, address, out);
     if (out->refusal == DROP_NONE || worker->refusing_count < REFUSING_MAX)
         return true;
-    note_address(worker, out->refusal, address);
+    connection_limits_note_address(worker, out->refusal, address);
     return false;
 }
 
 void
 connection_limits_shed(struct worker *worker, const struct address *address)
 {
-    note_address(worker, DROP_LATE, address);
+    connection_limits_note_address(worker, DROP_LATE, address);
 }
 
 void
@@ -137,7 +138,8 @@ connection_limits_close(struct connection *connection)
     if (connection->refusal != DROP_NONE) {
         worker->refusing_count--;
         if (!(connection->flags & CONNECTION_WAS_NOTED))
-            note_address(worker, (enum drop_reason)connection->refusal, &connection->address);
+            connection_limits_note_address(worker, (enum drop_reason)connection->refusal,
+                                           &connection->address);
     } else if (quotas != NULL) {
         quotas_leave(quotas, connection->listener);
         if (connection->flags & CONNECTION_HAS_ADDRESS)

@@ -53,6 +53,9 @@ size_t connection_limits_read_size(const struct connection *connection);
 /* Its wake fired: it is read again. */
 void connection_limits_wake(struct connection_limits *limits);
 
+/* Counts what happened to somebody who has no client id, and says it with the address. */
+void connection_limits_note_address(struct worker *worker, enum drop_reason reason,
+                                    const struct address *address);
 /* A message for it, or it itself, is dropped: counted, and logged now and then. */
 void connection_dropped(struct connection *connection, enum drop_reason reason);
 

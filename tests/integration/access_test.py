@@ -182,6 +182,15 @@ class Open(AccessTest):
         for gateway in (0, 1):
             self.refused(BAD_PASSWORD, 5, gateway, user="eve", password="pw")
 
+    def test_a_wrong_password_is_logged_with_the_client_id_or_else_the_address(self):
+        def is_logged(client_id, who):  # again and again: ten are named at a time, and others have been refused
+            with mqtt.Client(self.cluster.port()) as client:
+                client.connect(client_id, BAD_PASSWORD, user="ann", password="guessed")
+            return f"access_denied reason=connect client={who}" in self.cluster["gateway0"].log()
+
+        for client_id, who in ((self.name(), self.name()), ("", HOST + ":")):
+            await_true("it is logged for " + who, lambda c=client_id, w=who: is_logged(c, w))
+
     def test_a_new_password_counts_at_once_and_leaves_connections_alone(self):
         self.people.user("fay", "pw")
         clients = self.both("fay")
