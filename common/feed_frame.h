@@ -50,6 +50,7 @@
 enum feed_frame_flag {
     FEED_FRAME_GAP = 1, /* the sender of this frame missed something: repeat all above `received` */
     FEED_FRAME_ECHO = 2, /* `echo` is one */
+    FEED_FRAME_EASY = 4, /* nobody waits to hear that this frame has arrived or is done */
 };
 
 struct feed_frame {

@@ -107,7 +107,7 @@ open_reserve(struct feed_queue *q, size_t need)
 
 uint64_t
 feed_queue_append(struct feed_queue *q, uint8_t type, const struct slice *parts, size_t n,
-                  size_t body, bool preamble)
+                  size_t body, bool preamble, bool easy)
 {
     size_t need = body + FEED_FRAME_RECORD_OVERHEAD;
     uint64_t ticket;
@@ -118,7 +118,9 @@ feed_queue_append(struct feed_queue *q, uint8_t type, const struct slice *parts,
     if (q->open.records == 0) {
         q->open.ticket = ++q->last_ticket;
         q->open.preamble = preamble;
+        q->open.easy = easy;
     }
+    q->open.easy = q->open.easy && easy;
     ticket = q->open.ticket;
     to = q->open.data + q->open.len;
     feed_frame_put_record_header(to, type, body);

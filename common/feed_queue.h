@@ -22,6 +22,7 @@ struct feed_queue_frame {
     uint64_t ticket;
     uint32_t records;
     bool preamble; /* belongs to one session only */
+    bool easy;     /* all its records are (feed_window.h) */
 };
 
 /* Zeroed, then feed_queue_init. Fields are read through the functions. */
@@ -46,7 +47,7 @@ size_t feed_queue_charge(struct feed_queue *queue, size_t body);
 /* Appends one record of `body` bytes, joined from the parts; returns its ticket. Call
  * feed_queue_charge first and decide whether it fits. */
 uint64_t feed_queue_append(struct feed_queue *queue, uint8_t type, const struct slice *parts,
-                           size_t n, size_t body, bool preamble);
+                           size_t n, size_t body, bool preamble, bool easy);
 /* Moves the open frame to the end of the ring, if it has records. */
 void feed_queue_close_frame(struct feed_queue *queue);
 

@@ -45,6 +45,7 @@ struct feed_window {
     uint64_t received, done;
     uint64_t told_received, told_done;
     uint64_t gap_asked; /* the missing number that was asked for */
+    uint64_t awaited;   /* up to here the far end waits to hear about `received` and `done` */
     bool gap_due;
     bool ack_forced;
 };
@@ -97,7 +98,7 @@ feed_window_start(struct feed_window *w, uint32_t generation, uint64_t now_ms)
     w->repeat_ms = w->config.repeat_ms;
     w->in_flight_limit = w->config.max_in_flight;
     w->sample_seq = 0;
-    w->received = w->done = w->told_received = w->told_done = zero;
+    w->received = w->done = w->told_received = w->told_done = w->awaited = zero;
     w->gap_asked = 0;
     w->gap_due = w->ack_forced = false;
 }
@@ -126,9 +127,14 @@ static bool
 fits(const struct feed_window *w, enum feed_class class, size_t charge)
 {
     size_t bound = w->config.window_bytes;
-    if (class == FEED_CONTROL)
+    if (feed_class_is_control(class))
         bound += w->config.reserve_bytes;
     return w->queue.used == 0 || (w->queue.used < bound && charge <= bound - w->queue.used);
+}
+
+static bool is_easy(enum feed_class class)
+{
+    return class == FEED_DATA_EASY || class == FEED_CONTROL_EASY;
 }
 
 enum err
@@ -150,7 +156,7 @@ feed_window_append(struct feed_window *w, enum feed_class class, uint8_t type,
         w->stats.full++;
         return ERR_BUSY;
     }
-    given = feed_queue_append(&w->queue, type, parts, n, body, w->in_preamble);
+    given = feed_queue_append(&w->queue, type, parts, n, body, w->in_preamble, is_easy(class));
     if (ticket != NULL)
         *ticket = given;
     return OK;
@@ -172,16 +178,26 @@ fill_acks(struct feed_window *w, struct feed_window_out *out)
     w->ack_forced = false;
 }
 
+/* Far from any bound: its acknowledgement may come late. */
+static bool
+is_relaxed(const struct feed_window *w)
+{
+    return w->queue.used < w->config.window_bytes / 4 &&
+           w->next_send - 1 - w->acked_received < w->in_flight_limit / 4;
+}
+
 bool
 feed_window_next(struct feed_window *w, uint64_t now_ms, struct feed_window_out *out)
 {
     const struct feed_queue_frame *frame;
     uint64_t seq = w->next_send;
+    bool easy;
 
     if (!w->in_session || seq - w->base >= w->queue.count ||
         seq - 1 - w->acked_received >= w->in_flight_limit)
         return false;
     frame = feed_queue_at(&w->queue, (size_t)(seq - w->base));
+    easy = frame->easy && seq >= w->high_sent && is_relaxed(w);
     if (seq - 1 == w->acked_received)
         w->progress_ms = now_ms; /* nothing was in flight: the silence begins here */
     if (seq < w->high_sent) {
@@ -191,7 +207,7 @@ feed_window_next(struct feed_window *w, uint64_t now_ms, struct feed_window_out 
         w->stats.frames_out++;
         w->stats.records_out += frame->records;
         w->stats.bytes_out += frame->len;
-        if (w->sample_seq == 0) {
+        if (w->sample_seq == 0 && !easy) {
             w->sample_seq = seq;
             w->sample_ms = now_ms;
         }
@@ -200,6 +216,8 @@ feed_window_next(struct feed_window *w, uint64_t now_ms, struct feed_window_out 
     out->seq = seq;
     out->records = slice_of(frame->data, frame->len);
     fill_acks(w, out);
+    if (easy)
+        out->flags |= FEED_FRAME_EASY;
     return true;
 }
 
@@ -214,8 +232,9 @@ feed_window_ack(struct feed_window *w, struct feed_window_out *out)
 bool
 feed_window_ack_due(const struct feed_window *w)
 {
-    return w->in_session && (w->gap_due || w->ack_forced || w->received != w->told_received ||
-                             w->done != w->told_done);
+    return w->in_session && (w->gap_due || w->ack_forced ||
+                             (w->received != w->told_received && w->told_received < w->awaited) ||
+                             (w->done != w->told_done && w->told_done < w->awaited));
 }
 
 static void
@@ -229,6 +248,7 @@ rewind_to_received(struct feed_window *w, uint64_t now_ms)
 void
 feed_window_tick(struct feed_window *w, uint64_t now_ms)
 {
+    w->awaited = w->received;
     if (!w->in_session || w->next_send - 1 == w->acked_received ||
         now_ms - w->progress_ms < w->repeat_ms)
         return;
@@ -297,7 +317,7 @@ feed_window_acked(struct feed_window *w, uint64_t now_ms, uint64_t received, uin
 }
 
 enum feed_arrival
-feed_window_arrived(struct feed_window *w, uint64_t seq)
+feed_window_arrived(struct feed_window *w, uint64_t seq, uint16_t flags)
 {
     if (!w->in_session || seq >> FEED_WINDOW_SEQ_BITS != w->generation)
         return FEED_STALE;
@@ -315,6 +335,8 @@ feed_window_arrived(struct feed_window *w, uint64_t seq)
         return FEED_GAP;
     }
     w->received = seq;
+    if ((flags & FEED_FRAME_EASY) == 0)
+        w->awaited = seq;
     w->stats.frames_in++;
     return FEED_NEW;
 }

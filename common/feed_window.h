@@ -43,7 +43,17 @@ enum feed_class {
     FEED_DATA,    /* refused when the window is full */
     FEED_CONTROL, /* may use the reserve: acknowledgements, route changes, so that they never wait
                      behind data */
+    /* The same, but nobody waits to hear that it is there: while the window is nearly empty the far
+     * end says so with what it sends anyway, or with its next tick. At a low rate that is half of
+     * all frames, and of all that wakes for them. */
+    FEED_DATA_EASY,
+    FEED_CONTROL_EASY,
 };
+
+static inline bool feed_class_is_control(enum feed_class class)
+{
+    return class == FEED_CONTROL || class == FEED_CONTROL_EASY;
+}
 
 enum feed_arrival {
     FEED_NEW,    /* deliver its records now */
@@ -59,7 +69,7 @@ struct feed_window_stats {
     uint64_t full;     /* appends refused with ERR_BUSY */
     uint64_t dropped;  /* records dropped at a session change */
     size_t used_bytes; /* not done, held ones included */
-    uint32_t rtt_ms;   /* smoothed time from sending a frame to its `received` */
+    uint32_t rtt_ms;   /* smoothed time from sending a frame to its `received`; no easy ones */
 };
 
 /* One frame to transmit. `records` is borrowed until the next call on the window. */
@@ -98,10 +108,10 @@ void feed_window_close_frame(struct feed_window *window);
 bool feed_window_next(struct feed_window *window, uint64_t now_ms, struct feed_window_out *out);
 /* Acknowledgement-only frame; always possible in a session. Clears feed_window_ack_due. */
 void feed_window_ack(struct feed_window *window, struct feed_window_out *out);
-/* True when the far end should hear about `received`, `done` or a gap and no frame has said it yet.
- */
+/* True when the far end should hear about `received`, `done` or a gap now and no frame has said it
+ * yet. */
 bool feed_window_ack_due(const struct feed_window *window);
-/* Repetition by time; call every tick. */
+/* Repetition by time, and acknowledgements that could wait until now; call every tick. */
 void feed_window_tick(struct feed_window *window, uint64_t now_ms);
 /* The link was connected anew: whatever was in flight is sent again. */
 void feed_window_rewind(struct feed_window *window, uint64_t now_ms);
@@ -110,7 +120,7 @@ void feed_window_rewind(struct feed_window *window, uint64_t now_ms);
 enum err feed_window_acked(struct feed_window *window, uint64_t now_ms, uint64_t received,
                            uint64_t done, uint16_t flags) ERR_MUST_USE;
 /* What to do with an incoming data frame. After FEED_NEW it counts as received. */
-enum feed_arrival feed_window_arrived(struct feed_window *window, uint64_t seq);
+enum feed_arrival feed_window_arrived(struct feed_window *window, uint64_t seq, uint16_t flags);
 /* The application has finished with all incoming frames up to `seq`. A number of a former session
  * is ignored. */
 void feed_window_done(struct feed_window *window, uint64_t seq);

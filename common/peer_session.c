@@ -242,7 +242,7 @@ deliver(struct peer *peer, const struct feed_frame *frame)
     struct slice records = frame->records;
     struct slice body;
     uint8_t type;
-    if (feed_window_arrived(peer->window, frame->seq) != FEED_NEW)
+    if (feed_window_arrived(peer->window, frame->seq, frame->flags) != FEED_NEW)
         return;
     while (feed_frame_next(&records, &type, &body)) {
         if (peers->events.record != NULL)

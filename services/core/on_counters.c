@@ -26,7 +26,8 @@ send_value(void *arg, struct slice topic, struct slice value)
     if (publish_record_size(&record) > sizeof(head))
         return;
     parts[0].len = publish_record_encode_head(&record, head);
-    if (to->router->io.append(to->router->arg, to->place, FEED_SYS, parts, 2, false, NULL) != OK)
+    if (to->router->io.append(to->router->arg, to->place, FEED_SYS, parts, 2, FEED_DATA_EASY,
+                              NULL) != OK)
         to->router->stats.undeliverable++;
 }
 
@@ -48,7 +49,7 @@ send_load(struct router *router, uint32_t index)
     for (i = 0; i < router->place_count; i++)
         load.gateways += router->places[i]->up && router->places[i]->kind == ROUTER_GATEWAY;
     part = slice_of(bytes, records_load_encode(&load, bytes));
-    if (router->io.append(router->arg, index, FEED_LOAD, &part, 1, false, NULL) != OK)
+    if (router->io.append(router->arg, index, FEED_LOAD, &part, 1, FEED_DATA_EASY, NULL) != OK)
         router->stats.undeliverable++;
 }
 

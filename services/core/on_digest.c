@@ -14,7 +14,7 @@ on_digest_control(struct router *router, uint32_t index, uint8_t type, const str
     struct place *place = router->places[index];
     size_t len = 0, i;
     if (park_first(&place->control) == NULL &&
-        router->io.append(router->arg, index, type, parts, n, true, NULL) != ERR_BUSY)
+        router->io.append(router->arg, index, type, parts, n, FEED_CONTROL, NULL) != ERR_BUSY)
         return; /* sent, or the session ends and a new one begins with the whole digest */
     for (i = 0; i < n; i++)
         len += parts[i].len;
@@ -171,7 +171,8 @@ on_digest_pump(struct router *router, uint32_t index)
     const struct park_item *item;
     while ((item = park_first(&place->control)) != NULL) {
         struct slice body = slice_of(item->bytes, item->len);
-        if (router->io.append(router->arg, index, item->type, &body, 1, true, NULL) == ERR_BUSY)
+        if (router->io.append(router->arg, index, item->type, &body, 1, FEED_CONTROL, NULL) ==
+            ERR_BUSY)
             return;
         park_drop(&place->control);
     }

@@ -61,10 +61,12 @@ forward(struct router *router, uint32_t index, uint8_t type, const struct slice 
 {
     struct place *place = router->places[index];
     uint64_t ticket = 0;
+    bool is_awaited = wait != WAITS_NONE || place->kind == ROUTER_STORE;
     enum err err;
     if (!place->up)
         return place->kind == ROUTER_STORE ? ERR_BUSY : ERR_PEER_LOST;
-    err = router->io.append(router->arg, index, type, parts, n, false, &ticket);
+    err = router->io.append(router->arg, index, type, parts, n,
+                            is_awaited ? FEED_DATA : FEED_DATA_EASY, &ticket);
     if (err == ERR_PEER_LOST && place->kind == ROUTER_STORE)
         return ERR_BUSY;
     if (err != OK)

@@ -185,13 +185,13 @@ send_question(void *arg, uint32_t place, uint8_t type, const struct slice *parts
 
 static enum err
 io_append(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n,
-          bool control, uint64_t *ticket)
+          enum feed_class class, uint64_t *ticket)
 {
     struct peer_link *link = arg;
     const struct seat *seat = link->seats[place];
     if (seat == NULL)
         return ERR_PEER_LOST;
-    return peer_append(seat->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n, ticket);
+    return peer_append(seat->peer, class, type, parts, n, ticket);
 }
 
 static void

@@ -231,7 +231,8 @@ answers_send(struct router *router, uint32_t index, uint8_t type, struct buf *an
 {
     while (buf_len(answers) != 0) {
         struct slice part = slice_sub(buf_slice(answers), 0, ANSWER_CHUNK / item * item);
-        enum err err = router->io.append(router->arg, index, type, &part, 1, true, NULL);
+        enum err err =
+            router->io.append(router->arg, index, type, &part, 1, FEED_CONTROL_EASY, NULL);
         if (err != OK)
             return;
         buf_consume(answers, part.len);

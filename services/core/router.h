@@ -27,6 +27,7 @@
 #define SLUICE_CORE_ROUTER_H
 
 #include "common/err.h"
+#include "common/feed_window.h"
 #include "common/str.h"
 #include "services/core/groups.h"
 #include <stdbool.h>
@@ -58,9 +59,9 @@ struct router_config {
 };
 
 struct router_io {
-    /* peer_append, as core_client_io.append. */
+    /* peer_append; results as of core_client_io.append. */
     enum err (*append)(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n,
-                       bool control, uint64_t *ticket);
+                       enum feed_class class, uint64_t *ticket);
     /* peer_done: finished with the source's frames up to seq. */
     void (*finished)(void *arg, uint32_t place, uint64_t seq);
     /* The state flag: true: publishes are taken. */

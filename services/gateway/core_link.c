@@ -29,8 +29,9 @@ io_append(void *arg, uint32_t core, uint8_t type, const struct slice *parts, siz
     struct core_link *link = arg;
     if (link->cores[core] == NULL)
         return ERR_PEER_LOST;
-    return peer_append(link->cores[core]->peer, control ? FEED_CONTROL : FEED_DATA, type, parts, n,
-                       seq);
+    /* What is no control record is a publish, which is answered by its token or not at all. */
+    return peer_append(link->cores[core]->peer, control ? FEED_CONTROL : FEED_DATA_EASY, type,
+                       parts, n, seq);
 }
 
 struct routes {

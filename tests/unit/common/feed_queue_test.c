@@ -14,7 +14,7 @@ put(struct feed_queue *queue, const char *text, bool preamble)
 {
     struct slice part = slice_cstr(text);
     size_t used = queue->used, charge = feed_queue_charge(queue, part.len);
-    uint64_t ticket = feed_queue_append(queue, 1, &part, 1, part.len, preamble);
+    uint64_t ticket = feed_queue_append(queue, 1, &part, 1, part.len, preamble, false);
     CU_ASSERT_EQUAL(queue->used, used + charge);
     return ticket;
 }

@@ -468,15 +468,15 @@ client_at(const struct core_node *core, uint32_t place)
 }
 
 static enum err
-r_append(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n, bool control,
-         uint64_t *ticket)
+r_append(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n,
+         enum feed_class class, uint64_t *ticket)
 {
     struct ref *ref = arg;
     uint32_t client = client_at(&ref->world->cores[ref->index], place);
     struct link *link = &ref->world->links[client][ref->index];
     if (!link->up && !link->half)
         return ERR_PEER_LOST;
-    return feed_append(ref->world, &link->in, type, parts, n, control, ticket);
+    return feed_append(ref->world, &link->in, type, parts, n, feed_class_is_control(class), ticket);
 }
 
 static void

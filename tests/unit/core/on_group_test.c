@@ -34,11 +34,11 @@ take_shared(uint32_t place, const struct slice *parts, size_t n)
 }
 
 static enum err
-f_append(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n, bool control,
-         uint64_t *ticket)
+f_append(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n,
+         enum feed_class class, uint64_t *ticket)
 {
     (void)arg;
-    if (at[place].full && !control)
+    if (at[place].full && !feed_class_is_control(class))
         return ERR_BUSY;
     at[place].ticket++;
     if (ticket != NULL)

@@ -25,12 +25,12 @@ static unsigned drops;
 static struct router *router;
 
 static enum err
-f_append(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n, bool control,
-         uint64_t *ticket)
+f_append(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n,
+         enum feed_class class, uint64_t *ticket)
 {
     (void)arg;
     (void)n;
-    if (at[place].full && !control)
+    if (at[place].full && !feed_class_is_control(class))
         return ERR_BUSY;
     at[place].ticket++;
     if (ticket != NULL)
