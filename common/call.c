@@ -263,6 +263,7 @@ struct call_pending {
 
 struct call_client {
     nng_socket req;
+    nng_aio *aio;
     bool opened;
     struct loop_watch watch;
     struct mailbox *mailbox;
@@ -356,7 +357,7 @@ on_client_readable(void *arg, unsigned ready)
     (void)ready;
     for (int n = 0; n < DRAIN_REPLIES; n++) {
         nng_msg *msg;
-        if (nng_recvmsg(client->req, &msg, NNG_FLAG_NONBLOCK) != 0)
+        if (nng_door_receive(client->req, client->aio, &msg) != 0)
             return;
         on_reply(client, msg);
         nng_msg_free(msg);
@@ -411,6 +412,7 @@ call_client_new(const struct call_client_config *config, call_link_fn on_link, v
     atomic_init(&client->pipe, 0);
     client->mailbox =
         mailbox_new(config->loop, sizeof(bool), LINK_EVENT_CAP, on_client_link, client);
+    client->aio = nng_door_aio_new();
     err = client_open(client, config);
     if (err != OK) {
         call_client_free(client);
@@ -430,6 +432,7 @@ call_client_free(struct call_client *client)
     loop_watch_fini(&client->watch);
     if (client->opened)
         nng_door_close(client->req);
+    nng_door_aio_free(client->aio);
     mailbox_free(client->mailbox);
     mem_free(client->slots);
     mem_free(client);
@@ -466,7 +469,7 @@ call_client_send(struct call_client *client, struct slice head, struct slice bod
     if (rv == 0 && body.len > 0)
         rv = nng_msg_append(msg, body.data, body.len);
     if (rv == 0)
-        rv = nng_sendmsg(client->req, msg, NNG_FLAG_NONBLOCK);
+        rv = nng_door_send(client->req, client->aio, msg);
     if (rv != 0) {
         nng_msg_free(msg);
         return rv == NNG_EAGAIN ? ERR_BUSY : nng_door_err(rv);

@@ -35,6 +35,7 @@ struct feed {
     struct mailbox *mailbox;
     bool listens;
     nng_socket sub;
+    nng_aio *aio;
     struct loop_watch watch;
     uint16_t port;
     struct feed_out *outs;
@@ -121,6 +122,7 @@ feed_new(const struct feed_config *config, feed_frame_fn on_frame, void *arg, st
     feed->arg = arg;
     feed->mailbox =
         mailbox_new(config->loop, sizeof(struct link_event), LINK_EVENT_CAP, on_link_event, feed);
+    feed->aio = nng_door_aio_new();
     if (config->listen != NULL && config->listen[0] != '\0') {
         enum err err = open_sub(feed, config->listen);
         if (err != OK) {
@@ -141,6 +143,7 @@ feed_free(struct feed *feed)
     loop_watch_fini(&feed->watch);
     if (feed->listens)
         nng_door_close(feed->sub);
+    nng_door_aio_free(feed->aio);
     mailbox_free(feed->mailbox);
     mem_free(feed);
 }
@@ -159,7 +162,7 @@ feed_drain(struct feed *feed)
         return;
     for (int n = 0; n < DRAIN_FRAMES && bytes < DRAIN_BYTES; n++) {
         nng_msg *msg;
-        if (nng_recvmsg(feed->sub, &msg, NNG_FLAG_NONBLOCK) != 0)
+        if (nng_door_receive(feed->sub, feed->aio, &msg) != 0)
             return;
         bytes += nng_msg_len(msg);
         feed->on_frame(feed->arg, slice_of(nng_msg_body(msg), nng_msg_len(msg)));
@@ -270,7 +273,7 @@ feed_out_send(struct feed_out *out, struct slice header, struct slice records)
     memcpy(body, header.data, header.len);
     if (records.len > 0)
         memcpy(body + header.len, records.data, records.len);
-    rv = nng_sendmsg(out->pub, msg, NNG_FLAG_NONBLOCK);
+    rv = nng_door_send(out->pub, out->feed->aio, msg);
     if (rv != 0)
         nng_msg_free(msg);
     return nng_door_err(rv);

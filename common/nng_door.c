@@ -240,6 +240,53 @@ nng_door_remote_ip(nng_pipe pipe, char out[64])
         (void)str_format(out, 64, "[%s]", text);
 }
 
+/* ---- messages */
+
+nng_aio *
+nng_door_aio_new(void)
+{
+    nng_aio *aio;
+    if (nng_aio_alloc(&aio, NULL, NULL) != 0)
+        log_fatal("out_of_memory", "nng got no memory");
+    nng_aio_set_timeout(aio, NNG_DURATION_ZERO);
+    return aio;
+}
+
+void
+nng_door_aio_free(nng_aio *aio)
+{
+    if (aio != NULL)
+        nng_aio_free(aio);
+}
+
+static int
+finish(nng_aio *aio)
+{
+    int rv;
+    nng_aio_wait(aio);
+    rv = nng_aio_result(aio);
+    return rv == NNG_ETIMEDOUT ? NNG_EAGAIN : rv;
+}
+
+int
+nng_door_send(nng_socket socket, nng_aio *aio, nng_msg *msg)
+{
+    nng_aio_set_msg(aio, msg);
+    nng_send_aio(socket, aio);
+    return finish(aio);
+}
+
+int
+nng_door_receive(nng_socket socket, nng_aio *aio, nng_msg **msg)
+{
+    int rv;
+    nng_recv_aio(socket, aio);
+    rv = finish(aio);
+    if (rv == 0)
+        *msg = nng_aio_get_msg(aio);
+    return rv;
+}
+
 /* ---- closing */
 
 #define CLOSE_WAIT_MS 1000

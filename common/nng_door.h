@@ -41,6 +41,14 @@ enum err nng_door_dial(nng_socket socket, const char *url, struct nng_door_tls *
 /* The far end's IP as text ("127.0.0.1", "[::1]"), "" if unknown. */
 void nng_door_remote_ip(nng_pipe pipe, char out[64]);
 
+/* nng_sendmsg and nng_recvmsg without waiting, over an operation that one thread uses again and
+ * again: they make one for each message, for which nng asks the system for random bytes. Results
+ * are nng's, NNG_EAGAIN among them; a message that could not be sent stays the caller's. */
+nng_aio *nng_door_aio_new(void);
+void nng_door_aio_free(nng_aio *aio); /* when its socket is closed */
+int nng_door_send(nng_socket socket, nng_aio *aio, nng_msg *msg);
+int nng_door_receive(nng_socket socket, nng_aio *aio, nng_msg **msg);
+
 /* Closes, but waits at most a second. nng 1.5.2 may never finish closing a tls+tcp connection that
  * was sending (its TLS stream takes a send after its TCP connection has failed, and never ends it);
  * its one reaper thread then stands still for good. What hangs is left to the end of the program.
