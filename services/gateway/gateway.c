@@ -252,7 +252,9 @@ use_tokens(struct gateway *gateway)
     gateway->tokens = (struct tokens_settings){.files = config->jwt_key_file.items,
                                                .count = config->jwt_key_file.count,
                                                .user_claim = config->jwt_user_claim,
-                                               .leeway_s = config->jwt_leeway_ms / 1000};
+                                               .leeway_s = config->jwt_leeway_ms / 1000,
+                                               .issuer = config->jwt_issuer,
+                                               .audience = config->jwt_audience};
     for (unsigned w = 0; w < gateway->count && gateway->tokens.count > 0; w++) {
         enum err err = worker_use_tokens(gateway->workers[w], &gateway->tokens, reason);
         if (err == OK)

@@ -119,6 +119,12 @@ static const struct conf_row rows[] = {
         "claim that names the user"),
     ROW("jwt-leeway", CONF_DURATION_MS, "30s", 0, 3600000, "ms", jwt_leeway_ms,
         "by how much the clocks of others may differ at exp and nbf"),
+    ROW("jwt-issuer", CONF_STR, "", 0, HOST_MAX, NULL, jwt_issuer,
+        "what the claim iss of a token must be; empty: anything"),
+    ROW("jwt-audience", CONF_STR, "", 0, HOST_MAX, NULL, jwt_audience,
+        "what the claim aud of a token must be or hold, so that one made for another service is "
+        "not "
+        "taken; empty: anything"),
     ROW("jwt-disconnect", CONF_BOOL, "on", 0, 0, NULL, jwt_disconnect,
         "disconnect clients when their token expires"),
     ROW("flap-count", CONF_U64, "0", 0, 1000000, "connects", flap_count,

@@ -51,6 +51,7 @@ struct gateway_config {
     struct conf_list jwt_key_file;
     char *jwt_user_claim;
     uint64_t jwt_leeway_ms;
+    char *jwt_issuer, *jwt_audience;
     bool jwt_disconnect;
     uint64_t flap_count; /* connects of a client within the window; 0: any */
     uint64_t flap_window_ms;

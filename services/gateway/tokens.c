@@ -308,6 +308,20 @@ read_roles(const json_t *claims, struct tokens_claims *out)
     return true;
 }
 
+/* A key may serve others, too: a token that it signed need not be meant for us. */
+static bool
+is_named(const json_t *claim, const char *wanted)
+{
+    struct slice name = slice_cstr(wanted);
+    size_t count = json_is_array(claim) ? json_array_size(claim) : 1;
+    for (size_t i = 0; i < count && name.len > 0; i++) {
+        const json_t *one = json_is_array(claim) ? json_array_get(claim, i) : claim;
+        if (json_is_string(one) && slice_equal_cstr(name, json_string_value(one)))
+            return true;
+    }
+    return name.len == 0;
+}
+
 static bool
 read_user(const struct tokens *tokens, const json_t *claims, struct tokens_claims *out)
 {
@@ -326,6 +340,10 @@ read_claims(const struct tokens *tokens, const json_t *claims, uint64_t now_ms,
     const char *why = check_time(tokens, claims, now_ms, &out->end_ms);
     if (why != NULL)
         return why;
+    if (!is_named(json_object_get(claims, "iss"), tokens->settings.issuer))
+        return "it comes from somebody else";
+    if (!is_named(json_object_get(claims, "aud"), tokens->settings.audience))
+        return "it is meant for somebody else";
     if (!read_user(tokens, claims, out))
         return "it names no user";
     if (!read_roles(claims, out))

@@ -28,6 +28,7 @@ struct tokens_settings {
     size_t count;
     const char *user_claim; /* borrowed */
     uint64_t leeway_s;
+    const char *issuer, *audience; /* that a token must name; "": any, or none. Borrowed */
 };
 
 struct tokens;

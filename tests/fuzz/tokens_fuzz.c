@@ -35,7 +35,7 @@ open_tokens(void)
 {
     static char path[] = "/tmp/sluice-tokens-fuzz-XXXXXX";
     static char *files[] = {path};
-    const struct tokens_settings settings = {files, 1, "sub", 30};
+    const struct tokens_settings settings = {files, 1, "sub", 30, "", ""};
     struct tokens *tokens = NULL;
     char reason[TOKENS_REASON_SIZE];
     int fd = mkstemp(path);

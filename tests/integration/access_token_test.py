@@ -18,6 +18,7 @@ DENIED, BANNED, BAD_PASSWORD = 0x87, 0x8A, 0x86
 
 
 class Tokens(ClusterTest):
+    GATEWAYS = 2  # the second one wants to be named
     OPTIONS = {}
 
     @classmethod
@@ -26,7 +27,8 @@ class Tokens(ClusterTest):
         cls.signers = {kind: Signer(cls.directory, kind) for kind in ("HS256", "RS256", "ES256")}
         cls.OPTIONS = {"anonymous": False, "per": {"gateway": {
             "SLUICE_JWT_KEY_FILE": ",".join(signer.key_file for signer in cls.signers.values()),
-            "SLUICE_JWT_LEEWAY": "0s"}}}
+            "SLUICE_JWT_LEEWAY": "0s"},
+            "gateway1": {"SLUICE_JWT_ISSUER": "https://issuer", "SLUICE_JWT_AUDIENCE": "mqtt"}}}
         super().setUpClass()
         cls.people = People(cls.cluster)
 
@@ -38,8 +40,8 @@ class Tokens(ClusterTest):
     def token(self, kind="HS256", user="ann", head=None, **claims):
         return self.signers[kind].token({"sub": user, **claims}, **(head or {}))
 
-    def answer(self, token, version=5, user="", client_id=None):
-        with mqtt.Client(self.cluster.port(), version) as client:
+    def answer(self, token, version=5, user="", client_id=None, gateway=0):
+        with mqtt.Client(self.cluster.port(gateway), version) as client:
             client.send(mqtt.connect(client_id or self.name("-asks"), version, user=user, password=token))
             return client.expect(mqtt.CONNACK).reason
 
@@ -57,6 +59,13 @@ class Tokens(ClusterTest):
             confused = Signer(tempfile.mkdtemp(dir=self.directory), "HS256")
             confused.secret = f.read()
         self.assertEqual(self.answer(confused.token({"sub": "ann"})), BAD_PASSWORD)
+
+    def test_a_token_made_for_another_service_is_refused(self):
+        ours = {"iss": "https://issuer", "aud": ["web", "mqtt"]}
+        self.assertEqual(self.answer(self.token(**ours), gateway=1), 0)
+        self.assertEqual(self.answer(self.token(**{**ours, "aud": "web"}), gateway=1), BAD_PASSWORD)
+        self.assertEqual(self.answer(self.token(**{**ours, "iss": "https://other"}), gateway=1), BAD_PASSWORD)
+        self.assertEqual(self.answer(self.token(), gateway=1), BAD_PASSWORD)
 
     def test_the_token_says_who_it_is(self):
         self.assertEqual(self.answer(self.token(), user="ann"), 0)

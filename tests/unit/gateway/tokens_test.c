@@ -21,6 +21,7 @@
     "q9UU8I5mEovUf86QZ7kOBIjJwqnzD1omageEHWwHdBO6B+dFabmdT9POxg==\n"                               \
     "-----END PUBLIC KEY-----\n"
 
+static const char *issuer = "", *audience = "";
 static char path[] = "/tmp/sluice-tokens-test-XXXXXX";
 
 static void
@@ -36,7 +37,7 @@ static enum err
 try_open(const char *key, struct tokens **out)
 {
     static char *files[] = {path};
-    const struct tokens_settings settings = {files, 1, "sub", 30};
+    const struct tokens_settings settings = {files, 1, "sub", 30, issuer, audience};
     char reason[TOKENS_REASON_SIZE];
     write_key(key);
     return tokens_new(&settings, out, reason);
@@ -183,6 +184,37 @@ tokens_are_valid_for_a_time(void)
 }
 
 static void
+tokens_of_others_and_for_others_are_refused_if_we_are_named(void)
+{
+    static const struct {
+        const char *claims;
+        bool named, anybody;
+    } table[] = {
+        {"{\"sub\":\"a\",\"iss\":\"i\",\"aud\":\"us\"}", true, true},
+        {"{\"sub\":\"a\",\"iss\":\"i\",\"aud\":[\"them\",\"us\"]}", true, true},
+        {"{\"sub\":\"a\",\"iss\":\"i\",\"aud\":[\"them\"]}", false, true},
+        {"{\"sub\":\"a\",\"iss\":\"i\",\"aud\":[]}", false, true},
+        {"{\"sub\":\"a\",\"iss\":\"i\",\"aud\":[[\"us\"]]}", false, true},
+        {"{\"sub\":\"a\",\"iss\":\"i\",\"aud\":\"US\"}", false, true},
+        {"{\"sub\":\"a\",\"iss\":\"i\"}", false, true},
+        {"{\"sub\":\"a\",\"iss\":\"j\",\"aud\":\"us\"}", false, true},
+        {"{\"sub\":\"a\",\"aud\":\"us\"}", false, true},
+        {"{\"sub\":\"a\",\"iss\":7,\"aud\":{}}", false, true},
+    };
+    struct tokens *anybody = open_tokens(SECRET), *named;
+    issuer = "i";
+    audience = "us";
+    named = open_tokens(SECRET);
+    issuer = audience = "";
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        CU_ASSERT_EQUAL(is_taken(named, sign(HS256, table[i].claims, SECRET)), table[i].named);
+        CU_ASSERT_EQUAL(is_taken(anybody, sign(HS256, table[i].claims, SECRET)), table[i].anybody);
+    }
+    tokens_free(named);
+    tokens_free(anybody);
+}
+
+static void
 claims_become_roles_and_rules(void)
 {
     static const struct {
@@ -280,6 +312,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(a_token_does_not_choose_how_it_is_checked),
     CUNIT_CASE(what_a_token_says_is_critical_we_would_have_to_know),
     CUNIT_CASE(tokens_are_valid_for_a_time),
+    CUNIT_CASE(tokens_of_others_and_for_others_are_refused_if_we_are_named),
     CUNIT_CASE(claims_become_roles_and_rules),
     CUNIT_CASE(claims_that_say_nothing_right_are_refused),
     CUNIT_CASE(what_is_no_token_is_a_password),
