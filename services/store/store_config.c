@@ -30,7 +30,9 @@ static const struct conf_row rows[] = {
      "driver of sessions, their queues and wills; empty: as driver", AT(driver_sessions)},
     {"shard", CONF_STR, "0", 1, 32, NULL, NULL,
      "which part of all sessions and retained messages this store keeps: 0 to shards - 1 (0 has "
-     "the users as well); or spare: waits for one whose store is gone",
+     "the users as well); or spare: waits for one whose store is gone; or ordinal: the number at "
+     "the "
+     "end of instance, and a spare beyond the last shard",
      AT(shard)},
     {"shards", CONF_U64, "1", 1, SHARDS_MAX, "stores", NULL,
      "that share the sessions (by client id) and the retained messages (by topic); the same in all",
@@ -105,25 +107,46 @@ check_spare(struct conf *conf, const struct store_config *config)
 }
 
 /* A number has one form only. */
+static bool
+take_number(const char *text, uint32_t *number)
+{
+    size_t digits = strspn(text, "0123456789");
+    *number = 0;
+    if (digits == 0 || digits > 2 || text[digits] != '\0' || (digits == 2 && text[0] == '0'))
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        *number = *number * 10 + (uint32_t)(text[i] - '0');
+    return true;
+}
+
+/* Of a Kubernetes StatefulSet's pod "store-2": "2". */
+static const char *
+ordinal(const char *instance)
+{
+    const char *dash = strrchr(instance, '-');
+    return dash == NULL ? "" : dash + 1;
+}
+
 static void
 check_shard(struct conf *conf, struct store_config *config)
 {
-    const char *text = config->shard;
-    size_t digits = strspn(text, "0123456789");
-    config->shard_number = 0;
-    config->is_spare = strcmp(text, "spare") == 0;
+    bool by_name = strcmp(config->shard, "ordinal") == 0;
+    const char *text = by_name ? ordinal(config->common.instance) : config->shard;
+    config->is_spare = !by_name && strcmp(text, "spare") == 0;
+    if (!config->is_spare && !take_number(text, &config->shard_number)) {
+        conf_mistake(conf, "shard",
+                     by_name ? "can be ordinal only if instance ends with - and a number below 100"
+                             : "must be a number, spare or ordinal");
+        return;
+    }
+    if (by_name && config->shard_number >= config->shards)
+        config->is_spare = true;
     if (config->is_spare) {
+        config->shard_number = 0;
         check_spare(conf, config);
-        return;
-    }
-    if (digits == 0 || digits > 2 || text[digits] != '\0' || (digits == 2 && text[0] == '0')) {
-        conf_mistake(conf, "shard", "must be a number, or spare");
-        return;
-    }
-    for (size_t i = 0; i < digits; i++)
-        config->shard_number = config->shard_number * 10 + (uint32_t)(text[i] - '0');
-    if (config->shard_number >= config->shards)
+    } else if (config->shard_number >= config->shards) {
         conf_mistake(conf, "shard", "must be below shards");
+    }
 }
 
 static void

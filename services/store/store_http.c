@@ -10,7 +10,9 @@ static bool
 ready(void *arg)
 {
     struct store *store = arg;
-    return store->started && store->serving && commit_state(store->commit) == OK &&
+    if (!store->started) /* a spare is ready for what it is there for */
+        return store_start_is_waiting(store->start);
+    return store->serving && commit_state(store->commit) == OK &&
            read_pool_state(store->reads) == OK;
 }
 
@@ -40,7 +42,7 @@ health(void *arg, struct buf *json)
                    ",\"serving\":false,\"starting\":true,\"waiting_for_shard\":%s,\"reason\":",
                    store_start_is_waiting(store->start) ? "true" : "false");
         http_json_string(json, slice_cstr(store_start_reason(store->start)));
-        return false;
+        return store_start_is_waiting(store->start);
     }
     err = commit_state(store->commit);
     buf_printf(json,

@@ -38,7 +38,7 @@ VARIANTS = {
             "proxy": {"enabled": True, "trusted": ["10.0.0.0/8", "fd00::/8"]}},
         "core": {"replicas": 3, "settings": {"sys-interval": "5s"}, "nodeSelector": {"a": "b"}, "podAnnotations": {"a": "b"},
                  "tolerations": [{"operator": "Exists"}], "affinity": {"podAntiAffinity": {}}},
-        "store": {"settings": {"queue-drop": "newest"}, "driver": "redis", "people": "mysql", "sessions": "redis", "retained": "embedded",
+        "store": {"shards": 3, "spares": 1, "settings": {"queue-drop": "newest"}, "driver": "redis", "people": "mysql", "sessions": "redis", "retained": "mysql",
                   "mysql": {"hosts": ["db-0:3306", "db-1:3306"], "user": "u", "database": "d"}, "redis": {"hosts": ["cache:6379"]},
                   "volume": {"size": "100Gi", "storageClass": "fast"}, "nodeSelector": {"a": "b"}, "podAnnotations": {"a": "b"}},
         "rest": {"replicas": 3, "settings": {"body-max": "128KiB"}, "service": {"type": "NodePort", "port": 80, "nodePort": 30081, "annotations": {"e": "f"}},
@@ -108,7 +108,8 @@ class Chart(unittest.TestCase):
     def test_what_the_schema_does_not_know_is_refused_by_name(self):
         for values, word in (({"gatway": {}}, "gatway"), ({"gateway": {"replicas": "many"}}, "replicas"),
                              ({"store": {"driver": "oracle"}}, "driver"), ({"core": {"replicas": 0}}, "replicas"),
-                             ({"store": {"driver": "mysql"}}, "store.mysql.hosts")):
+                             ({"store": {"driver": "mysql"}}, "store.mysql.hosts"), ({"store": {"spares": 1}}, "store.spares"),
+                             ({"store": {"shards": 0}}, "shards")):
             code, _, text = helm(values)
             self.assertNotEqual(code, 0, values)
             self.assertIn(word, text)

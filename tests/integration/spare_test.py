@@ -26,9 +26,9 @@ class Store(Program):
             "SLUICE_SHARDS": "2", "SLUICE_SHARD_LEASE": LEASE, **db.settings()})
 
     def waits(self):
-        """Alive and not ready, because all it could have is taken; says so."""
+        """Ready to take a shard, because all it could have is taken; says so."""
         assert self.process.poll() is None, self.log()[-3000:]
-        if self.probe("/livez")[0] != 200 or self.probe("/readyz")[0] != 503:
+        if self.probe("/livez")[0] != 200 or self.probe("/readyz")[0] != 200:
             return False
         health = self.health()
         return health.get("waiting_for_shard") and health
@@ -50,6 +50,15 @@ class Spare(unittest.TestCase):
         self.assertEqual(code, 2, text)
         self.assertIn("must be a number for export", text)
         self.assertEqual(store_that_ends("--check", "--shard=spare", "--driver=redis")[0], 0)
+
+    def test_the_shard_may_be_the_number_at_the_end_of_the_name(self):
+        for instance, driver, word in (("store-1", "embedded", None), ("a-b-0", "embedded", None), ("store-2", "redis", None),
+                                       ("store-2", "embedded", "shared database"), ("store", "redis", "ends with -"),
+                                       ("", "redis", "ends with -"), ("store-01", "redis", "ends with -"),
+                                       ("store-x", "redis", "ends with -"), ("s-spare", "redis", "ends with -")):
+            code, text = store_that_ends("--check", "--shard=ordinal", "--shards=2", f"--instance={instance}", f"--driver={driver}")
+            self.assertEqual(code, 2 if word else 0, (instance, driver, text))
+            self.assertIn(word or "", text)
 
     def test_spares_take_the_shards_of_stores_that_are_gone_or_stopped(self):
         with Redis() as db, tempfile.TemporaryDirectory(prefix="sluice-spare-") as self.directory:

@@ -137,5 +137,5 @@ readinessProbe:
 {{- end }}
 {{- define "sluice.stores" -}}
 {{- $name := include "sluice.name" . -}}
-{{ $name }}-store-0.{{ $name }}-store:7301
+{{- range $i := until (int (add .Values.store.shards .Values.store.spares)) }}{{ if $i }},{{ end }}{{ $name }}-store-{{ $i }}.{{ $name }}-store:7301{{ end }}
 {{- end }}
