@@ -26,7 +26,8 @@ struct transfer_report {
     uint64_t wrong; /* lines; each was said through on_wrong */
     void (*on_wrong)(void *arg, uint64_t line, const char *why);
     void *arg;
-    struct shard_mark mark;       /* of the data; count 0: none is wanted */
+    struct shard_mark mark;       /* of the data: what of the file is theirs (transfer_divide.h);
+                                     count 0: all */
     char why[DRIVER_REASON_SIZE]; /* of an error */
 };
 /* Reads everything twice: first to find what is wrong, then to write. ERR_INVALID: something is;

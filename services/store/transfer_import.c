@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/crypt.h"
 #include "common/mem.h"
+#include "services/store/transfer_divide.h"
 #include "services/store/transfer_line.h"
 #include "services/store/transfer_users.h"
 
@@ -21,6 +22,7 @@
 struct import {
     struct driver *driver;
     struct transfer_report *report;
+    struct transfer_divide *divide; /* NULL: all of it is taken as it is */
     struct batch batch;
     struct buf bytes; /* of the line being read */
     bool is_writing;
@@ -91,7 +93,8 @@ take_user(struct import *im, uint64_t number, struct slice text)
     enum err err = transfer_users_read(text, &user, &im->bytes, why);
     if (err == ERR_INVALID)
         say_wrong(im, number, why);
-    else if (err == OK && im->is_writing)
+    else if (err == OK && im->is_writing &&
+             (im->divide == NULL || transfer_divide_has_people(im->divide)))
         write_user(im, &user);
 }
 
@@ -104,10 +107,10 @@ take_row(struct import *im, uint64_t number, struct slice text)
         say_wrong(im, number, why);
         return;
     }
-    if (transfer_line_is_mark(&line))
-        return; /* these data get their own */
     im->has_sessions |= transfer_line_is_session(line.type);
-    if (im->is_writing) {
+    if (!im->is_writing && im->divide != NULL)
+        transfer_divide_learn(im->divide, &line);
+    if (im->is_writing && (im->divide == NULL || transfer_divide_take(im->divide, &line))) {
         transfer_line_put(&line, &im->batch);
         written(im);
     }
@@ -119,6 +122,8 @@ take_heading(struct import *im, uint64_t number, struct slice text)
 {
     if (!slice_equal_cstr(text, "{\"type\":\"sluice\",\"version\":1}"))
         say_wrong(im, number, "an export of another version");
+    if (im->divide != NULL)
+        transfer_divide_part(im->divide);
 }
 
 static void
@@ -232,6 +237,8 @@ transfer_import(struct driver *driver, FILE *file, struct transfer_report *repor
 {
     struct import im = {.driver = driver, .report = report};
     enum err err;
+    if (report->mark.count != 0)
+        im.divide = transfer_divide_new(&report->mark);
     batch_init(&im.batch);
     buf_init(&im.bytes, LINE_BYTES);
     report->count = 0;
@@ -243,6 +250,8 @@ transfer_import(struct driver *driver, FILE *file, struct transfer_report *repor
                          (unsigned long long)report->wrong);
         err = ERR_INVALID;
     }
+    if (err == OK && im.divide != NULL)
+        err = transfer_divide_settle(im.divide, report->why);
     if (err == OK)
         err = check_target(&im);
     if (err == OK) {
@@ -259,6 +268,7 @@ transfer_import(struct driver *driver, FILE *file, struct transfer_report *repor
         if (err == OK)
             err = im.err;
     }
+    transfer_divide_free(im.divide);
     batch_fini(&im.batch);
     buf_fini(&im.bytes);
     return err;
