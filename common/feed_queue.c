@@ -176,6 +176,19 @@ feed_queue_release(struct feed_queue *q, bool keep)
     return dropped;
 }
 
+void
+feed_queue_take_held(struct feed_queue *q, feed_queue_record_fn fn, void *arg)
+{
+    for (size_t i = 0; i < q->held_count; i++) {
+        struct slice records = slice_of(q->held[i].data, q->held[i].len);
+        struct slice body;
+        uint8_t type;
+        while (feed_frame_next(&records, &type, &body))
+            fn(arg, type, body);
+    }
+    (void)feed_queue_release(q, false);
+}
+
 uint64_t
 feed_queue_done_ticket(const struct feed_queue *q)
 {

@@ -61,6 +61,10 @@ void feed_queue_hold(struct feed_queue *queue);
 /* What is held follows the ring (keep) or is freed. Returns the records freed. */
 size_t feed_queue_release(struct feed_queue *queue, bool keep);
 
+/* Gives each record of what is held, in order, and frees it. */
+typedef void (*feed_queue_record_fn)(void *arg, uint8_t type, struct slice body);
+void feed_queue_take_held(struct feed_queue *queue, feed_queue_record_fn fn, void *arg);
+
 /* Every ticket up to this one has been popped or freed. */
 uint64_t feed_queue_done_ticket(const struct feed_queue *queue);
 

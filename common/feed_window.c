@@ -360,6 +360,15 @@ feed_window_former_done(struct feed_window *w, uint64_t done)
     take_done(w, done);
 }
 
+void
+feed_window_take_unfinished(struct feed_window *w,
+                            void (*fn)(void *arg, uint8_t type, struct slice body), void *arg)
+{
+    if (!w->in_session)
+        feed_queue_hold(&w->queue);
+    feed_queue_take_held(&w->queue, fn, arg);
+}
+
 uint64_t
 feed_window_last_done(const struct feed_window *w)
 {

@@ -128,6 +128,10 @@ void feed_window_done(struct feed_window *window, uint64_t seq);
 /* The far end's `done` of the session that ended, learned in the hello; ignored if of another
  * session. Call before feed_window_start, so that what was finished is not sent again. */
 void feed_window_former_done(struct feed_window *window, uint64_t done);
+/* Takes out what is not done of the session that ended: outside a session, or before anything was
+ * appended to a new one. Gives each record, in order. */
+void feed_window_take_unfinished(struct feed_window *window,
+                                 void (*fn)(void *arg, uint8_t type, struct slice body), void *arg);
 /* Our own, to be told in the hello. */
 uint64_t feed_window_last_done(const struct feed_window *window);
 

@@ -217,6 +217,14 @@ peer_preamble_end(struct peer *peer)
     peer_session_touch(peer);
 }
 
+void
+peer_take_unfinished(struct peer *peer, void (*fn)(void *arg, uint8_t type, struct slice body),
+                     void *arg)
+{
+    if (peer->window != NULL)
+        feed_window_take_unfinished(peer->window, fn, arg);
+}
+
 uint64_t
 peer_last_ticket(const struct peer *peer)
 {

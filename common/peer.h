@@ -161,6 +161,10 @@ enum err peer_append(struct peer *peer, enum feed_class class, uint8_t type,
                      const struct slice *parts, size_t n, uint64_t *ticket) ERR_MUST_USE;
 /* Finished with all received records of frames up to `seq`. Of a former session: ignored. */
 void peer_done(struct peer *peer, uint64_t seq);
+/* Takes out what was not done of the session that ended, in order: it is for somebody else now.
+ * Outside a session, or first of all in `up`. */
+void peer_take_unfinished(struct peer *peer, void (*fn)(void *arg, uint8_t type, struct slice body),
+                          void *arg);
 /* Ends a preamble that `up` left open with PEER_KEEP_LATER. */
 void peer_preamble_end(struct peer *peer);
 /* Newest ticket given out: with PEER_DROP all up to it at `up` are void. */

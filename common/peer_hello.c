@@ -153,6 +153,10 @@ on_offer(void *arg, enum err result, struct slice reply)
         result = far;
     if (result == OK)
         result = hello_offer_split(bytes, &offer_bytes, &proof);
+    if (result == ERR_EXISTS) { /* a list of peers that is the same for all names us, too */
+        peer_hello_retry(peer, PEER_SELF_MS);
+        return;
+    }
     if (result != OK) {
         failed(peer, "offer", result);
         return;
@@ -224,8 +228,8 @@ static void
 refuse(struct peers *peers, struct call_request request, const char *remote_ip, enum err err)
 {
     uint64_t suppressed;
-    peers->stats.hellos_refused++;
-    if (log_every(&refused_limit, 5000, &suppressed))
+    peers->stats.hellos_refused += err != ERR_EXISTS;
+    if (err != ERR_EXISTS && log_every(&refused_limit, 5000, &suppressed))
         log_warn("peer_hello_refused", LOG_STR("address", remote_ip), LOG_ERR(err),
                  LOG_U64("suppressed", suppressed), LOG_END);
     peer_call_reply(peers, request, err, slice_of(NULL, 0));
@@ -242,13 +246,14 @@ find_incoming(struct peers *peers, const struct hello *hello)
     return NULL;
 }
 
+/* ERR_EXISTS: it is ourselves. */
 static enum err
 hello1_is_fit(const struct peers *peers, const struct hello *hello)
 {
     if (hello->version_max < HELLO_VERSION_MIN || hello->version_min > HELLO_VERSION_MAX)
         return ERR_VERSION;
     if (hello->incarnation == peers->incarnation)
-        return ERR_INVALID;
+        return ERR_EXISTS;
     if (hello->generation == 0 || hello->generation > GENERATION_MAX)
         return ERR_INVALID;
     if ((hello->flags & HELLO_WANTS_FEED) != 0 &&

@@ -37,6 +37,7 @@
 #define PEER_BYTES_SLACK       4096u /* headers around the largest record or body */
 #define PEER_TICK_MS           50u
 #define PEER_RETRY_MS          250u
+#define PEER_SELF_MS           30000u /* until we ask again who is there: it was ourselves */
 #define PEER_HELLO_DEADLINE_MS 2000u
 
 enum peer_dial_state {

@@ -69,7 +69,7 @@ health(void *arg, struct buf *json)
                stats.stalled ? "true" : "false", stats.routes, stats.tokens_open);
     router_places(router, health_place, &state);
     buf_append_cstr(json, "]");
-    return stats.serving && !stats.stalled && stats.stores_up >= core->config->stores;
+    return stats.serving && !stats.stalled && stats.stores_up >= router_stores_wanted(router);
 }
 
 static void
@@ -128,6 +128,9 @@ scrape(void *arg, struct buf *out)
         s.input_bytes);
     put(out, "sluice_core_gateways_up", false, "Gateways in session.", s.gateways_up);
     put(out, "sluice_core_stores_up", false, "Stores in session.", s.stores_up);
+    put(out, "sluice_core_stores_refused_total", true,
+        "Stores that were not believed which shard they are.",
+        peer_link_stores_refused(core->link));
     put(out, "sluice_core_frames_refused_total", true, "Frames of strangers or old sessions.",
         p->frames_refused);
     put(out, "sluice_core_hellos_refused_total", true, "Hellos refused.", p->hellos_refused);

@@ -22,7 +22,9 @@ static const struct conf_row rows[] = {
     ROW("lease", CONF_DURATION_MS, "3s", 300, 60000, NULL, lease_ms,
         "silence after which another program counts as gone; the same in the whole cluster"),
     ROW("stores", CONF_U64, "1", 0, ROUTER_STORES_MAX, NULL, stores,
-        "stores that must have told their routes before this core serves"),
+        "stores (shards) that must have told their routes before this core serves; they say "
+        "themselves "
+        "how many there are, if more"),
     ROW("routes-max", CONF_U64, "16777216", 1, 1000000000, "filters", routes_max,
         "different filters of all gateways and stores"),
     ROW("tokens-max", CONF_U64, "8388608", 1024, 1000000000, "messages", tokens_max,

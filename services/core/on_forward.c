@@ -105,8 +105,8 @@ on_forward_deliver(struct router *router, uint32_t index, uint8_t type, const st
 static uint32_t
 retained_owner(const struct router *router, struct slice topic)
 {
-    uint32_t member = rendezvous_choose(&router->owners, rendezvous_key(topic));
-    return member == RENDEZVOUS_NONE ? ROUTER_NO_PLACE : router->stores[member];
+    return router->shards.count == 0 ? ROUTER_NO_PLACE
+                                     : router->stores[shards_of(&router->shards, topic)];
 }
 
 static enum err

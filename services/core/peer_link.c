@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/peer.h"
 #include "proto/feed_records.h"
+#include "proto/shard_seats.h"
 #include "services/core/on_question.h"
 #include <assert.h>
 #include <unistd.h>
@@ -35,6 +36,8 @@ struct peer_link {
     struct loop *loop;
     struct peers *peers;
     struct router *router;
+    struct shard_seats shards; /* which store has which */
+    uint64_t stores_refused;
     struct on_question questions;
     struct loop_timer timer;
     struct seat *seats[PEERS_MAX]; /* by place */
@@ -47,37 +50,77 @@ seat_of(struct peer *peer)
     return peer_user(peer);
 }
 
+/* What a store says of its shard is believed or not. */
+static bool
+take_shard(struct peer_link *link, struct peer *peer, const struct peer_info *info,
+           struct shard_claim *claim)
+{
+    uint32_t former;
+    enum err err = shards_claim_decode(info->blob, claim);
+    if (err == OK)
+        err = shard_seats_take(&link->shards, peer_id(peer), claim, &former);
+    if (err == OK)
+        return true;
+    link->stores_refused++;
+    log_error("store_not_believed", LOG_STR("name", info->name), LOG_U64("shard", claim->number),
+              LOG_U64("shards", claim->count), LOG_U64("shards_known", link->shards.shards.count),
+              LOG_ERR(err), LOG_END);
+    return false;
+}
+
+/* Whoever sits there has nothing to do with the place any more. */
+static void
+leave_place(struct peer_link *link, struct seat *seat)
+{
+    router_gone(link->router, seat->place);
+    link->seats[seat->place] = NULL;
+    peer_set_user(seat->peer, NULL);
+    mem_free(seat);
+}
+
+static uint32_t
+find_place(struct peer_link *link, const struct peer_info *info, bool store,
+           const struct shard_claim *claim)
+{
+    struct slice name = slice_cstr(info->name);
+    return store ? router_store(link->router, claim->number, claim->count, name)
+                 : router_place(link->router, name);
+}
+
 static enum peer_keep
 on_up(void *arg, struct peer *peer, const struct peer_info *info)
 {
     struct peer_link *link = arg;
     bool store = strcmp(info->service, "store") == 0;
+    struct shard_claim claim = {0};
     struct seat *seat = seat_of(peer);
-    uint32_t place;
+    uint32_t place = ROUTER_NO_PLACE;
     if (!store && strcmp(info->service, "gateway") != 0)
         return PEER_DROP;
-    place =
-        router_place(link->router, store ? ROUTER_STORE : ROUTER_GATEWAY, slice_cstr(info->name));
-    if (place == ROUTER_NO_PLACE || !info->has_feed) {
-        log_warn("peer_refused", LOG_STR("service", slice_cstr(info->service)),
-                 LOG_STR("name", slice_cstr(info->name)), LOG_END);
-        return PEER_DROP;
+    if (!store || take_shard(link, peer, info, &claim)) {
+        place = find_place(link, info, store, &claim);
+        if (place == ROUTER_NO_PLACE || !info->has_feed)
+            log_warn("peer_refused", LOG_STR("service", slice_cstr(info->service)),
+                     LOG_STR("name", slice_cstr(info->name)), LOG_END);
     }
+    if (seat != NULL && seat->place != place) { /* another shard, or none any more */
+        leave_place(link, seat);
+        seat = NULL;
+    }
+    if (place == ROUTER_NO_PLACE || !info->has_feed)
+        return PEER_DROP;
     if (link->seats[place] != NULL && link->seats[place] != seat) {
-        /* Another peer with this name: the name is its identity, so the newer one has it. */
-        router_gone(link->router, place);
-        peer_set_user(link->seats[place]->peer, NULL);
-        mem_free(link->seats[place]);
-        link->seats[place] = NULL;
-        place = router_place(link->router, store ? ROUTER_STORE : ROUTER_GATEWAY,
-                             slice_cstr(info->name));
+        /* Another peer with this name or shard: that is its identity, so the newer one has it. */
+        struct peer *former = link->seats[place]->peer;
+        leave_place(link, link->seats[place]);
+        if (store)
+            peer_drop(former, ERR_STALE);
+        place = find_place(link, info, store, &claim);
     }
     if (seat == NULL) {
         seat = mem_zalloc(sizeof(*seat));
         seat->peer = peer;
         peer_set_user(peer, seat);
-    } else if (seat->place != place) {
-        link->seats[seat->place] = NULL;
     }
     seat->place = place;
     seat->drop = OK;
@@ -92,6 +135,7 @@ on_down(void *arg, struct peer *peer, enum err why)
     struct peer_link *link = arg;
     const struct seat *seat = seat_of(peer);
     (void)why; /* common/peer logs sessions */
+    shard_seats_down(&link->shards, peer_id(peer));
     if (seat == NULL)
         return;
     on_question_down(&link->questions, seat->place);
@@ -301,6 +345,7 @@ peer_link_new(struct loop *loop, const struct core_config *config, struct peer_l
     enum err err;
     link_name(config, name, sizeof(name));
     link->loop = loop;
+    shard_seats_init(&link->shards, config->stores > 1 ? (uint32_t)config->stores : 0);
     link->router = router_new(&router, &io, link);
     link->questions = (struct on_question){.conf = config->conf,
                                            .loop = loop,
@@ -353,6 +398,12 @@ struct router *
 peer_link_router(struct peer_link *link)
 {
     return link->router;
+}
+
+uint64_t
+peer_link_stores_refused(const struct peer_link *link)
+{
+    return link->stores_refused;
 }
 
 const struct peers_stats *

@@ -24,6 +24,8 @@ void peer_link_free(struct peer_link *link);
 void peer_link_set_metrics(struct peer_link *link, struct metrics *metrics);
 struct router *peer_link_router(struct peer_link *link);
 const struct peers_stats *peer_link_stats(const struct peer_link *link);
+/* Hellos of stores that were not believed which shard they are. */
+uint64_t peer_link_stores_refused(const struct peer_link *link);
 uint64_t peer_link_incarnation(const struct peer_link *link);
 uint16_t peer_link_call_port(const struct peer_link *link);
 uint16_t peer_link_feed_port(const struct peer_link *link);

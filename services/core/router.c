@@ -34,7 +34,8 @@ router_new(const struct router_config *config, const struct router_io *io, void 
     router->keeps = keeps_new(router->config.keep_bytes, router->config.keep_base);
     router->tokens = waits_new(router->config.tokens_max, on_forward_answer, router);
     router->tickets = waits_new(TICKETS_MAX, on_route_answer, router);
-    rendezvous_init(&router->owners);
+    for (uint32_t i = 0; i < ROUTER_STORES_MAX; i++)
+        router->stores[i] = ROUTER_NO_PLACE;
     router->totals = totals_new();
     return router;
 }
@@ -82,30 +83,47 @@ place_init(struct place *place, enum router_kind kind, struct slice name)
     buf_init(&place->routes_done, ANSWERS_MAX);
 }
 
-uint32_t
-router_place(struct router *router, enum router_kind kind, struct slice name)
+/* A free slot, taken. ROUTER_NO_PLACE: too many. */
+static uint32_t
+new_place(struct router *router, enum router_kind kind, struct slice name)
 {
-    uint32_t i, slot = ROUTER_NO_PLACE;
-    for (i = 0; i < router->place_count; i++) {
-        const struct place *place = router->places[i];
-        if (place->used && place->kind == kind && slice_equal_cstr(name, place->name))
-            return i;
-        if (!place->used && slot == ROUTER_NO_PLACE)
-            slot = i;
-    }
-    if (kind == ROUTER_STORE && router->store_count == ROUTER_STORES_MAX)
+    uint32_t slot = 0;
+    while (slot < router->place_count && router->places[slot]->used)
+        slot++;
+    if (slot == ROUTES_PLACES_MAX)
         return ROUTER_NO_PLACE;
-    if (slot == ROUTER_NO_PLACE) {
-        if (router->place_count == ROUTES_PLACES_MAX)
-            return ROUTER_NO_PLACE;
-        slot = router->place_count++;
+    if (slot == router->place_count) {
+        router->place_count++;
         router->places[slot] = mem_zalloc(sizeof(struct place));
     }
     place_init(router->places[slot], kind, name);
-    if (kind == ROUTER_STORE) {
-        rendezvous_add(&router->owners, router->store_count, name);
-        router->stores[router->store_count++] = slot;
+    return slot;
+}
+
+uint32_t
+router_place(struct router *router, struct slice name)
+{
+    for (uint32_t i = 0; i < router->place_count; i++) {
+        const struct place *place = router->places[i];
+        if (place->used && place->kind == ROUTER_GATEWAY && slice_equal_cstr(name, place->name))
+            return i;
     }
+    return new_place(router, ROUTER_GATEWAY, name);
+}
+
+uint32_t
+router_store(struct router *router, uint32_t shard, uint32_t shards, struct slice name)
+{
+    uint32_t slot = router->stores[shard];
+    assert(router->shards.count == 0 || router->shards.count == shards);
+    if (slot == ROUTER_NO_PLACE) {
+        slot = router->stores[shard] = new_place(router, ROUTER_STORE, name);
+    } else if (!slice_equal_cstr(name, router->places[slot]->name)) {
+        mem_free(router->places[slot]->name);
+        router->places[slot]->name = slice_dup(name);
+    }
+    if (router->shards.count == 0)
+        shards_init(&router->shards, shards);
     return slot;
 }
 
@@ -280,6 +298,13 @@ router_turn(struct router *router)
     router->was_stalled = stalled;
 }
 
+uint32_t
+router_stores_wanted(const struct router *router)
+{
+    return router->config.stores > router->shards.count ? router->config.stores
+                                                        : router->shards.count;
+}
+
 const char *
 router_obstacle(const struct router *router)
 {
@@ -290,9 +315,10 @@ router_obstacle(const struct router *router)
         return "";
     if (!router->ticking || router->now_ms - router->since_ms < router->config.lease_ms)
         return "listening for one lease";
-    for (i = 0; i < router->store_count; i++)
-        stores += router->places[router->stores[i]]->resynced;
-    if (stores < router->config.stores)
+    for (i = 0; i < router->shards.count; i++)
+        stores +=
+            router->stores[i] != ROUTER_NO_PLACE && router->places[router->stores[i]]->resynced;
+    if (stores < router_stores_wanted(router))
         return "waiting for stores";
     for (i = 0; i < router->place_count; i++) {
         const struct place *place = router->places[i];

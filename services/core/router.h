@@ -109,8 +109,13 @@ struct router *router_new(const struct router_config *config, const struct route
                           void *arg);
 void router_free(struct router *router);
 
-/* The place of this kind and name, made if it is new. ROUTER_NO_PLACE: too many. */
-uint32_t router_place(struct router *router, enum router_kind kind, struct slice name);
+/* The place of the gateway of this name, made if it is new. ROUTER_NO_PLACE: too many. */
+uint32_t router_place(struct router *router, struct slice name);
+/* The place of a shard (one of `shards`, the same in all calls), which the store of this name has
+ * now. ROUTER_NO_PLACE: too many. */
+uint32_t router_store(struct router *router, uint32_t shard, uint32_t shards, struct slice name);
+/* How many must have told their routes before we serve: as the settings say, and as they do. */
+uint32_t router_stores_wanted(const struct router *router);
 /* A session begins; a gateway gets its digest. Must follow a down of the former one. */
 void router_up(struct router *router, uint32_t place);
 void router_down(struct router *router, uint32_t place);

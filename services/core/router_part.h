@@ -5,7 +5,7 @@
 
 #include "common/buf.h"
 #include "proto/publish_record.h"
-#include "proto/rendezvous.h"
+#include "proto/shards.h"
 #include "services/core/digest.h"
 #include "services/core/groups.h"
 #include "services/core/keeps.h"
@@ -60,12 +60,11 @@ struct router {
     struct waits *tickets; /* lane: place, position: digest version; LANE_SERVING */
     uint32_t place_count;  /* slots used so far */
     struct place *places[ROUTES_PLACES_MAX];
-    uint32_t stores[ROUTER_STORES_MAX]; /* member of owners -> place */
-    uint32_t store_count;
-    struct rendezvous owners; /* of retained messages */
-    uint32_t gateways_parked; /* gateways with a park that is not empty */
-    uint32_t stores_full;     /* stores whose park reached its bound */
-    uint64_t inputs;          /* items in the inputs of all places */
+    struct shards shards;               /* which store keeps a topic's retained message */
+    uint32_t stores[ROUTER_STORES_MAX]; /* shard -> place, ROUTER_NO_PLACE: not met yet */
+    uint32_t gateways_parked;           /* gateways with a park that is not empty */
+    uint32_t stores_full;               /* stores whose park reached its bound */
+    uint64_t inputs;                    /* items in the inputs of all places */
     bool was_stalled;
     bool serving, retired, ticking;
     uint64_t now_ms, since_ms;

@@ -414,7 +414,7 @@ connection_on_timer(struct connection *connection)
         break;
     case CONNECTION_OPEN:
         /* A client that we do not read cannot show that it lives. [MQTT-3.1.2-22] */
-        if (connection->pause & (PAUSE_HOLD | PAUSE_SUBACK | PAUSE_RATE))
+        if (connection->pause & (PAUSE_HOLD | PAUSE_SUBACK | PAUSE_RATE | PAUSE_STORE))
             connection->active_ms = loop_now_ms(worker->loop);
         if (connection->active_ms + connection->keep_alive_s * UINT64_C(1500) >
             loop_now_ms(worker->loop)) {

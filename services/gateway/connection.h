@@ -71,7 +71,8 @@ enum { /* reasons not to read */
        PAUSE_OPENING = 1 << 1,
        PAUSE_OUTPUT = 1 << 2, /* it does not read what we send */
        PAUSE_SUBACK = 1 << 3, /* too many SUBSCRIBEs wait for their answers */
-       PAUSE_RATE = 1 << 4    /* it sends more than it may: connection_limits.c */
+       PAUSE_RATE = 1 << 4,   /* it sends more than it may: connection_limits.c */
+       PAUSE_STORE = 1 << 5   /* too much is held for the store of its session */
 };
 
 /* Bytes of a packet that is not complete yet. */

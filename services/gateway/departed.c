@@ -48,6 +48,13 @@ departed_add(struct departed *departed, uint64_t ticket, struct slice announceme
 }
 
 void
+departed_hold_all(struct departed *departed)
+{
+    for (struct departed_one *one = departed->head; one != NULL; one = one->next)
+        one->ticket = DEPARTED_HELD;
+}
+
+void
 departed_sent(struct departed *departed, uint64_t ticket)
 {
     for (struct departed_one *one = departed->head; one != NULL; one = one->next)

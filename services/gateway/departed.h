@@ -35,6 +35,8 @@ void departed_fini(struct departed *departed);
 /* Copies the announcement. ERR_BUSY: beyond the cap. */
 ERR_MUST_USE enum err departed_add(struct departed *departed, uint64_t ticket,
                                    struct slice announcement);
+/* Their records are in no feed any more: another store has the shard. */
+void departed_hold_all(struct departed *departed);
 /* All that was held is in the feed, up to ticket. */
 void departed_sent(struct departed *departed, uint64_t ticket);
 /* The store has finished with what is up to ticket: forgets those. */

@@ -139,6 +139,6 @@ void desk_kick(struct worker *worker, const struct post *post);
 void desk_lapsed(struct worker *worker, uint32_t bits, uint32_t core);
 /* What a store that has restarted is told of the connection's session. New. */
 struct session_announcement *desk_announcement(const struct connection *connection);
-void desk_announce(struct worker *worker, uint64_t store);
+void desk_announce(struct worker *worker, uint64_t shard);
 
 #endif

@@ -7,6 +7,7 @@
 #include "common/address.h"
 #include "proto/core_client.h"
 #include "proto/limits.h"
+#include "proto/shards.h"
 #include "services/gateway/alias_out.h"
 #include "services/gateway/listener_unix.h"
 #include "services/gateway/post.h"
@@ -176,8 +177,8 @@ static const struct conf_row rows[] = {
         "time from accept to CONNECT"),
     ROW("cores", CONF_LIST, "127.0.0.1:7201", 0, CORE_CLIENT_CORES_MAX, NULL, cores,
         "call addresses of the cores, host:port"),
-    ROW("stores", CONF_LIST, "127.0.0.1:7301", 1, 1, NULL, stores,
-        "call address of the store, host:port"),
+    ROW("stores", CONF_LIST, "127.0.0.1:7301", 1, SHARDS_MAX, NULL, stores,
+        "call addresses of the stores, host:port: of each shard, and of spares"),
     ROW("feed-listen", CONF_STR, "0.0.0.0:0", 1, HOST_MAX, NULL, feed_listen,
         "where cores and stores send their feeds to; port 0: any"),
     ROW("advertise", CONF_STR, "", 0, HOST_MAX, NULL, advertise,

@@ -66,6 +66,20 @@ held_pop(struct held *held)
     mem_free(record);
 }
 
+void
+held_put_before(struct held *held, struct held *front)
+{
+    if (front->head == NULL)
+        return;
+    *front->tail = held->head;
+    if (held->head == NULL)
+        held->tail = front->tail;
+    held->head = front->head;
+    held->bytes += front->bytes;
+    held->count += front->count;
+    held_init(front, front->cap);
+}
+
 bool
 held_is_heavy(const struct held *held)
 {

@@ -38,6 +38,8 @@ ERR_MUST_USE enum err held_add(struct held *held, uint8_t type, bool control,
 /* Oldest record, borrowed until held_pop; NULL when empty. */
 const struct held_record *held_first(const struct held *held);
 void held_pop(struct held *held);
+/* Puts all of front before what is held, whatever the cap; front is empty afterwards. */
+void held_put_before(struct held *held, struct held *front);
 /* Above half of the cap: whoever fills it should be stopped. */
 bool held_is_heavy(const struct held *held);
 

@@ -16,6 +16,7 @@
 #include "common/mailbox.h"
 #include "common/mem.h"
 #include "proto/feed_records.h"
+#include "proto/shards.h"
 #include "services/gateway/flaps.h"
 #include "services/gateway/hub_admin.h"
 #include "services/gateway/hub_metrics.h"
@@ -79,8 +80,8 @@ on_record(void *arg, struct peer *peer, uint8_t type, struct slice body, uint64_
     (void)seq;
     if (link->is_core)
         core_link_record(hub->core, link, type, body);
-    else
-        store_record_take(hub, link->index == 0, type, body);
+    else if (link->index != UINT32_MAX) /* else it has no shard, or none any more */
+        store_record_take(hub, link->index == SHARDS_PEOPLE, type, body);
 }
 
 static void
@@ -362,7 +363,7 @@ bool
 hub_is_ready(const struct hub *hub)
 {
     return !hub_admin_is_emptying(hub->admin) && core_link_serving_count(hub->core) > 0 &&
-           store_link_serving_count(hub->store) == hub->config->stores.count;
+           store_link_is_ready(hub->store);
 }
 
 static void
@@ -379,9 +380,20 @@ one_peer(void *arg, struct peer *peer)
                peer_is_up(peer) && (peer_state(peer) & STATE_SERVING) != 0 ? "true" : "false");
 }
 
+static void
+one_shard(const struct store_link *link, unsigned shard, struct buf *json)
+{
+    struct store_link_info info = store_link_info(link, shard);
+    buf_printf(json, "%s{\"shard\":%u,\"store\":", shard == 0 ? "" : ",", shard);
+    http_json_string(json, slice_cstr(info.name));
+    buf_printf(json, ",\"serving\":%s,\"held_bytes\":%zu}", info.serving ? "true" : "false",
+               info.held_bytes);
+}
+
 bool
 hub_health(const struct hub *hub, struct buf *json)
 {
+    bool holds = hub->hold != 0 || hub->hold_stores != 0;
     buf_append_cstr(json, ",\"name\":");
     http_json_string(json, slice_cstr(hub->name));
     buf_append_cstr(json, ",\"peers\":[");
@@ -390,6 +402,10 @@ hub_health(const struct hub *hub, struct buf *json)
                "],\"filters\":%zu,\"publishes_open\":%zu,\"calls_waiting\":%zu,\"held_bytes\":%zu",
                filters_count(hub->filters), core_link_open_tokens(hub->core),
                store_link_pending_count(hub->store), store_link_held_bytes(hub->store));
-    buf_printf(json, ",\"holding\":%s", hub->hold != 0 ? "true" : "false");
-    return hub_is_ready(hub) && hub->hold == 0;
+    buf_append_cstr(json, ",\"shards\":[");
+    for (unsigned i = 0; i < store_link_count(hub->store); i++)
+        one_shard(hub->store, i, json);
+    buf_printf(json, "],\"holding\":%s", holds ? "true" : "false");
+    return hub_is_ready(hub) && !holds &&
+           store_link_serving_count(hub->store) == store_link_count(hub->store);
 }

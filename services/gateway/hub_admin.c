@@ -222,7 +222,9 @@ answer(struct hub_admin *admin, struct admin_job *job, struct slice body)
         .obstacle = admin->is_emptying                        ? "being emptied"
                     : core_link_serving_count(hub->core) == 0 ? "no core serves"
                     : !hub_is_ready(hub)                      ? "no store serves"
-                                                              : "",
+                    : store_link_serving_count(hub->store) != store_link_count(hub->store)
+                        ? "a store is away"
+                        : "",
     };
     switch (job->method) {
     case CALL_ADMIN_TRACE:

@@ -66,6 +66,22 @@ put_feeds(struct buf *out, struct peers *peers)
 }
 
 static void
+put_shards(struct buf *out, const struct store_link *link)
+{
+    static const char serving[] = "sluice_hub_shard_serving";
+    static const char held[] = "sluice_hub_shard_held_bytes";
+    unsigned count = store_link_count(link);
+    buf_printf(out, "# HELP %s 1: the store of the shard serves\n# TYPE %s gauge\n", serving,
+               serving);
+    for (unsigned i = 0; i < count; i++)
+        buf_printf(out, "%s{shard=\"%u\"} %d\n", serving, i, store_link_info(link, i).serving);
+    buf_printf(out, "# HELP %s records that wait for the store of the shard\n# TYPE %s gauge\n",
+               held, held);
+    for (unsigned i = 0; i < count; i++)
+        buf_printf(out, "%s{shard=\"%u\"} %zu\n", held, i, store_link_info(link, i).held_bytes);
+}
+
+static void
 on_scrape(void *arg, struct buf *out)
 {
     struct hub *hub = arg;
@@ -78,7 +94,8 @@ on_scrape(void *arg, struct buf *out)
     metric_gauge_set(hub->metric.tokens_open, (int64_t)core_link_open_tokens(hub->core));
     metric_gauge_set(hub->metric.cores_serving, (int64_t)core_link_serving_count(hub->core));
     metric_gauge_set(hub->metric.stores_serving, (int64_t)store_link_serving_count(hub->store));
-    metric_gauge_set(hub->metric.holding, hub->hold != 0);
+    metric_gauge_set(hub->metric.holding, hub->hold != 0 || hub->hold_stores != 0);
+    put_shards(out, hub->store);
     put_link(out, peers_stats(hub->peers));
     put_feeds(out, hub->peers);
 }
@@ -125,6 +142,8 @@ hub_metrics_init(struct hub *hub)
         .sign_ins_asked = SIGN_IN("asked"),
         .sign_ins_refused = SIGN_IN("refused"),
         .flapping = COUNTER("flapping_refused", "CONNECTs of clients that came too often"),
+        .stores_refused =
+            COUNTER("stores_refused", "stores that were not believed which shard they are"),
         .opens = COUNTER("opens", "sessions asked for"),
         .opens_refused = COUNTER("opens_refused", "sessions refused here: no answer in time"),
         .timeouts = COUNTER("request_timeouts",

@@ -69,6 +69,16 @@ hub_post_hold(struct hub *hub, unsigned reason, bool on)
 }
 
 void
+hub_post_hold_stores(struct hub *hub, uint64_t shards)
+{
+    struct post post = {.kind = POST_HOLD_STORES, .a = shards};
+    if (hub->hold_stores == shards)
+        return;
+    hub->hold_stores = shards;
+    hub_post_to_all(hub, &post);
+}
+
+void
 hub_post_message(struct hub *hub, struct message *message, uint32_t mask)
 {
     for (unsigned w = 0; mask != 0; w++, mask >>= 1) {

@@ -26,7 +26,7 @@
 #define HUB_REQUEST_DEADLINE_MS 10000u     /* SUBSCRIBE, UNSUBSCRIBE, retained messages */
 
 /* Why publishing clients are stopped. */
-enum { HUB_HOLD_CORE = 1 << 0, HUB_HOLD_STORE = 1 << 1 };
+enum { HUB_HOLD_CORE = 1 << 0 };
 
 /* Kinds of barrier changes. */
 enum hub_change {
@@ -52,6 +52,7 @@ struct hub_metrics {
     struct metric_counter *sign_ins_asked;
     struct metric_counter *sign_ins_refused;
     struct metric_counter *flapping;
+    struct metric_counter *stores_refused; /* what they said of their shard was not believed */
     struct metric_counter *opens;
     struct metric_counter *opens_refused; /* here: no store in time */
     struct metric_counter *timeouts;      /* subscriptions and retained lookups without answer */
@@ -106,8 +107,9 @@ struct hub {
     void *connections_arg;
     uint64_t started_ms; /* monotonic */
     struct loop_timer tick;
-    unsigned hold;    /* HUB_HOLD_* */
-    uint32_t drained; /* bit per worker */
+    unsigned hold;        /* HUB_HOLD_* */
+    uint64_t hold_stores; /* bit per shard: too much is held for it */
+    uint32_t drained;     /* bit per worker */
     char name[128];
     struct hub_metrics metric;
     struct metrics *metrics;
@@ -128,6 +130,8 @@ void hub_post_place(struct hub *hub, uint8_t kind, uint8_t place, uint64_t versi
                     struct slice filter, uint32_t mask);
 /* Raises or clears a HUB_HOLD_* bit and tells the workers when the sum has changed. */
 void hub_post_hold(struct hub *hub, unsigned reason, bool on);
+/* Tells the workers for which shards too much is held; only their sessions' publishers stop. */
+void hub_post_hold_stores(struct hub *hub, uint64_t shards);
 /* A message from a core to the workers in mask; borrows the caller's reference. */
 void hub_post_message(struct hub *hub, struct message *message, uint32_t mask);
 /* The function of the barrier. */
@@ -196,7 +200,17 @@ bool store_ask_people(struct store_link *link, uint16_t method, uint64_t ticket,
 void store_link_access_known(struct store_link *link);
 void store_link_tell(struct store_link *link, struct post *post);
 void store_link_announcement(struct store_link *link, struct post *post);
+/* How many shards there are; 0: no store has said it yet. */
+unsigned store_link_count(const struct store_link *link);
 unsigned store_link_serving_count(const struct store_link *link);
+/* Each shard has been there, and one is: somebody can be let in. */
+bool store_link_is_ready(const struct store_link *link);
+struct store_link_info {
+    const char *name; /* of the store that has the shard; "": none so far */
+    bool serving;
+    size_t held_bytes;
+};
+struct store_link_info store_link_info(const struct store_link *link, unsigned shard);
 size_t store_link_pending_count(const struct store_link *link);
 size_t store_link_held_bytes(const struct store_link *link);
 /* Nothing waits to be sent or to be declared done by a store. */

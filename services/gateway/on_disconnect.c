@@ -4,6 +4,7 @@
 #include "proto/feed_records.h"
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_properties.h"
+#include "proto/shards.h"
 #include "services/gateway/connection_input.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/identity.h"
@@ -103,25 +104,26 @@ desk_announcement(const struct connection *connection)
 }
 
 void
-desk_announce(struct worker *worker, uint64_t store)
+desk_announce(struct worker *worker, uint64_t shard)
 {
     for (uint32_t i = 0; i < worker->slot_count; i++) {
         struct connection *connection = worker->slots[i].connection;
         if (connection != NULL && connection->state == CONNECTION_OPENING &&
-            connection->opened != NULL) {
+            connection->opened != NULL && shards_of_number(connection->opened->session) == shard) {
             /* An announced session gets its queue at once, before CONNACK: it comes again. */
             connection->flags |= CONNECTION_ENDED;
             desk_refuse(connection, MQTT_SERVER_UNAVAILABLE, slice_cstr("the store has restarted"));
         }
         if (connection == NULL || connection->state != CONNECTION_OPEN ||
-            connection->session_number == 0)
+            connection->session_number == 0 ||
+            shards_of_number(connection->session_number) != shard)
             continue;
         worker_to_hub(worker, &(struct post){.kind = POST_ANNOUNCEMENT,
                                              .conn = connection->handle,
-                                             .a = store,
+                                             .a = shard,
                                              .body = desk_announcement(connection)});
         if (connection->flags & CONNECTION_IS_PERSISTENT)
             desk_release_again(connection);
     }
-    worker_to_hub(worker, &(struct post){.kind = POST_ANNOUNCEMENT, .a = store});
+    worker_to_hub(worker, &(struct post){.kind = POST_ANNOUNCEMENT, .a = shard});
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What other threads say to a worker (post.h): which desk it goes to. */
+#include "proto/shards.h"
 #include "services/gateway/access_book.h"
 #include "services/gateway/desk.h"
 
@@ -170,9 +171,13 @@ worker_on_post(void *arg, void *item)
     case POST_HOLD:
         worker->hub_hold = post.flags != 0;
         break;
+    case POST_HOLD_STORES:
+        worker_hold_stores(worker, post.a);
+        break;
     case POST_ANNOUNCE:
         desk_announce(worker, post.a);
-        if (post.a == 0) /* the store that keeps the people: we may have missed changes */
+        if (post.a ==
+            SHARDS_PEOPLE) /* the store that keeps the people: we may have missed changes */
             access_book_doubt(worker->access);
         break;
     case POST_SHED:

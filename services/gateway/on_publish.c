@@ -12,12 +12,22 @@
 #include "common/mem.h"
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_properties.h"
+#include "proto/shards.h"
 #include "proto/utf8.h"
 #include "services/gateway/access_book.h"
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/sys_values.h"
 #include "services/gateway/worker_trace.h"
+
+/* Its QoS 2 publishes go to the store of its session, for which too much is held. */
+static bool
+is_held(const struct connection *connection)
+{
+    return (connection->flags & CONNECTION_IS_PERSISTENT) != 0 &&
+           (connection->worker->held_shards >> shards_of_number(connection->session_number) & 1) !=
+               0;
+}
 
 static void
 send_acks(struct connection *connection)
@@ -250,6 +260,8 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
     connection->flags |= CONNECTION_IS_PUBLISHER;
     if (worker->hold != 0)
         connection_pause(connection, PAUSE_HOLD, true);
+    if (worker->held_shards != 0 && publish.qos == 2 && is_held(connection))
+        connection_pause(connection, PAUSE_STORE, true);
     struct publication publication = {.payload = publish.payload,
                                       .publisher = connection->session_number,
                                       .qos = publish.qos,

@@ -26,6 +26,8 @@ struct retained_fetch {
     struct retained_fetch *next;
     uint64_t ticket;    /* 0: nothing is asked now */
     struct slice after; /* owned */
+    uint64_t visited;   /* as in struct retained_request */
+    uint8_t shard;
     uint32_t identifier;
     uint8_t qos;
     uint16_t filter_len;
@@ -74,6 +76,7 @@ retained_fetch_new(struct connection *connection, struct slice filter, uint8_t q
     connection->retained_seen->fetches++;
     struct retained_fetch *fetch = mem_zalloc(sizeof(*fetch) + filter.len);
     fetch->identifier = identifier;
+    fetch->shard = RETAINED_ANY_SHARD;
     fetch->qos = qos;
     fetch->filter_len = (uint16_t)filter.len;
     memcpy(fetch->filter, filter.data, filter.len);
@@ -98,6 +101,14 @@ set_after(struct retained_fetch *fetch, struct slice after)
     mem_free((void *)(uintptr_t)fetch->after.data);
     fetch->after =
         after.len > 0 ? slice_of(mem_dup(after.data, after.len), after.len) : slice_of(NULL, 0);
+}
+
+static void
+go_on(struct retained_fetch *fetch, const struct retained_answer *answer)
+{
+    set_after(fetch, answer->next);
+    fetch->visited = answer->visited;
+    fetch->shard = answer->shard;
 }
 
 static void
@@ -152,13 +163,15 @@ desk_retained_continue(struct connection *connection)
     if (session != NULL && !session_has_room(session))
         return;
     struct worker *worker = connection->worker;
+    struct retained_request *request =
+        retained_request_new(slice_of(fetch->filter, fetch->filter_len), fetch->after, PAGE);
+    request->visited = fetch->visited;
+    request->shard = fetch->shard;
     fetch->ticket = ++worker->next_ticket;
-    worker_to_hub(worker, &(struct post){
-                              .kind = POST_RETAINED_GET,
-                              .conn = connection->handle,
-                              .a = fetch->ticket,
-                              .body = retained_request_new(
-                                  slice_of(fetch->filter, fetch->filter_len), fetch->after, PAGE)});
+    worker_to_hub(worker, &(struct post){.kind = POST_RETAINED_GET,
+                                         .conn = connection->handle,
+                                         .a = fetch->ticket,
+                                         .body = request});
 }
 
 void
@@ -184,8 +197,8 @@ desk_retained(struct connection *connection, uint64_t ticket, enum err err,
             deliver_to(connection, &publication, qos, true, &fetch->identifier,
                        fetch->identifier != 0);
         }
-        if (answer->next.len > 0)
-            set_after(fetch, answer->next);
+        if (answer->more)
+            go_on(fetch, answer);
         else
             pop(connection);
     }

@@ -77,6 +77,18 @@ link_before(struct pending_call *call, struct pending_call **place)
     *place = call;
 }
 
+/* As the last that waits for the store. */
+static void
+queue_up(struct pending_call *call, unsigned store)
+{
+    struct queue *queue = &call->owner->queues[store];
+    call->store = (uint8_t)store;
+    call->next = NULL;
+    call->link = queue->tail;
+    *queue->tail = call;
+    queue->tail = &call->next;
+}
+
 struct pending_call *
 pending_add(struct pending *pending, unsigned store, uint16_t method, uint64_t conn,
             uint64_t ticket, uint8_t *body, size_t body_len, uint64_t deadline_ms)
@@ -89,17 +101,13 @@ pending_add(struct pending *pending, unsigned store, uint16_t method, uint64_t c
     struct pending_call *call = mem_zalloc(sizeof(*call));
     call->owner = pending;
     call->number = pending->next_number++;
-    call->store = (uint8_t)store;
     call->method = method;
     call->conn = conn;
     call->ticket = ticket;
     call->body = body;
     call->body_len = body_len;
     call->deadline_ms = deadline_ms;
-    struct queue *queue = &pending->queues[store];
-    call->link = queue->tail;
-    *queue->tail = call;
-    queue->tail = &call->next;
+    queue_up(call, store);
     wheel_arm(&pending->wheel, &call->timer, deadline_ms);
     pending->count++;
     return call;
@@ -110,6 +118,14 @@ pending_first(struct pending *pending, unsigned store)
 {
     assert(store < pending->stores);
     return pending->queues[store].head;
+}
+
+void
+pending_move(struct pending_call *call, unsigned store)
+{
+    assert(call->state == PENDING_WAITING && store < call->owner->stores);
+    unlink_call(call);
+    queue_up(call, store);
 }
 
 void

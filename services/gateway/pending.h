@@ -26,10 +26,12 @@ struct pending_call {
     uint64_t conn;
     uint64_t ticket;
     uint64_t deadline_ms;
+    uint64_t key; /* of the owner of struct pending, as the next one; 0 at first */
+    uint64_t visited;
     uint8_t *body; /* encoded question */
     size_t body_len;
     uint16_t method;
-    uint8_t store; /* index in the list of stores */
+    uint8_t store; /* queue that it waits in */
     uint8_t state; /* enum pending_state */
     bool answered; /* the deadline has passed and the client knows: only the echo is awaited */
 };
@@ -52,6 +54,8 @@ struct pending_call *pending_add(struct pending *pending, unsigned store, uint16
                                  uint64_t deadline_ms);
 /* The first waiting call of the store, NULL when none waits. */
 struct pending_call *pending_first(struct pending *pending, unsigned store);
+/* A waiting call, behind all others of another store. */
+void pending_move(struct pending_call *call, unsigned store);
 /* It was sent. */
 void pending_fly(struct pending_call *call);
 /* Its answer will not come: it waits again, where it was in the order. Not for an answered one. */

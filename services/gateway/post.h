@@ -56,12 +56,12 @@ enum post_kind {
                     the core that has given what we had from it to others, or CORE_CLIENT_NO_CORE */
     POST_USER_CHANGED, /* body: struct post_filter holding the user name */
     POST_HOLD,         /* flags: 1: stop reading from publishing clients; 0: go on */
-    POST_ANNOUNCE, /* a: store index: answer with POST_ANNOUNCEMENT for each session, then one with
-                      body NULL */
-    POST_DRAIN,    /* aux: milliseconds: close all connections, paced, then POST_DRAINED */
-    POST_SHED,     /* aux: so many clients are to go to another gateway (balance.h) */
-    POST_AUTHED,   /* conn, a: ticket; body: struct auth_answer */
-    POST_STOP,     /* close everything and end the thread */
+    POST_ANNOUNCE,     /* a: shard: answer with POST_ANNOUNCEMENT for each session, then one with
+                          body NULL */
+    POST_DRAIN,        /* aux: milliseconds: close all connections, paced, then POST_DRAINED */
+    POST_SHED,         /* aux: so many clients are to go to another gateway (balance.h) */
+    POST_AUTHED,       /* conn, a: ticket; body: struct auth_answer */
+    POST_STOP,         /* close everything and end the thread */
 
     /* ---- worker -> worker, hub -> worker ---- */
     POST_MESSAGE = 128, /* body: struct message: match in your own tree and deliver.
@@ -69,8 +69,7 @@ enum post_kind {
                            PUBLISH was read (monotonic us), else 0 */
 
     /* ---- worker -> hub, late additions ---- */
-    POST_ANNOUNCEMENT =
-        160, /* a: store index; body: struct session_announcement or NULL at the end */
+    POST_ANNOUNCEMENT = 160, /* a: shard; body: struct session_announcement or NULL at the end */
     POST_DRAINED,
 
     /* ---- shared subscriptions ---- */
@@ -108,7 +107,10 @@ enum post_kind {
     /* hub -> worker: a: number, flags: 1: begin, 0: end; body: struct admin_job (client, topic). */
     POST_TRACE,
     /* worker -> hub: a: number; body: struct trace_event. */
-    POST_TRACE_EVENT
+    POST_TRACE_EVENT,
+
+    /* hub -> worker: a: bit per shard: clients with sessions there must not publish QoS 2. */
+    POST_HOLD_STORES
 };
 
 struct post {

@@ -162,6 +162,8 @@ retained_request_new(struct slice filter, struct slice after, uint32_t limit)
     request->filter = slice_put(&at, filter);
     request->after = slice_put(&at, after);
     request->limit = limit;
+    request->visited = 0;
+    request->shard = RETAINED_ANY_SHARD;
     return request;
 }
 
@@ -177,6 +179,9 @@ retained_answer_new(struct slice next, struct message *const *messages, uint32_t
     size_t array = count * sizeof(*messages);
     struct retained_answer *answer = mem_alloc(sizeof(*answer) + array + next.len);
     answer->count = count;
+    answer->more = next.len != 0;
+    answer->shard = 0;
+    answer->visited = 0;
     if (count > 0)
         memcpy(answer->messages, messages, array);
     uint8_t *at = (uint8_t *)answer + sizeof(*answer) + array;

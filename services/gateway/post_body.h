@@ -101,11 +101,17 @@ struct retained_request {
     struct slice filter;
     struct slice after; /* topic after which to go on; empty: from the start */
     uint32_t limit;
+    uint64_t visited; /* of several stores: shards that are through */
+    uint8_t shard;    /* the one to go on with; RETAINED_ANY_SHARD: at the start */
 };
+#define RETAINED_ANY_SHARD UINT8_MAX
 
 /* POST_RETAINED. Holds one reference of each message. */
 struct retained_answer {
-    struct slice next; /* empty: complete */
+    struct slice next; /* topic to go on behind; empty: from the start of the next shard */
+    bool more;         /* there is more to ask for, with these: */
+    uint8_t shard;
+    uint64_t visited;
     uint32_t count;
     struct message *messages[];
 };

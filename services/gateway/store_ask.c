@@ -4,11 +4,11 @@
  * twice), and is answered to the worker by its deadline. */
 #include "services/gateway/store_link.h"
 
-#include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/mqtt_reason.h"
 #include "proto/records.h"
+#include "proto/topic.h"
 #include "services/gateway/sign_in.h"
 #include "services/gateway/store_codec.h"
 
@@ -17,12 +17,35 @@
 #define ECHO_MS  10000u
 #define AGAIN_MS 100u
 
-/* Which store holds the session of a client id. With more than one store in the settings this is
- * where they are told apart. */
+/* A shard for a client without an id: it may come to any that serves. */
 static unsigned
-store_of_client(const struct store_link *link, struct slice client_id)
+next_in_turn(struct store_link *link)
 {
-    return link->count == 1 ? 0 : (unsigned)(hash_stable(client_id) % link->count);
+    unsigned count = store_link_count(link);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned shard = link->turn++ % count;
+        if (store_link_takes_calls(&link->stores[shard]))
+            return shard;
+    }
+    return link->turn++ % count;
+}
+
+/* The next shard to be asked for retained messages, one that serves if there is any; ANYWHERE: all
+ * are through. */
+static unsigned
+shard_of_retained(const struct store_link *link, uint64_t visited)
+{
+    unsigned count = store_link_count(link);
+    unsigned away = STORE_LINK_ANYWHERE;
+    for (unsigned i = 0; i < count; i++) {
+        if ((visited >> i & 1) != 0)
+            continue;
+        if (store_link_takes_calls(&link->stores[i]))
+            return i;
+        if (away == STORE_LINK_ANYWHERE)
+            away = i;
+    }
+    return away;
 }
 
 /* ---- answers to workers */
@@ -76,12 +99,33 @@ answer_subscribe(struct hub *hub, const struct pending_call *call, enum err err,
     hub_post_to_conn(hub, &post);
 }
 
+/* A page of one shard; when that one is through, the next one follows. A shard that did not answer
+ * in time is left out (that was counted). */
+static enum err
+retained_next(const struct store_link *link, const struct pending_call *call, enum err err,
+              struct retained_answer **answer)
+{
+    if (call->key != 0 || call->store == STORE_LINK_ANYWHERE)
+        return err; /* on one topic, or nobody could be asked */
+    if (err != OK)
+        *answer = retained_answer_new(slice_of(NULL, 0), NULL, 0);
+    (*answer)->visited = call->visited;
+    (*answer)->shard = call->store;
+    if ((*answer)->more)
+        return OK;
+    (*answer)->visited |= UINT64_C(1) << call->store;
+    (*answer)->shard = (uint8_t)shard_of_retained(link, (*answer)->visited);
+    (*answer)->more = (*answer)->shard != STORE_LINK_ANYWHERE;
+    return OK;
+}
+
 static void
 answer_retained(struct hub *hub, const struct pending_call *call, enum err err, struct slice reply)
 {
     struct retained_answer *answer = NULL;
     if (err == OK)
         err = store_codec_retained_got(reply, &answer);
+    err = retained_next(hub->store, call, err, &answer);
     struct post post = {.kind = POST_RETAINED,
                         .conn = call->conn,
                         .a = call->ticket,
@@ -221,41 +265,98 @@ store_ask_pump(struct store *store)
 
 /* ---- questions of workers */
 
+static unsigned
+shard_of_session(struct store_link *link, uint64_t session)
+{
+    const struct store *store = store_link_of_session(link, session);
+    return store != NULL ? store->index : STORE_LINK_ANYWHERE; /* made up: nobody answers */
+}
+
 static uint8_t *
-encode(struct store_link *link, struct post *post, uint16_t *method, unsigned *store, size_t *len)
+encode(struct post *post, uint16_t *method, size_t *len)
 {
     switch (post->kind) {
     case POST_OPEN: {
         struct session_open_request *request = post->body;
         request->conn = post->conn;
         *method = CALL_SESSION_OPEN;
-        *store = store_of_client(link, request->client_id);
         return store_codec_open(request, len);
     }
     case POST_AUTH:
         *method = CALL_AUTH;
-        *store = 0; /* it keeps the people */
         return store_codec_auth(post->body, len);
     case POST_SUBSCRIBE:
-    case POST_UNSUBSCRIBE: {
-        const struct subscribe_request *request = post->body;
-        bool add = post->kind == POST_SUBSCRIBE;
-        *method = add ? CALL_SESSION_SUBSCRIBE : CALL_SESSION_UNSUBSCRIBE;
-        *store = store_link_of_session(link, request->session)->index;
-        return add ? store_codec_subscribe(request, len) : store_codec_unsubscribe(request, len);
-    }
+        *method = CALL_SESSION_SUBSCRIBE;
+        return store_codec_subscribe(post->body, len);
+    case POST_UNSUBSCRIBE:
+        *method = CALL_SESSION_UNSUBSCRIBE;
+        return store_codec_unsubscribe(post->body, len);
     default:
         *method = CALL_RETAINED_GET;
-        *store = 0; /* with several stores: each of them, the pages joined */
         return store_codec_retained(post->body, len);
     }
+}
+
+/* Says in the call whose it is, so that it can be placed later, too. */
+static void
+mark(struct pending_call *call, const struct post *post)
+{
+    const struct session_open_request *open = post->body;
+    const struct retained_request *get = post->body;
+    if (post->kind == POST_OPEN && open->client_id.len != 0)
+        call->key = rendezvous_key(open->client_id);
+    if (post->kind != POST_RETAINED_GET)
+        return;
+    call->visited = get->visited;
+    if (!topic_filter_has_wildcard(get->filter))
+        call->key = rendezvous_key(get->filter);
+}
+
+/* The shard that a call is for, when their number is known. */
+static unsigned
+place(struct store_link *link, const struct pending_call *call)
+{
+    if (call->key != 0)
+        return shards_of_hash(&link->seats.shards, call->key);
+    return call->method == CALL_RETAINED_GET ? shard_of_retained(link, call->visited)
+                                             : next_in_turn(link);
+}
+
+static unsigned
+first_place(struct store_link *link, const struct post *post, const struct pending_call *call)
+{
+    const struct subscribe_request *subscribe = post->body;
+    const struct retained_request *get = post->body;
+    switch (post->kind) {
+    case POST_AUTH:
+        return SHARDS_PEOPLE;
+    case POST_SUBSCRIBE:
+    case POST_UNSUBSCRIBE:
+        return shard_of_session(link, subscribe->session);
+    case POST_RETAINED_GET:
+        if (call->key == 0 && get->shard < store_link_count(link))
+            return get->shard; /* where the last page came from */
+        break;
+    default:
+        break;
+    }
+    return store_link_count(link) == 0 ? STORE_LINK_ANYWHERE : place(link, call);
+}
+
+void
+store_ask_place(struct store_link *link)
+{
+    struct pending_call *call;
+    while ((call = pending_first(link->pending, STORE_LINK_ANYWHERE)) != NULL)
+        pending_move(call, place(link, call));
 }
 
 bool
 store_ask_people(struct store_link *link, uint16_t method, uint64_t ticket, uint8_t *body,
                  size_t len, uint64_t deadline_ms)
 {
-    return pending_add(link->pending, 0, method, 0, ticket, body, len, deadline_ms) != NULL;
+    return pending_add(link->pending, SHARDS_PEOPLE, method, 0, ticket, body, len, deadline_ms) !=
+           NULL;
 }
 
 void
@@ -263,18 +364,25 @@ store_link_ask(struct store_link *link, struct post *post)
 {
     struct hub *hub = link->hub;
     uint16_t method = 0;
-    unsigned store = 0;
     size_t len = 0;
-    uint8_t *body = encode(link, post, &method, &store, &len);
+    uint8_t *body = encode(post, &method, &len);
     uint64_t wait_ms = method == CALL_SESSION_OPEN || method == CALL_AUTH ? HUB_OPEN_DEADLINE_MS
                                                                           : HUB_REQUEST_DEADLINE_MS;
     uint64_t deadline_ms = loop_now_ms(hub->loop) + wait_ms;
+    struct pending_call *call;
     if (method == CALL_SESSION_OPEN)
         metric_counter_add(hub->metric.opens, 1);
-    if (pending_add(link->pending, store, method, post->conn, post->a, body, len, deadline_ms) ==
-        NULL) {
-        const struct pending_call refused = {
-            .method = method, .conn = post->conn, .ticket = post->a, .deadline_ms = deadline_ms};
+    call = pending_add(link->pending, STORE_LINK_ANYWHERE, method, post->conn, post->a, body, len,
+                       deadline_ms);
+    if (call == NULL) {
+        const struct pending_call refused = {.method = method,
+                                             .conn = post->conn,
+                                             .ticket = post->a,
+                                             .deadline_ms = deadline_ms,
+                                             .store = STORE_LINK_ANYWHERE};
         answer(hub, &refused, ERR_BUSY, slice_of(NULL, 0));
+        return;
     }
+    mark(call, post);
+    pending_move(call, first_place(link, post, call));
 }

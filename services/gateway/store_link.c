@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The hub's side towards the stores: sessions with them, records both ways.
  *
+ * There is one struct store a shard. Who has a shard is what the stores say in their hellos
+ * (proto/shard_seats.h): when another store takes one over, it gets all that its predecessor had
+ * not finished with, as if that one had come back.
+ *
  * A session with a store begins with the announcements of all sessions that the workers hold, asked
  * for with POST_ANNOUNCE, then RESYNC_END, then what the feed kept from the session before (nothing
  * that was not declared done is lost), then what was held here. Until then, and while the feed is
@@ -23,9 +27,9 @@ store_link_new(struct hub *hub)
 {
     struct store_link *link = mem_zalloc(sizeof(*link));
     link->hub = hub;
-    link->count = (unsigned)hub->config->stores.count;
-    link->stores = mem_zalloc_array(link->count, sizeof(*link->stores));
-    for (unsigned i = 0; i < link->count; i++) {
+    shard_seats_init(&link->seats, 0);
+    link->stores = mem_zalloc_array(SHARDS_MAX, sizeof(*link->stores));
+    for (unsigned i = 0; i < SHARDS_MAX; i++) {
         link->stores[i].link = link;
         link->stores[i].index = i;
         held_init(&link->stores[i].preamble, PREAMBLE_MAX);
@@ -33,7 +37,7 @@ store_link_new(struct hub *hub)
         departed_init(&link->stores[i].departed, DEPARTED_MAX);
     }
     link->pending =
-        pending_new(PENDING_MAX, link->count, loop_now_ms(hub->loop), store_ask_expired, link);
+        pending_new(PENDING_MAX, SHARDS_MAX + 1, loop_now_ms(hub->loop), store_ask_expired, link);
     return link;
 }
 
@@ -42,7 +46,7 @@ store_link_free(struct store_link *link)
 {
     if (link == NULL)
         return;
-    for (unsigned i = 0; i < link->count; i++) {
+    for (unsigned i = 0; i < SHARDS_MAX; i++) {
         held_fini(&link->stores[i].preamble);
         held_fini(&link->stores[i].held);
         departed_fini(&link->stores[i].departed);
@@ -54,11 +58,24 @@ store_link_free(struct store_link *link)
 
 /* ---- towards the store */
 
+unsigned
+store_link_count(const struct store_link *link)
+{
+    return link->seats.shards.count;
+}
+
 struct store *
 store_link_of_session(struct store_link *link, uint64_t session)
 {
-    (void)session; /* one store so far: the settings admit no second one */
-    return &link->stores[0];
+    uint32_t shard = shards_of_number(session);
+    return shard < store_link_count(link) ? &link->stores[shard] : NULL;
+}
+
+/* The shard of a peer; NULL: it has none. */
+static struct store *
+store_of(struct store_link *link, const struct hub_peer *peer)
+{
+    return peer->index < store_link_count(link) ? &link->stores[peer->index] : NULL;
 }
 
 bool
@@ -72,17 +89,17 @@ void
 store_link_access_known(struct store_link *link)
 {
     link->access_known = true;
-    for (unsigned i = 0; i < link->count; i++)
+    for (unsigned i = 0; i < store_link_count(link); i++)
         store_ask_pump(&link->stores[i]);
 }
 
 static void
 check_hold(struct store_link *link)
 {
-    bool heavy = false;
-    for (unsigned i = 0; i < link->count; i++)
-        heavy = heavy || held_is_heavy(&link->stores[i].held);
-    hub_post_hold(link->hub, HUB_HOLD_STORE, heavy);
+    uint64_t heavy = 0;
+    for (unsigned i = 0; i < store_link_count(link); i++)
+        heavy |= (uint64_t)held_is_heavy(&link->stores[i].held) << i;
+    hub_post_hold_stores(link->hub, heavy);
 }
 
 uint64_t
@@ -146,8 +163,20 @@ pump(struct store *store)
 void
 store_link_turn(struct store_link *link)
 {
-    for (unsigned i = 0; i < link->count; i++)
+    unsigned count = store_link_count(link);
+    if (!link->complete && count > 0 && store_link_serving_count(link) == count)
+        link->complete = true;
+    for (unsigned i = 0; i < store_link_count(link); i++)
         pump(&link->stores[i]);
+}
+
+static void
+tell(struct store_link *link, uint64_t session, uint8_t type, bool control,
+     const struct slice *parts, size_t n)
+{
+    struct store *store = store_link_of_session(link, session);
+    if (store != NULL)
+        (void)store_link_send(store, type, control, parts, n);
 }
 
 static void
@@ -158,8 +187,10 @@ tell_close(struct store_link *link, const struct post *post)
     uint8_t bytes[RECORDS_SESSION_CLOSE_BYTES];
     struct slice part = slice_of(bytes, records_session_close_encode(&record, bytes));
     struct store *store = store_link_of_session(link, post->a);
-    uint64_t ticket = store_link_send(store, FEED_SESSION_CLOSE, true, &part, 1);
-    if (post->body == NULL)
+    uint64_t ticket = 0;
+    if (store != NULL)
+        ticket = store_link_send(store, FEED_SESSION_CLOSE, true, &part, 1);
+    if (store == NULL || post->body == NULL)
         return;
     size_t len = 0;
     uint8_t *announcement = store_codec_announce(post->body, &len);
@@ -175,7 +206,7 @@ tell_ready(struct store_link *link, const struct post *post)
         .session = post->a, .epoch = post->b, .conn = post->conn, .after = post->c};
     uint8_t bytes[RECORDS_SESSION_READY_BYTES];
     struct slice part = slice_of(bytes, records_session_ready_encode(&record, bytes));
-    store_link_send(store_link_of_session(link, post->a), FEED_SESSION_READY, true, &part, 1);
+    tell(link, post->a, FEED_SESSION_READY, true, &part, 1);
 }
 
 static void
@@ -184,7 +215,7 @@ tell_queue(struct store_link *link, const struct post *post, uint8_t type)
     const struct records_queue record = {.session = post->a, .epoch = post->b, .seq = post->c};
     uint8_t bytes[RECORDS_QUEUE_BYTES];
     struct slice part = slice_of(bytes, records_queue_encode(&record, bytes));
-    store_link_send(store_link_of_session(link, post->a), type, true, &part, 1);
+    tell(link, post->a, type, true, &part, 1);
 }
 
 static void
@@ -197,7 +228,7 @@ tell_inbound(struct store_link *link, const struct post *post, uint8_t type)
     struct slice parts[2] = {{bytes, records_inbound_encode(&record, bytes)}, {NULL, 0}};
     if (message != NULL)
         parts[1] = message_record(message);
-    store_link_send(store_link_of_session(link, post->a), type, message == NULL, parts, 2);
+    tell(link, post->a, type, message == NULL, parts, 2);
 }
 
 void
@@ -242,24 +273,78 @@ announce_departed(struct store *store)
 void
 store_link_done(struct store_link *link, struct hub_peer *peer, uint64_t ticket)
 {
-    if (peer->index < link->count)
-        departed_done(&link->stores[peer->index].departed, ticket);
+    struct store *store = store_of(link, peer);
+    if (store != NULL)
+        departed_done(&store->departed, ticket);
+}
+
+static void
+keep_unfinished(void *arg, uint8_t type, struct slice body)
+{
+    if (held_add(arg, type, type != FEED_INBOUND_PUBLISH, &body, 1) != OK)
+        log_error("record_for_store_dropped", LOG_U64("type", type), LOG_END);
+}
+
+/* The store that had the shard has it no more. What its feed still has goes before what was held
+ * meanwhile, to whoever has the shard now. */
+static void
+leave_seat(struct store *store)
+{
+    struct held unfinished;
+    held_init(&unfinished, PREAMBLE_MAX); /* no more than the window of a feed */
+    peer_take_unfinished(store->peer->peer, keep_unfinished, &unfinished);
+    held_put_before(&store->held, &unfinished);
+    departed_hold_all(&store->departed);
+    store->peer->index = UINT32_MAX;
+    store->peer = NULL;
+    store->state = STORE_AWAY;
+}
+
+/* What a store says of its shard is believed or not. NULL: not. */
+static struct store *
+take_seat(struct store_link *link, struct hub_peer *peer, const struct peer_info *info)
+{
+    struct hub *hub = link->hub;
+    struct shard_claim claim = {0};
+    unsigned count = store_link_count(link);
+    uint32_t former = 0;
+    enum err err = shards_claim_decode(info->blob, &claim);
+    if (err == OK)
+        err = shard_seats_take(&link->seats, peer_id(peer->peer), &claim, &former);
+    if (err != OK) {
+        metric_counter_add(hub->metric.stores_refused, 1);
+        log_error("store_not_believed", LOG_STR("name", info->name), LOG_U64("shard", claim.number),
+                  LOG_U64("shards", claim.count), LOG_U64("shards_known", count), LOG_ERR(err),
+                  LOG_END);
+        if (store_of(link, peer) != NULL)
+            leave_seat(store_of(link, peer));
+        return NULL;
+    }
+    struct store *store = &link->stores[claim.number];
+    if (store->peer != peer) {
+        struct hub_peer *before = store->peer;
+        if (store_of(link, peer) != NULL)
+            leave_seat(store_of(link, peer)); /* it had another shard */
+        if (before != NULL) {
+            peer_drop(before->peer, ERR_STALE);
+            leave_seat(store);
+            log_warn("shard_taken_over", LOG_U64("shard", claim.number), LOG_STR("by", info->name),
+                     LOG_END);
+        }
+    }
+    peer->index = claim.number;
+    store->peer = peer;
+    if (count == 0)
+        store_ask_place(link);
+    return store;
 }
 
 enum peer_keep
 store_link_up(struct store_link *link, struct hub_peer *peer, const struct peer_info *info)
 {
-    struct store *store;
-    if (peer->index == UINT32_MAX) {
-        unsigned next = 0;
-        while (next < link->count && link->stores[next].peer != NULL)
-            next++;
-        if (next == link->count)
-            return PEER_DROP;
-        peer->index = next;
-    }
-    store = &link->stores[peer->index];
-    store->peer = peer;
+    struct store *store = take_seat(link, peer, info);
+    if (store == NULL)
+        return PEER_DROP;
     store->state = STORE_RESYNC;
     store->announced = false;
     store->ends_due += link->hub->workers;
@@ -269,7 +354,7 @@ store_link_up(struct store_link *link, struct hub_peer *peer, const struct peer_
     } else {
         announce_departed(store);
     }
-    if (store->index == 0)
+    if (store->index == SHARDS_PEOPLE)
         sign_in_doubt(link->hub->sign_in);
     struct post post = {.kind = POST_ANNOUNCE, .a = store->index};
     hub_post_to_all(link->hub, &post);
@@ -279,9 +364,10 @@ store_link_up(struct store_link *link, struct hub_peer *peer, const struct peer_
 void
 store_link_down(struct store_link *link, struct hub_peer *peer)
 {
-    if (peer->index >= link->count)
+    struct store *store = store_of(link, peer);
+    if (store == NULL)
         return;
-    struct store *store = &link->stores[peer->index];
+    shard_seats_down(&link->seats, peer_id(peer->peer));
     store->state = STORE_AWAY;
     held_fini(&store->preamble);
     held_init(&store->preamble, PREAMBLE_MAX);
@@ -290,7 +376,7 @@ store_link_down(struct store_link *link, struct hub_peer *peer)
 void
 store_link_announcement(struct store_link *link, struct post *post)
 {
-    if (post->a >= link->count)
+    if (post->a >= store_link_count(link))
         return;
     struct store *store = &link->stores[post->a];
     enum err err = OK;
@@ -314,15 +400,15 @@ store_link_announcement(struct store_link *link, struct post *post)
 void
 store_link_room(struct store_link *link, struct hub_peer *peer)
 {
-    if (peer->index < link->count)
-        pump(&link->stores[peer->index]);
+    if (store_of(link, peer) != NULL)
+        pump(store_of(link, peer));
 }
 
 void
 store_link_state(struct store_link *link, struct hub_peer *peer, uint32_t flags)
 {
-    if (peer->index < link->count && (flags & STATE_SERVING) != 0)
-        pump(&link->stores[peer->index]);
+    if (store_of(link, peer) != NULL && (flags & STATE_SERVING) != 0)
+        pump(store_of(link, peer));
 }
 
 void
@@ -337,10 +423,29 @@ unsigned
 store_link_serving_count(const struct store_link *link)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < link->count; i++)
+    for (unsigned i = 0; i < store_link_count(link); i++)
         if (link->stores[i].peer != NULL && store_link_takes_calls(&link->stores[i]))
             count++;
     return count;
+}
+
+bool
+store_link_is_ready(const struct store_link *link)
+{
+    return link->complete && store_link_serving_count(link) > 0;
+}
+
+struct store_link_info
+store_link_info(const struct store_link *link, unsigned shard)
+{
+    const struct store *store = &link->stores[shard];
+    struct store_link_info info = {.name = "",
+                                   .held_bytes = store->held.bytes + store->preamble.bytes};
+    if (store->peer == NULL)
+        return info;
+    info.name = peer_name(store->peer->peer);
+    info.serving = store_link_takes_calls(store);
+    return info;
 }
 
 size_t
@@ -353,7 +458,7 @@ size_t
 store_link_held_bytes(const struct store_link *link)
 {
     size_t bytes = 0;
-    for (unsigned i = 0; i < link->count; i++)
+    for (unsigned i = 0; i < store_link_count(link); i++)
         bytes += link->stores[i].held.bytes + link->stores[i].preamble.bytes;
     return bytes;
 }
@@ -361,7 +466,7 @@ store_link_held_bytes(const struct store_link *link)
 bool
 store_link_is_quiet(const struct store_link *link)
 {
-    for (unsigned i = 0; i < link->count; i++) {
+    for (unsigned i = 0; i < store_link_count(link); i++) {
         const struct store *store = &link->stores[i];
         if (store->state == STORE_AWAY)
             continue; /* nobody to wait for */

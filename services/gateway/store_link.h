@@ -7,6 +7,7 @@
 #ifndef SLUICE_SERVICES_GATEWAY_STORE_LINK_H
 #define SLUICE_SERVICES_GATEWAY_STORE_LINK_H
 
+#include "proto/shard_seats.h"
 #include "services/gateway/departed.h"
 #include "services/gateway/held.h"
 #include "services/gateway/hub_state.h"
@@ -18,10 +19,11 @@ enum store_state {
     STORE_UP
 };
 
+/* One shard, whichever store has it. */
 struct store {
     struct store_link *link;
-    struct hub_peer *peer; /* NULL before its first session */
-    unsigned index;
+    struct hub_peer *peer; /* the store that has it; NULL: none so far */
+    unsigned index;        /* of the shard */
     enum store_state state;
     uint64_t ends_due;        /* workers that have not finished announcing, of all resyncs begun */
     bool announced;           /* RESYNC_END is in preamble */
@@ -31,12 +33,17 @@ struct store {
     uint64_t ask_after_ms;    /* the store asked us to come again */
 };
 
+/* Where calls wait while it is not known how many shards there are. */
+#define STORE_LINK_ANYWHERE SHARDS_MAX
+
 struct store_link {
     struct hub *hub;
     struct pending *pending;
-    struct store *stores;
-    unsigned count;
-    bool access_known; /* roles and bans are here: nobody comes in before */
+    struct shard_seats seats; /* holders are peer ids */
+    struct store *stores;     /* SHARDS_MAX of them; the first `seats.shards.count` are used */
+    unsigned turn;            /* of clients without an id */
+    bool access_known;        /* roles and bans are here: nobody comes in before */
+    bool complete;            /* each shard has been there once */
 };
 
 /* ---- store_link.c */
@@ -44,7 +51,7 @@ struct store_link {
 /* Appends a record to the store's feed, or holds it. Returns its ticket or DEPARTED_HELD. */
 uint64_t store_link_send(struct store *store, uint8_t type, bool control, const struct slice *parts,
                          size_t n);
-/* The store of a session, by its number. */
+/* The store of a session, by its number; NULL: there is no such shard. */
 struct store *store_link_of_session(struct store_link *link, uint64_t session);
 bool store_link_takes_calls(const struct store *store);
 
@@ -52,6 +59,8 @@ bool store_link_takes_calls(const struct store *store);
 
 /* Sends the calls that wait for this store. */
 void store_ask_pump(struct store *store);
+/* The number of shards is known now: calls that waited for that find their stores. */
+void store_ask_place(struct store_link *link);
 /* The function of struct pending. */
 void store_ask_expired(void *arg, struct pending_call *call);
 

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "proto/shards.h"
 #include "services/gateway/access.h"
 #include "services/gateway/access_book.h"
 #include "services/gateway/admin_job.h"
@@ -191,6 +192,20 @@ set_hold(struct worker *worker, uint8_t hold)
             continue;
         bool on = hold == 2 || (hold == 1 && (connection->flags & CONNECTION_IS_PUBLISHER));
         connection_pause(connection, PAUSE_HOLD, on);
+    }
+}
+
+void
+worker_hold_stores(struct worker *worker, uint64_t shards)
+{
+    uint64_t freed = worker->held_shards & ~shards;
+    worker->held_shards = shards;
+    /* publishers are paused when they next publish */
+    for (uint32_t i = 0; freed != 0 && i < worker->slot_count; i++) {
+        struct connection *connection = worker->slots[i].connection;
+        if (connection != NULL && (connection->pause & PAUSE_STORE) != 0 &&
+            (freed >> shards_of_number(connection->session_number) & 1) != 0)
+            connection_pause(connection, PAUSE_STORE, false);
     }
 }
 

@@ -81,10 +81,11 @@ struct sweep {
 
 struct worker {
     uint8_t index;
-    uint8_t count;     /* of workers */
-    uint8_t hub_hold;  /* POST_HOLD */
-    uint8_t hold;      /* in force: 0 none, 1 publishers, 2 everybody */
-    bool digest_valid; /* POST_DIGEST_VALID, and not run out at the last read */
+    uint8_t count;        /* of workers */
+    uint8_t hub_hold;     /* POST_HOLD */
+    uint64_t held_shards; /* POST_HOLD_STORES */
+    uint8_t hold;         /* in force: 0 none, 1 publishers, 2 everybody */
+    bool digest_valid;    /* POST_DIGEST_VALID, and not run out at the last read */
     bool is_draining, is_stopping, drained;
     bool is_started;
     struct worker_options options;
@@ -149,6 +150,8 @@ struct worker {
 
 /* Posts to the hub and to another worker; they leave at the end of the turn. The body changes
  * hands. */
+/* POST_HOLD_STORES. */
+void worker_hold_stores(struct worker *worker, uint64_t shards);
 void worker_to_hub(struct worker *worker, const struct post *post);
 void worker_to_worker(struct worker *worker, unsigned to, const struct post *post);
 

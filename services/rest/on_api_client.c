@@ -62,20 +62,16 @@ on_api_client_find(struct api_request *request, const char *client, Sluice__Admi
 {
     struct upstream *upstream = request->api->upstream;
     struct question question;
-    bool is_complete = true;
     question_init(&question, CALL_ADMIN_SESSIONS);
     question_text(&question, "client", client);
-    for (size_t i = 0; i < upstream_count(upstream, UPSTREAM_STORE); i++) {
-        enum err err = question_ask(upstream, UPSTREAM_STORE, i, &question, out);
-        if (err == OK && (*out)->n_items == 1)
-            return OK;
-        if (err == OK)
-            question_free(*out);
-        else if (err != ERR_NOT_FOUND)
-            is_complete = false;
-    }
+    enum err err = question_ask(upstream, UPSTREAM_STORE,
+                                upstream_store_of(upstream, slice_cstr(client)), &question, out);
+    if (err == OK && (*out)->n_items == 1)
+        return OK;
+    if (err == OK)
+        question_free(*out);
     *out = NULL;
-    return is_complete ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+    return err == OK || err == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
 }
 
 void
@@ -107,24 +103,19 @@ on_api_client_get(struct api_request *request)
 
 /* ---- sending away */
 
-/* Asks every store until one knows the client. */
 enum err
 on_api_client_tell(struct api_request *request, uint16_t method, const char *client)
 {
     struct upstream *upstream = request->api->upstream;
+    Sluice__AdminAnswer *answer = NULL;
     struct question question;
-    bool is_complete = true;
     question_init(&question, method);
     question_text(&question, "client", client);
-    for (size_t i = 0; i < upstream_count(upstream, UPSTREAM_STORE); i++) {
-        Sluice__AdminAnswer *answer = NULL;
-        enum err err = question_ask(upstream, UPSTREAM_STORE, i, &question, &answer);
-        question_free(answer);
-        if (err == OK)
-            return OK;
-        is_complete = is_complete && err == ERR_NOT_FOUND;
-    }
-    return is_complete ? ERR_NOT_FOUND : ERR_UNAVAILABLE;
+    enum err err =
+        question_ask(upstream, UPSTREAM_STORE, upstream_store_of(upstream, slice_cstr(client)),
+                     &question, &answer);
+    question_free(answer);
+    return err == OK || err == ERR_NOT_FOUND ? err : ERR_UNAVAILABLE;
 }
 
 void

@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "proto/calls.pb-c.h"
 #include "proto/feed_records.h"
+#include "proto/topic.h"
 #include "services/rest/api_desks.h"
 #include "services/rest/api_json.h"
 #include "services/rest/ask.h"
@@ -132,8 +133,7 @@ ask_store(struct api_request *request, const char *store, struct slice after, ui
 {
     struct slice filter = slice_cstr(api_text(request, "filter"));
     enum err err;
-    Sluice__RetainedGot *got = ask_retained(request, page_store(request->api->upstream, store),
-                                            filter, after, limit, &err);
+    Sluice__RetainedGot *got = ask_retained(request, page_store(store), filter, after, limit, &err);
     if (err != OK)
         return err;
     /* Packed and read again: what comes out has one owner and is freed in one way. */
@@ -179,15 +179,21 @@ to_json(const Sluice__AdminItem *item, const char *store)
 void
 on_api_message_retained_list(struct api_request *request)
 {
-    size_t count;
-    char **stores;
-    if (strncmp(api_text(request, "filter"), "$share/", 7) == 0) {
+    struct slice filter = slice_cstr(api_text(request, "filter"));
+    if (slice_has_prefix(filter, slice_cstr("$share/"))) {
         api_problem(request, 400, "malformed", "Retained messages have no groups");
         return;
     }
-    stores = page_stores(request->api->upstream, &count);
-    page_answer(request, stores, count, ask_store, to_json, "retained messages");
-    api_json_free_texts(stores, count);
+    if (topic_filter_has_wildcard(filter)) {
+        size_t count;
+        char **stores = page_stores(request->api->upstream, &count);
+        page_answer(request, stores, count, ask_store, to_json, "retained messages");
+        api_json_free_texts(stores, count);
+    } else {
+        char *store = page_store_name(upstream_store_of(request->api->upstream, filter));
+        page_answer(request, &store, 1, ask_store, to_json, "retained messages");
+        mem_free(store);
+    }
 }
 
 void
@@ -197,24 +203,20 @@ on_api_message_retained_get(struct api_request *request)
     struct slice topic = slice_cstr(api_text(request, "topic"));
     json_t *found = NULL;
     enum err err = OK;
-    bool is_complete = true;
     if (slice_has_prefix(topic, slice_cstr("$share/"))) {
         api_fail(request, ERR_NOT_FOUND, "retained message"); /* the name of a group, no topic */
         return;
     }
-    for (size_t i = 0; found == NULL && i < upstream_count(upstream, UPSTREAM_STORE); i++) {
-        Sluice__RetainedGot *got = ask_retained(request, i, topic, slice_of(NULL, 0), 1, &err);
-        is_complete = is_complete && err == OK;
-        if (err != OK)
-            continue;
-        if (got->n_records != 0)
-            found = message_json_retained(slice_of(got->records[0].data, got->records[0].len));
+    Sluice__RetainedGot *got = ask_retained(request, upstream_store_of(upstream, topic), topic,
+                                            slice_of(NULL, 0), 1, &err);
+    if (err == OK && got->n_records != 0)
+        found = message_json_retained(slice_of(got->records[0].data, got->records[0].len));
+    if (err == OK)
         sluice__retained_got__free_unpacked(got, NULL);
-    }
     if (found != NULL)
         api_answer(request, 200, found);
     else
-        api_fail(request, is_complete ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "retained message");
+        api_fail(request, err == OK ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "retained message");
 }
 
 void

@@ -41,8 +41,7 @@ ask_store(struct api_request *request, const char *store, struct slice after, ui
     question_flag(&question, "persistent", json_is_true(persistent));
     question_flag(&question, "transient", json_is_false(persistent));
     question_page(&question, after, limit);
-    return question_ask(request->api->upstream, UPSTREAM_STORE,
-                        page_store(request->api->upstream, store), &question, out);
+    return question_ask(request->api->upstream, UPSTREAM_STORE, page_store(store), &question, out);
 }
 
 void

@@ -7,6 +7,7 @@
 #include "services/rest/api_json.h"
 #include "services/rest/ask.h"
 #include "services/rest/user_json.h"
+#include "services/rest/user_status.h"
 
 #define LOOKS_MAX 20 /* pages of the store that one page with a filter may cost */
 #define LOOK      1000u
@@ -113,8 +114,11 @@ on_api_user_list(struct api_request *request)
         message.limit = is_filtered ? LOOK : (uint32_t)(page.limit - json_array_size(page.items));
         err = ask_people(request->api->upstream, CALL_USER_LIST, &message.base,
                          &sluice__user_listed__descriptor, &reply);
-        if (err == OK)
-            more = take_page(&page, (const Sluice__UserListed *)(void *)reply);
+        if (err == OK) {
+            Sluice__UserListed *listed = (Sluice__UserListed *)(void *)reply;
+            user_status_complete(request->api->upstream, listed->users, listed->n_users);
+            more = take_page(&page, listed);
+        }
         ask_free(reply);
     }
     if (err == OK) {
@@ -150,7 +154,8 @@ on_api_user_get(struct api_request *request)
     ProtobufCMessage *reply = get(request);
     if (reply == NULL)
         return;
-    const Sluice__User *user = (const Sluice__User *)(void *)reply;
+    Sluice__User *user = (Sluice__User *)(void *)reply;
+    user_status_complete(request->api->upstream, &user, 1);
     api_set_etag(request, user->revision);
     api_answer(request, 200, to_json(user, true));
     ask_free(reply);

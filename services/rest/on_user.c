@@ -9,6 +9,7 @@
 #include "services/rest/ask.h"
 #include "services/rest/config_json.h"
 #include "services/rest/user_json.h"
+#include "services/rest/user_status.h"
 
 #define PAGE         500
 #define STATUSES_MAX 1000  /* names in one request */
@@ -173,6 +174,7 @@ statuses(const struct on_user *desk, char **names, size_t count, bool single,
     }
     Sluice__UserStatuses *got = (Sluice__UserStatuses *)(void *)reply;
     struct user_json_list *list = user_json_list_new();
+    user_status_complete(desk->upstream, got->users, got->n_users);
     for (size_t i = 0; i < got->n_users; i++)
         user_json_list_add_status(list, got->users[i]->name, got->users[i]->status);
     bool missing = got->n_users == 0 || strcmp(got->users[0]->status, "notFound") == 0;
@@ -255,6 +257,7 @@ on_user_list(const struct on_user *desk, const struct on_user_request *request,
         if (err != OK)
             break;
         Sluice__UserListed *page = (Sluice__UserListed *)(void *)reply;
+        user_status_complete(desk->upstream, page->users, page->n_users);
         for (size_t i = 0; i < page->n_users; i++, at++) {
             const Sluice__User *user = page->users[i];
             if (at >= from && at < to)

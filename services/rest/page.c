@@ -6,6 +6,8 @@
 #include "common/crypt.h"
 #include "common/mem.h"
 
+#include <stdlib.h>
+
 #define ASKS_MAX   400   /* parts that a page may cost */
 #define BUDGET_MS  1500u /* and time; a page that is short says where to go on */
 #define CURSOR_MAX 65536u
@@ -118,27 +120,27 @@ page_answer(struct api_request *request, char *const *places, size_t count, page
     mem_free(position.after);
 }
 
+char *
+page_store_name(size_t store)
+{
+    char name[8];
+    (void)str_format(name, sizeof name, "%02zu", store); /* sorted, as cursors want it */
+    return mem_strdup(name);
+}
+
 char **
 page_stores(const struct upstream *upstream, size_t *count)
 {
     size_t stores = upstream_count(upstream, UPSTREAM_STORE);
     char **names = mem_zalloc_array(stores + 1, sizeof *names);
-    for (size_t i = 0; i < stores; i++) {
-        size_t at = i; /* sorted, as cursors want it */
-        char *name = mem_strdup(upstream_address(upstream, UPSTREAM_STORE, i));
-        for (; at > 0 && strcmp(names[at - 1], name) > 0; at--)
-            names[at] = names[at - 1];
-        names[at] = name;
-    }
+    for (size_t i = 0; i < stores; i++)
+        names[i] = page_store_name(i);
     *count = stores;
     return names;
 }
 
 size_t
-page_store(const struct upstream *upstream, const char *address)
+page_store(const char *name)
 {
-    size_t stores = upstream_count(upstream, UPSTREAM_STORE), i = 0;
-    while (i < stores && strcmp(upstream_address(upstream, UPSTREAM_STORE, i), address) != 0)
-        i++;
-    return i;
+    return strtoul(name, NULL, 10);
 }

@@ -18,9 +18,11 @@ typedef json_t *(*page_item_fn)(const Sluice__AdminItem *item, const char *place
 void page_answer(struct api_request *request, char *const *places, size_t count, page_ask_fn ask,
                  page_item_fn to_json, const char *what);
 
-/* The stores by address, as places: new array of new texts (api_json_free_texts). */
+/* The stores by their shards, as places: new array of new texts (api_json_free_texts). */
 char **page_stores(const struct upstream *upstream, size_t *count);
-/* The index of such a store; the count of stores when there is none. */
-size_t page_store(const struct upstream *upstream, const char *address);
+/* One of them: new. */
+char *page_store_name(size_t store);
+/* The store of such a name. */
+size_t page_store(const char *name);
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/mailbox.h"
 #include "common/mem.h"
 #include "common/peer.h"
+#include "proto/shard_seats.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -42,6 +43,9 @@ struct upstream {
     struct peers *peers;
     struct far_end *ends; /* stores, then cores */
     size_t count;
+    struct shard_seats seats;        /* of the loop's thread */
+    atomic_uint shards;              /* 0: no store has said it yet */
+    atomic_uint holders[SHARDS_MAX]; /* shard -> index into ends, plus 1; 0: nobody so far */
     atomic_bool is_closed;
 };
 
@@ -88,6 +92,30 @@ end_of(const struct upstream *upstream, const struct peer *peer)
     return NULL;
 }
 
+/* What a store says of its shard is believed or not. */
+static void
+take_shard(struct upstream *upstream, const struct far_end *end, struct peer *peer,
+           const struct peer_info *info)
+{
+    struct shard_claim claim = {0};
+    uint32_t former;
+    uint32_t number = (uint32_t)(end - upstream->ends) + 1;
+    enum err err = shards_claim_decode(info->blob, &claim);
+    if (err == OK)
+        err = shard_seats_take(&upstream->seats, peer_id(peer), &claim, &former);
+    for (size_t i = 0; i < SHARDS_MAX; i++)
+        if (atomic_load(&upstream->holders[i]) == number && (err != OK || i != claim.number))
+            atomic_store(&upstream->holders[i], 0);
+    if (err == OK) {
+        atomic_store(&upstream->holders[claim.number], number);
+        atomic_store(&upstream->shards, claim.count);
+    } else {
+        log_error("store_not_believed", LOG_STR("name", info->name), LOG_U64("shard", claim.number),
+                  LOG_U64("shards", claim.count),
+                  LOG_U64("shards_known", upstream->seats.shards.count), LOG_ERR(err), LOG_END);
+    }
+}
+
 static enum peer_keep
 on_up(void *arg, struct peer *peer, const struct peer_info *info)
 {
@@ -96,6 +124,8 @@ on_up(void *arg, struct peer *peer, const struct peer_info *info)
              LOG_STR("version", info->version), LOG_END);
     if (end != NULL) {
         end->peer = peer;
+        if (strcmp(info->service, "store") == 0)
+            take_shard(arg, end, peer, info);
         atomic_store(&end->is_up, true);
     }
     return PEER_DROP;
@@ -107,6 +137,7 @@ on_down(void *arg, struct peer *peer, enum err why)
     struct far_end *end = end_of(arg, peer);
     log_warn("peer_down", LOG_STR("service", peer_service(peer)), LOG_STR("name", peer_name(peer)),
              LOG_ERR(why), LOG_END);
+    shard_seats_down(&((struct upstream *)arg)->seats, peer_id(peer));
     if (end != NULL) {
         end->peer = NULL;
         atomic_store(&end->is_up, false);
@@ -196,15 +227,20 @@ upstream_free(struct upstream *upstream)
 size_t
 upstream_count(const struct upstream *upstream, enum upstream_kind kind)
 {
-    return kind == UPSTREAM_STORE ? upstream->config->stores.count : upstream->config->cores.count;
+    unsigned shards = atomic_load(&upstream->shards);
+    return kind == UPSTREAM_CORE ? upstream->config->cores.count : shards != 0 ? shards : 1;
 }
 
 static struct far_end *
 far_end(const struct upstream *upstream, enum upstream_kind kind, size_t index)
 {
+    unsigned holder;
     if (index >= upstream_count(upstream, kind))
         return NULL;
-    return &upstream->ends[kind == UPSTREAM_STORE ? index : upstream->config->stores.count + index];
+    if (kind == UPSTREAM_CORE)
+        return &upstream->ends[upstream->config->stores.count + index];
+    holder = atomic_load(&upstream->holders[index]);
+    return holder != 0 ? &upstream->ends[holder - 1] : NULL;
 }
 
 bool
@@ -218,7 +254,18 @@ const char *
 upstream_address(const struct upstream *upstream, enum upstream_kind kind, size_t index)
 {
     const struct far_end *end = far_end(upstream, kind, index);
+    /* A shard that nobody has had so far is, most likely, the one in this place. */
+    if (end == NULL && kind == UPSTREAM_STORE && index < upstream->config->stores.count)
+        end = &upstream->ends[index];
     return end != NULL ? end->address : "";
+}
+
+size_t
+upstream_store_of(const struct upstream *upstream, struct slice key)
+{
+    struct shards shards;
+    shards_init(&shards, (uint32_t)upstream_count(upstream, UPSTREAM_STORE));
+    return shards_of(&shards, key);
 }
 
 enum err

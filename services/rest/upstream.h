@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The way from an HTTP thread to stores and cores and back. The loop's thread owns the peers; an
  * HTTP thread posts a question to its mailbox and waits on a descriptor of its own until it is
- * answered. Decides nothing: methods and bodies are the caller's. */
+ * answered. Decides nothing: methods and bodies are the caller's.
+ *
+ * Stores are numbered by their shards, whichever of the addresses in the settings has one
+ * (proto/shard_seats.h); people are shard 0. Cores are numbered as in the settings. */
 #ifndef SLUICE_SERVICES_REST_UPSTREAM_H
 #define SLUICE_SERVICES_REST_UPSTREAM_H
 
@@ -21,10 +24,12 @@ ERR_MUST_USE enum err upstream_new(struct loop *loop, const struct rest_config *
                                    struct upstream **out);
 /* On the loop's thread, when no HTTP thread runs any more. */
 void upstream_free(struct upstream *upstream);
-/* How many are in the settings. Any thread, like all below. */
+/* How many shards, or cores in the settings. Any thread, like all below. */
 size_t upstream_count(const struct upstream *upstream, enum upstream_kind kind);
 /* It is there to be asked. */
 bool upstream_is_up(const struct upstream *upstream, enum upstream_kind kind, size_t index);
+/* The store that keeps a client's session or a topic's retained message. */
+size_t upstream_store_of(const struct upstream *upstream, struct slice key);
 /* "host:port" as in the settings. */
 const char *upstream_address(const struct upstream *upstream, enum upstream_kind kind,
                              size_t index);

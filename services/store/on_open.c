@@ -10,6 +10,7 @@
 #include "proto/calls.pb-c.h"
 #include "proto/mqtt_packet.h"
 #include "services/store/desks.h"
+#include "services/store/neighbours.h"
 #include "services/store/open_request.h"
 #include "services/store/session_ending.h"
 #include "services/store/session_life.h"
@@ -170,9 +171,11 @@ admit(struct open_job *job, struct owner *owner)
     bool touched_disk = false;
     bool lasting = open->expiry_s != 0;
     if (client_id.len == 0) {
-        (void)str_format(assigned, sizeof(assigned), "sluice-%016llx",
-                         (unsigned long long)crypt_random_u64());
-        client_id = slice_cstr(assigned);
+        do {
+            (void)str_format(assigned, sizeof(assigned), "sluice-%016llx",
+                             (unsigned long long)crypt_random_u64());
+            client_id = slice_cstr(assigned);
+        } while (!neighbours_is_ours(store, client_id)); /* one of `shards` is */
     }
     session = sessions_by_client(store->sessions, client_id);
     if (session != NULL && session->request == open->request && open->request != 0 &&
@@ -256,6 +259,13 @@ on_open(struct store *store, struct peer *peer, struct call_request request, str
             sluice__session_open__free_unpacked(open, NULL);
         metric_counter_add(store->counters.malformed, 1);
         peers_reply(store->peers, request, ERR_MALFORMED, slice_of(NULL, 0));
+        return;
+    }
+    if (open->client_id.len != 0 &&
+        !neighbours_is_ours(store, slice_of(open->client_id.data, open->client_id.len))) {
+        sluice__session_open__free_unpacked(open, NULL);
+        neighbours_refused(store, "session_open");
+        peers_reply(store->peers, request, ERR_INVALID, slice_of(NULL, 0));
         return;
     }
     job = mem_zalloc(sizeof(*job));

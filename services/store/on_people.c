@@ -96,12 +96,14 @@ static enum err
 read_statuses(struct read_job *base, struct driver *driver)
 {
     struct status_job *job = (struct status_job *)(void *)base; /* its first member */
+    /* Whether they exist the store with the people says; the others, who is connected here. */
+    bool are_here = job->store->shard == SHARDS_PEOPLE;
     size_t i;
     for (i = 0; i < job->get->n_names; i++) {
         struct slice name = slice_cstr(job->get->names[i]);
-        enum err err = name.len == 0 || name.len > USERS_NAME_MAX
-                           ? ERR_NOT_FOUND
-                           : driver_user_get(driver, name, ignore_user, NULL);
+        enum err err = name.len == 0 || name.len > USERS_NAME_MAX ? ERR_NOT_FOUND : OK;
+        if (err == OK && are_here)
+            err = driver_user_get(driver, name, ignore_user, NULL);
         job->exists[i] = err == OK;
         if (err != OK && err != ERR_NOT_FOUND)
             return err;

@@ -7,6 +7,7 @@
 #include "proto/limits.h"
 #include "proto/topic.h"
 #include "services/store/desks.h"
+#include "services/store/neighbours.h"
 #include "services/store/retained_page.h"
 
 #define PAGE_COUNT_MAX 1000u
@@ -77,6 +78,13 @@ on_retained_get(struct store *store, struct peer *peer, struct call_request requ
         if (get != NULL)
             sluice__retained_get__free_unpacked(get, NULL);
         peers_reply(store->peers, request, ERR_MALFORMED, slice_of(NULL, 0));
+        return;
+    }
+    if (!topic_filter_has_wildcard(slice_of(get->filter.data, get->filter.len)) &&
+        !neighbours_is_ours(store, slice_of(get->filter.data, get->filter.len))) {
+        sluice__retained_get__free_unpacked(get, NULL);
+        neighbours_refused(store, "retained_get");
+        peers_reply(store->peers, request, ERR_INVALID, slice_of(NULL, 0));
         return;
     }
     job = mem_alloc(sizeof(*job));

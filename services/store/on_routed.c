@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "proto/records.h"
 #include "services/store/desks.h"
+#include "services/store/neighbours.h"
 #include "services/store/retained_jobs.h"
 #include "services/store/retained_limit.h"
 #include "services/store/retained_sweep.h"
@@ -78,7 +79,7 @@ on_routed_publish(struct store *store, struct slice body)
         metric_counter_add(store->counters.dropped[STORE_DROP_EXPIRED], 1);
         return;
     }
-    if (record.retain)
+    if (record.retain && neighbours_is_ours(store, record.topic))
         retain(store, &record, body);
     if (record.qos == 0 || slice_has_prefix(record.topic, slice_cstr("$share/")))
         return; /* the latter are names of groups, not topics */

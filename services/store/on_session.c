@@ -8,6 +8,7 @@
 #include "proto/records.h"
 #include "proto/topic.h"
 #include "services/store/desks.h"
+#include "services/store/neighbours.h"
 #include "services/store/open_request.h"
 #include "services/store/session_life.h"
 #include "services/store/session_push.h"
@@ -67,6 +68,11 @@ announced(struct store *store, struct store_link *link, const Sluice__SessionAnn
         slice_of(announce->open->client_id.data, announce->open->client_id.len);
     struct session *session = sessions_by_number(store->sessions, announce->session);
     struct session *other = sessions_by_client(store->sessions, client_id);
+    if (!neighbours_is_ours(store, client_id) ||
+        shards_of_number(announce->session) != store->shard) {
+        neighbours_refused(store, "session_announce");
+        return;
+    }
     if (session != NULL && session == other && session->epoch == announce->epoch &&
         (session->owner == NULL || session->owner == &link->owner) &&
         (session->lasting == NULL || !session->lasting->ending)) {

@@ -3,6 +3,14 @@
 #include "proto/feed_records.h"
 #include "services/store/call_user.h"
 #include "services/store/desks.h"
+#include "services/store/neighbours.h"
+
+static bool
+is_about_people(uint16_t method)
+{
+    return method == CALL_AUTH ||
+           (method >= CALL_USER_GET && method <= CALL_AUDIT_LIST && method != CALL_USER_STATUS);
+}
 
 void
 on_store_call(struct store *store, struct peer *peer, struct call_request request, uint16_t method,
@@ -34,6 +42,11 @@ on_store_call(struct store *store, struct peer *peer, struct call_request reques
     size_t i;
     if (method >= CALL_ADMIN_STATUS && method <= CALL_ADMIN_TRACE) {
         on_admin(store, request, method, body);
+        return;
+    }
+    if (store->shard != SHARDS_PEOPLE && is_about_people(method)) {
+        neighbours_refused(store, "people");
+        peers_reply(store->peers, request, ERR_INVALID, slice_of(NULL, 0));
         return;
     }
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

@@ -4,18 +4,29 @@
 
 #include "common/mem.h"
 #include "proto/records.h"
+#include "services/store/driver_open.h"
 #include "services/store/retained_limit.h"
 #include "services/store/store.h"
 #include "services/store/store_link.h"
 
+#include <string.h>
+
 #define REPORT_MS 1000u
+
+/* In tables that stores share the totals are those of all: one tells them. */
+static bool
+counts_retained(const struct store *store)
+{
+    return store->shard == 0 ||
+           strcmp(driver_open_choice(store->config, DRIVER_RETAINED), "embedded") == 0;
+}
 
 static void
 count(const struct store *store, uint64_t now_ms, struct records_counters *out)
 {
     uint64_t *values = out->values;
     unsigned i;
-    values[COUNTER_RETAINED] = store->totals.retained_count;
+    values[COUNTER_RETAINED] = counts_retained(store) ? store->totals.retained_count : 0;
     values[COUNTER_CLIENTS_DISCONNECTED] = sessions_count(store->sessions) - store->connected;
     values[COUNTER_SUBSCRIPTIONS] = subscriptions_count(store->subscriptions);
     values[COUNTER_STORED_MESSAGES] = store->queue_count;

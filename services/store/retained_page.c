@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "proto/limits.h"
+#include "services/store/neighbours.h"
 #include "services/store/store.h"
 
 static struct retained_page *
@@ -26,7 +27,9 @@ copy(void *arg, struct slice topic, struct slice bytes)
 {
     struct retained_page *page = arg;
     struct publish_record record;
-    (void)topic;
+    /* A table of a database that stores share holds the topics of all of them. */
+    if (page->store->shards.count > 1 && !neighbours_is_ours(page->store, topic))
+        return false;
     if (publish_record_decode(bytes, &record) != OK ||
         (record.expiry_ms != 0 && record.expiry_ms <= page->now_ms))
         return false;

@@ -8,6 +8,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "services/store/neighbours.h"
 #include "services/store/read_pool.h"
 
 #define FIND_COUNT 256u
@@ -90,7 +91,7 @@ remove_found(struct store *store, const struct retained_sweep *sweep)
     struct cursor c = cursor_of(buf_slice(&sweep->topics));
     while (cursor_left(&c) != 0) {
         struct slice topic = cursor_bytes16(&c);
-        if (!is_noted(sweep, topic))
+        if (!is_noted(sweep, topic) && neighbours_is_ours(store, topic))
             batch_retained_delete(commit_batch(store->commit), topic);
     }
 }

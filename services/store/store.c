@@ -251,7 +251,8 @@ static enum err
 open_peers(struct store *store)
 {
     const struct store_config *config = store->config;
-    struct peers_dial *dial = mem_zalloc_array(config->cores.count + 1, sizeof(*dial));
+    size_t n_dial = config->cores.count + config->stores.count;
+    struct peers_dial *dial = mem_zalloc_array(n_dial + 1, sizeof(*dial));
     char name[64];
     struct peers_config peers = {
         .service = "store",
@@ -262,7 +263,7 @@ open_peers(struct store *store)
         .feed_listen = config->feed_listen,
         .advertise_host = config->advertise,
         .dial = dial,
-        .n_dial = config->cores.count,
+        .n_dial = n_dial,
         .lease_ms = (uint32_t)config->lease_ms,
         .heartbeat_ms = (uint32_t)config->lease_ms / 3,
         .max_calls = 4096,
@@ -281,6 +282,8 @@ open_peers(struct store *store)
     peers.blob = slice_of(blob, shards_claim_encode(&claim, blob));
     for (i = 0; i < config->cores.count; i++)
         dial[i] = (struct peers_dial){"core", config->cores.items[i], false};
+    for (i = 0; i < config->stores.count; i++)
+        dial[config->cores.count + i] = (struct peers_dial){"store", config->stores.items[i], true};
     store_name(store, name, sizeof(name));
     err = peers_new(store->loop, &peers, store_link_events(), store, &store->peers);
     if (err != OK)
@@ -296,6 +299,7 @@ make_rooms(struct store *store)
     struct hash_key key;
     crypt_random(&key, sizeof(key));
     shards_init(&store->shards, (uint32_t)store->config->shards);
+    shard_seats_init(&store->neighbours, store->shards.count);
     wheel_init(&store->deadlines, TICK_MS, 4096, clock_monotonic_ms());
     store->subscriptions = subscriptions_new((size_t)store->config->filters_max);
     store->origins = origins_new(ORIGINS_WRITTEN, ORIGINS_MAX);
@@ -397,11 +401,11 @@ store_free(struct store *store)
     session_ending_cancel(store);
     verify_pool_free(store->pool);
     signin_free_all(store, NULL);
-    retained_jobs_free_all(store);
     on_admin_publish_free_all(store);
     retained_sweep_free(store);
     retained_limit_free(store->retained_limit);
-    peers_free(store->peers);
+    peers_free(store->peers); /* ends the questions of retained jobs */
+    retained_jobs_free_all(store);
     commit_free(store->commit);
     core_client_free(store->cores);
     subscriptions_free(store->subscriptions);

@@ -19,7 +19,7 @@
 #include "proto/core_client.h"
 #include "proto/origins.h"
 #include "proto/publish_record.h"
-#include "proto/shards.h"
+#include "proto/shard_seats.h"
 #include "services/store/commit.h"
 #include "services/store/driver.h"
 #include "services/store/late_wills.h"
@@ -74,6 +74,7 @@ struct store {
     struct retained_job *retained_jobs; /* a line: first and last */
     struct retained_job *retained_last;
     unsigned retained_reading; /* of these, with a page on its way */
+    unsigned retained_asking;  /* and with a question to another store */
     struct retained_sweep *sweep;
     struct retained_limit *retained_limit;
     struct session_ending_wait *ending_waits;
@@ -82,10 +83,11 @@ struct store {
     struct wheel deadlines;             /* sessions: wills and expiry */
     struct loop_timer tick;
     struct shards shards;
-    uint32_t shard;             /* which of these we have, once claimed */
-    struct lease_keeper *lease; /* of it, in a shared database; else NULL */
-    uint64_t boot;              /* starts of this data, this one included */
-    uint64_t origin;            /* of the outbox: lasting */
+    uint32_t shard;                /* which of these we have, once claimed */
+    struct shard_seats neighbours; /* who has the others */
+    struct lease_keeper *lease;    /* of it, in a shared database; else NULL */
+    uint64_t boot;                 /* starts of this data, this one included */
+    uint64_t origin;               /* of the outbox: lasting */
     uint64_t next_body;
     uint64_t stamp; /* what is added now is durable when committed >= stamp */
     uint64_t committed;

@@ -20,6 +20,9 @@ static const struct conf_row rows[] = {
      AT(advertise)},
     {"cores", CONF_LIST, "127.0.0.1:7201", 1, 32, NULL, NULL, "call addresses of the cores",
      AT(cores)},
+    {"stores", CONF_LIST, "", 0, SHARDS_MAX, NULL, NULL,
+     "call addresses of the stores (this one may be among them), when there are several",
+     AT(stores)},
     {"driver", CONF_STR, "embedded", 1, 32, NULL, NULL, "where state is kept: " DRIVER_OPEN_NAMES,
      AT(driver)},
     {"driver-people", CONF_STR, "", 0, 32, NULL, NULL, "driver of users; empty: as driver",
@@ -176,6 +179,9 @@ check(struct conf *conf, void *arg)
     conf_check_address(conf, "feed-listen", config->feed_listen);
     conf_check_host(conf, "advertise", config->advertise);
     conf_check_addresses(conf, "cores", &config->cores);
+    conf_check_addresses(conf, "stores", &config->stores);
+    if (config->shards > 1 && config->stores.count == 0)
+        conf_mistake(conf, "stores", "must name the other stores when shards is not 1");
     check_driver(conf, "driver", config->driver);
     check_driver(conf, "driver-people", config->driver_people);
     check_driver(conf, "driver-retained", config->driver_retained);

@@ -17,7 +17,8 @@ struct store_config {
     char *feed_listen;
     char *advertise;
     struct conf_list cores;
-    char *driver; /* of all domains that name none of their own (driver_open.h) */
+    struct conf_list stores; /* the others; may name this one, too */
+    char *driver;            /* of all domains that name none of their own (driver_open.h) */
     char *driver_people;
     char *driver_retained;
     char *driver_sessions;

@@ -13,6 +13,7 @@
 #include "services/store/access_rows.h"
 #include "services/store/core_link.h"
 #include "services/store/desks.h"
+#include "services/store/neighbours.h"
 #include "services/store/retained_limit.h"
 #include "services/store/session_life.h"
 #include "services/store/session_push.h"
@@ -327,6 +328,8 @@ on_up(void *arg, struct peer *peer, const struct peer_info *info)
         link->owner.up = true;
         access_rows_tell_all(store, &link->owner);
         send_to(peer, link, FEED_RESYNC_END, nothing);
+    } else if (info->dialed && strcmp(info->service, "store") == 0) {
+        neighbours_up(store, peer, info);
     }
     return PEER_DROP;
 }
@@ -346,6 +349,8 @@ on_down(void *arg, struct peer *peer, enum err why)
         session_life_owner_lost(store, &link->owner);
     else if (link->kind == STORE_LINK_CORE && link->core != CORE_CLIENT_NO_CORE)
         core_client_down(store->cores, link->core);
+    else
+        neighbours_down(store, peer);
 }
 
 static void

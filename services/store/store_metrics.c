@@ -43,6 +43,11 @@ store_metrics_init(struct store_metrics *c, struct metrics *m)
     c->stale = counter(m, "sluice_store_stale_total", "Records and calls of a former epoch");
     c->malformed = counter(m, "sluice_store_malformed_total", "Records and calls not understood");
     c->parked = counter(m, "sluice_store_parked_total", "Records that waited for room");
+    c->foreign = counter(m, "sluice_store_foreign_total",
+                         "What came here and belongs to another shard, or disagrees about shards");
+    c->retained_missed =
+        counter(m, "sluice_store_retained_missed_total",
+                "Subscriptions that did not get what another store retains: it was away");
     c->verified = counter(m, "sluice_store_passwords_total", "Passwords hashed");
     for (i = 0; i < STORE_DROP_COUNT; i++) {
         struct metric_label label = {"reason", store_metrics_drops[i].label};

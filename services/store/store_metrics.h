@@ -37,7 +37,9 @@ struct store_metrics {
     struct metric_counter *stale;   /* records and calls of an epoch that has passed */
     struct metric_counter *malformed;
     struct metric_counter *parked;
-    struct metric_counter *verified; /* passwords hashed */
+    struct metric_counter *foreign;         /* what belongs to another shard */
+    struct metric_counter *retained_missed; /* another store did not answer for them in time */
+    struct metric_counter *verified;        /* passwords hashed */
     struct metric_counter *dropped[STORE_DROP_COUNT];
     struct metric_counter *commits;
     struct metric_counter *commit_failures;

@@ -163,15 +163,18 @@ class Program:
 
 class Cluster:
     """with Cluster(gateways=2, cores=2) as c: c.port(0), c["core0"].kill() ...
-    tls: settings of TLS for the gateways; their ports are chosen here."""
+    tls: settings of TLS for the gateways; their ports are chosen here. stores: shards; the stores are
+    c["store"], c["store1"] ...; STORES in the environment for tests that do not say."""
 
-    def __init__(self, gateways=1, cores=1, anonymous=True, env=None, per=None, tls=None):
+    def __init__(self, gateways=1, cores=1, anonymous=True, env=None, per=None, tls=None, stores=None):
         """env: settings for every program; per: {"gateway": {...}} or {"core0": {...}} for some."""
         self.directory = tempfile.mkdtemp(prefix="sluice-test-")
         self.programs, self.n_gateways, self.n_cores, self.jitter = {}, gateways, cores, Jitter()
+        self.n_stores = stores or int(os.environ.get("STORES", "1"))
         per = per or {}
         core_ports = [free_ports(3) for _ in range(cores)]
-        store_ports = free_ports(3)
+        store_ports = [free_ports(3) for _ in range(self.n_stores)]
+        store_list = ",".join(f"{HOST}:{p[0]}" for p in store_ports)
         core_list = ",".join(f"{HOST}:{p[0]}" for p in core_ports)
         common = {"SLUICE_CLUSTER_SECRET": "test-secret-of-the-cluster", "SLUICE_LOG_FORMAT": "kv", **(env or {})}
 
@@ -179,23 +182,28 @@ class Cluster:
             merged = {**common, **settings, **per.get(service, {}), **(per.get(name, {}) if name != service else {})}
             self.programs[name] = Program(self, name, service, {k: str(v) for k, v in merged.items()})
 
-        add("store", "store", {
-            "SLUICE_CALL_LISTEN": f"{HOST}:{store_ports[0]}", "SLUICE_FEED_LISTEN": f"{HOST}:{store_ports[1]}",
-            "SLUICE_HTTP_PORT": store_ports[2], "SLUICE_CORES": core_list,
-            "SLUICE_DATA_DIR": os.path.join(self.directory, "data")})
+        for i, ports in enumerate(store_ports):
+            name = f"store{i}" if i else "store"
+            add(name, "store", {
+                "SLUICE_CALL_LISTEN": f"{HOST}:{ports[0]}", "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}",
+                "SLUICE_HTTP_PORT": ports[2], "SLUICE_CORES": core_list,
+                "SLUICE_DATA_DIR": os.path.join(self.directory, f"data{i or ''}"),
+                **({"SLUICE_SHARD": i, "SLUICE_SHARDS": self.n_stores, "SLUICE_STORES": store_list}
+                   if self.n_stores > 1 else {})})
         for i, ports in enumerate(core_ports):
             add(f"core{i}", "core", {"SLUICE_CALL_LISTEN": f"{HOST}:{ports[0]}",
-                                     "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}", "SLUICE_HTTP_PORT": ports[2]})
+                                     "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}", "SLUICE_HTTP_PORT": ports[2],
+                                     **({"SLUICE_STORES": self.n_stores} if self.n_stores > 1 else {})})
         for i in range(gateways):
             ports = free_ports(4)
             add(f"gateway{i}", "gateway", {
                 "SLUICE_MQTT_PORT": ports[0], "SLUICE_WS_PORT": ports[3], "SLUICE_TLS_PORT": 0, "SLUICE_WSS_PORT": 0, "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}",
-                "SLUICE_HTTP_PORT": ports[2], "SLUICE_CORES": core_list, "SLUICE_STORES": f"{HOST}:{store_ports[0]}",
+                "SLUICE_HTTP_PORT": ports[2], "SLUICE_CORES": core_list, "SLUICE_STORES": store_list,
                 "SLUICE_ALLOW_ANONYMOUS": "true" if anonymous else "false",
                 **(dict(zip(("SLUICE_TLS_PORT", "SLUICE_WSS_PORT"), free_ports(2)), **tls) if tls else {})})
         ports = free_ports(2)
         add("rest", "rest", {"SLUICE_PORT": ports[0], "SLUICE_HTTP_PORT": ports[1], "SLUICE_API_KEY": API_KEY,
-                             "SLUICE_STORES": f"{HOST}:{store_ports[0]}", "SLUICE_CORES": core_list})
+                             "SLUICE_STORES": store_list, "SLUICE_CORES": core_list})
         self.slow = Links(self, SLOW_LINKS_MS) if SLOW_LINKS_MS else None
 
     def __getitem__(self, name):
@@ -249,7 +257,7 @@ class Cluster:
         self.jitter.stop()
         errors = []
         order = [n for n in self.programs if n == "rest"] + [n for n in self.programs if n.startswith("gateway")] + \
-                [n for n in self.programs if n.startswith("core")] + ["store"]
+                [n for n in self.programs if n.startswith("core")] + [n for n in self.programs if n.startswith("store")]
         for name in order:
             try:
                 self.programs[name].end()

@@ -55,7 +55,7 @@ class Netns:
             program.env["SLUICE_HTTP_BIND"] = "0.0.0.0"
             for key in ("SLUICE_CORES", "SLUICE_STORES", "SLUICE_CALL_LISTEN", "SLUICE_FEED_LISTEN"):
                 if key in program.env:
-                    program.env[key] = ",".join(owners[one] for one in program.env[key].split(","))
+                    program.env[key] = ",".join(owners.get(one, one) for one in program.env[key].split(","))
 
     def host(self, name):
         return self.hosts[name]

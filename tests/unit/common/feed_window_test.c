@@ -617,7 +617,64 @@ done_of_a_former_session_is_ignored(void)
     feed_window_free(w);
 }
 
+struct taken {
+    unsigned count;
+    size_t lens[4];
+};
+
+static void
+note_taken(void *arg, uint8_t type, struct slice body)
+{
+    struct taken *taken = arg;
+    (void)type;
+    if (taken->count < 4)
+        taken->lens[taken->count] = body.len;
+    taken->count++;
+}
+
+static void
+what_is_unfinished_can_be_taken_out_for_somebody_else(void)
+{
+    struct feed_window *w = feed_window_new(&small);
+    struct feed_window_out out;
+    struct taken taken = {0};
+    feed_window_start(w, 1, 0);
+    CU_ASSERT_EQUAL(append_bytes(w, FEED_DATA, 10, NULL), OK); /* of this session only */
+    (void)feed_window_release(w, true);
+    CU_ASSERT_EQUAL(append_bytes(w, FEED_DATA, 190, NULL), OK);
+    CU_ASSERT_EQUAL(append_bytes(w, FEED_DATA, 20, NULL), OK);
+    CU_ASSERT_EQUAL(append_bytes(w, FEED_CONTROL, 30, NULL), OK);
+    feed_window_stop(w);
+    feed_window_take_unfinished(w, note_taken, &taken);
+    CU_ASSERT_EQUAL(taken.count, 3);
+    CU_ASSERT_EQUAL(taken.lens[0], 190);
+    CU_ASSERT_EQUAL(taken.lens[1], 20);
+    CU_ASSERT_EQUAL(taken.lens[2], 30);
+    feed_window_take_unfinished(w, note_taken, &taken);
+    CU_ASSERT_EQUAL(taken.count, 3);
+    CU_ASSERT_EQUAL(feed_window_done_ticket(w), feed_window_last_ticket(w));
+    CU_ASSERT_EQUAL(feed_window_stats(w)->used_bytes, 0);
+    /* The next session has nothing of it; so it is when it is taken at the begin of that one. */
+    feed_window_start(w, 2, 0);
+    (void)feed_window_release(w, true);
+    CU_ASSERT_FALSE(feed_window_next(w, 1, &out));
+    CU_ASSERT_EQUAL(append_bytes(w, FEED_DATA, 40, NULL), OK);
+    feed_window_stop(w);
+    feed_window_start(w, 3, 0);
+    feed_window_take_unfinished(w, note_taken, &taken);
+    CU_ASSERT_EQUAL(taken.count, 4);
+    CU_ASSERT_EQUAL(taken.lens[3], 40);
+    CU_ASSERT_EQUAL(append_bytes(w, FEED_DATA, 50, NULL), OK);
+    (void)feed_window_release(w, true);
+    feed_window_close_frame(w);
+    CU_ASSERT_TRUE(feed_window_next(w, 1, &out));
+    CU_ASSERT_EQUAL(out.records.len, 55);
+    CU_ASSERT_FALSE(feed_window_next(w, 1, &out));
+    feed_window_free(w);
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(what_is_unfinished_can_be_taken_out_for_somebody_else),
     CUNIT_CASE(nothing_is_lost_twice_or_out_of_order_on_a_bad_link),
     CUNIT_CASE(a_full_window_refuses_data_but_takes_control_from_the_reserve),
     CUNIT_CASE(a_record_above_the_bound_is_too_large),

@@ -574,8 +574,8 @@ session_begin(struct world *w, uint32_t client, uint32_t core)
     else
         link->in.done_receiver = link->in.done_sender;
     snprintf(name, sizeof(name), "%u", client);
-    node->place[client] = router_place(
-        node->router, client == STORE ? ROUTER_STORE : ROUTER_GATEWAY, slice_cstr(name));
+    node->place[client] = client == STORE ? router_store(node->router, 0, 1, slice_cstr(name))
+                                          : router_place(node->router, slice_cstr(name));
     router_up(node->router, node->place[client]);
     core_client_up(w->clients[client].core_client, core, node->serving ? STATE_SERVING : 0);
 }

@@ -143,8 +143,9 @@ setup(void)
     router = router_new(&config, &io, NULL);
     router_tick(router, 1000);
     for (uint32_t i = 0; i < PLACES; i++) {
-        CU_ASSERT_EQUAL(
-            router_place(router, i < 3 ? ROUTER_GATEWAY : ROUTER_STORE, slice_cstr(names[i])), i);
+        CU_ASSERT_EQUAL(i < 3 ? router_place(router, slice_cstr(names[i]))
+                              : router_store(router, 0, 1, slice_cstr(names[i])),
+                        i);
         router_up(router, i);
         record(i, FEED_RESYNC_END, NULL, 0);
     }

@@ -137,10 +137,10 @@ setup(bool serve)
     drops = 0;
     router = router_new(&config, &io, NULL);
     router_tick(router, 1000);
-    CU_ASSERT_EQUAL(router_place(router, ROUTER_GATEWAY, slice_cstr("g0")), 0);
-    CU_ASSERT_EQUAL(router_place(router, ROUTER_GATEWAY, slice_cstr("g1")), 1);
-    CU_ASSERT_EQUAL(router_place(router, ROUTER_STORE, slice_cstr("s0")), 2);
-    CU_ASSERT_EQUAL(router_place(router, ROUTER_GATEWAY, slice_cstr("g1")), 1);
+    CU_ASSERT_EQUAL(router_place(router, slice_cstr("g0")), 0);
+    CU_ASSERT_EQUAL(router_place(router, slice_cstr("g1")), 1);
+    CU_ASSERT_EQUAL(router_store(router, 0, 1, slice_cstr("s0")), 2);
+    CU_ASSERT_EQUAL(router_place(router, slice_cstr("g1")), 1);
     if (!serve)
         return;
     for (i = 0; i < 3; i++) {

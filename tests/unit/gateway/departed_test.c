@@ -63,9 +63,25 @@ it_is_bounded(void)
     CU_ASSERT_EQUAL(d.bytes, 0);
 }
 
+static void
+what_was_in_the_feed_of_a_store_that_was_replaced_is_held_again(void)
+{
+    struct departed d;
+    departed_init(&d, 1000);
+    CU_ASSERT_EQUAL(departed_add(&d, 3, slice_cstr("a")), OK);
+    departed_hold_all(&d);
+    departed_done(&d, 4); /* of the new feed */
+    CU_ASSERT_EQUAL(count(&d), 1);
+    departed_sent(&d, 5);
+    departed_done(&d, 5);
+    CU_ASSERT_EQUAL(count(&d), 0);
+    departed_fini(&d);
+}
+
 static const struct cunit_case cases[] = {
     CUNIT_CASE(what_the_store_has_finished_with_is_forgotten_in_order),
     CUNIT_CASE(what_is_held_stays_until_it_was_sent_and_finished_with),
     CUNIT_CASE(it_is_bounded),
+    CUNIT_CASE(what_was_in_the_feed_of_a_store_that_was_replaced_is_held_again),
 };
 CUNIT_MAIN("departed", cases)

@@ -33,7 +33,7 @@ static void
 mistakes_name_their_setting(void)
 {
     static char bad[][48] = {
-        "--cores=core-1",           "--cores=:7201",     "--stores=a:1,b:2",
+        "--cores=core-1",           "--cores=:7201",     "--stores=a:1,a:1",
         "--cluster-ca=/x.pem",      "--workers=33",      "--mqtt-port=70000",
         "--cores=a:1,b:1,a:1",      "--ws-proxy=on",     "--proxy-trusted=10.0.0.0/33",
         "--proxy-trusted=balancer", "--ws-forwarded=on", "--unix-mode=0666x",

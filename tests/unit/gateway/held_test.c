@@ -44,8 +44,43 @@ data_stops_at_the_cap_and_control_at_twice_the_cap(void)
     CU_ASSERT(!held_is_heavy(&h));
 }
 
+static uint8_t
+pop(struct held *h)
+{
+    uint8_t type = held_first(h)->type;
+    held_pop(h);
+    return type;
+}
+
+static void
+older_records_go_before(void)
+{
+    struct held h, front;
+    struct slice part = slice_cstr("0123456789");
+    held_init(&h, 1000);
+    held_init(&front, 1000);
+    held_put_before(&h, &front); /* nothing, before nothing */
+    CU_ASSERT_PTR_NULL(held_first(&h));
+    CU_ASSERT_EQUAL(held_add(&front, 1, true, &part, 1), OK);
+    held_put_before(&h, &front);
+    CU_ASSERT_EQUAL(held_add(&h, 2, true, &part, 1), OK); /* the tail is right */
+    CU_ASSERT_EQUAL(held_add(&front, 3, true, &part, 1), OK);
+    CU_ASSERT_EQUAL(held_add(&front, 4, true, &part, 1), OK);
+    held_put_before(&h, &front);
+    CU_ASSERT_EQUAL(front.bytes + front.count, 0);
+    CU_ASSERT_EQUAL_FATAL(h.count, 4);
+    CU_ASSERT_EQUAL(pop(&h), 3);
+    CU_ASSERT_EQUAL(pop(&h), 4);
+    CU_ASSERT_EQUAL(pop(&h), 1);
+    CU_ASSERT_EQUAL(pop(&h), 2);
+    CU_ASSERT_EQUAL(h.bytes, 0);
+    held_fini(&front);
+    held_fini(&h);
+}
+
 static const struct cunit_case cases[] = {
     CUNIT_CASE(records_come_out_in_order_and_joined),
+    CUNIT_CASE(older_records_go_before),
     CUNIT_CASE(data_stops_at_the_cap_and_control_at_twice_the_cap),
 };
 CUNIT_MAIN("held", cases)

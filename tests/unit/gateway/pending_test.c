@@ -49,6 +49,23 @@ calls_wait_in_order_per_store(void)
 }
 
 static void
+calls_move_to_another_store(void)
+{
+    struct pending *p = pending_new(10, 2, 0, note, NULL);
+    struct pending_call *a = add(p, 1, 1, 1000), *b = add(p, 1, 2, 1000), *c = add(p, 0, 3, 1000);
+    pending_move(a, 0);
+    CU_ASSERT(pending_first(p, 0) == c && pending_first(p, 1) == b && a->store == 0);
+    pending_move(b, 0);
+    CU_ASSERT_PTR_NULL(pending_first(p, 1));
+    pending_remove(c);
+    CU_ASSERT_PTR_EQUAL(pending_first(p, 0), a);
+    pending_remove(a);
+    CU_ASSERT_PTR_EQUAL(pending_first(p, 0), b);
+    CU_ASSERT_EQUAL(add(p, 1, 4, 1000), pending_first(p, 1)); /* its tail is right */
+    pending_free(p);
+}
+
+static void
 calls_that_land_keep_their_order(void)
 {
     struct pending *p = pending_new(10, 1, 0, note, NULL);
@@ -112,10 +129,8 @@ full_table_refuses(void)
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(calls_wait_in_order_per_store),
-    CUNIT_CASE(calls_that_land_keep_their_order),
-    CUNIT_CASE(waiting_call_ends_at_its_deadline),
-    CUNIT_CASE(flying_call_stays_for_its_echo),
-    CUNIT_CASE(full_table_refuses),
+    CUNIT_CASE(calls_wait_in_order_per_store),    CUNIT_CASE(calls_move_to_another_store),
+    CUNIT_CASE(calls_that_land_keep_their_order), CUNIT_CASE(waiting_call_ends_at_its_deadline),
+    CUNIT_CASE(flying_call_stays_for_its_echo),   CUNIT_CASE(full_table_refuses),
 };
 CUNIT_MAIN("pending", cases)

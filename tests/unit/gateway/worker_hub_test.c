@@ -60,6 +60,32 @@ hold_stops_reading_publishers_only(void)
 }
 
 static void
+a_store_that_is_held_back_stops_the_qos_2_of_its_sessions_only(void)
+{
+    struct stage stage;
+    stage_init(&stage, 1);
+    stage_start(&stage);
+    int pub = stage_client(&stage, 0, CONNECT_5_PERSISTENT);
+    int idle = stage_client(&stage, 0, CONNECT_311);
+    stage_tell(&stage, (struct post){.kind = POST_HOLD_STORES, .a = 2}); /* not its shard */
+    stage_send(pub, "34 07 00 01 't' 00 01 00 'a'");                     /* QoS 2 */
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_INBOUND_PUBLISH, 1));
+    stage_tell(&stage, (struct post){.kind = POST_HOLD_STORES, .a = 3});
+    CU_ASSERT(stage_ping(idle));
+    stage_send(pub, "30 05 00 01 't' 00 'x'"); /* QoS 0 */
+    stage_send(pub, "34 07 00 01 't' 00 02 00 'b'"); /* handled, and then it is not read any more */
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_INBOUND_PUBLISH, 2));
+    stage_send(pub, "34 07 00 01 't' 00 03 00 'c'");
+    CU_ASSERT(stage_ping(idle) && stage_ping(idle));
+    CU_ASSERT_EQUAL(fake_hub_count(&stage.hub, POST_INBOUND_PUBLISH), 2);
+    stage_tell(&stage, (struct post){.kind = POST_HOLD_STORES, .a = 2});
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_INBOUND_PUBLISH, 3));
+    close(pub);
+    close(idle);
+    stage_stop(&stage);
+}
+
+static void
 draining_closes_everybody_and_says_so(void)
 {
     struct stage stage;
@@ -86,9 +112,13 @@ sessions_are_announced_to_a_store_that_came_back(void)
     stage_start(&stage);
     int one = stage_client(&stage, 0, CONNECT_5_PERSISTENT),
         two = stage_client(&stage, 0, CONNECT_311);
-    stage_tell(&stage, (struct post){.kind = POST_ANNOUNCE, .a = 3});
-    CU_ASSERT(fake_hub_wait(&stage.hub, POST_ANNOUNCEMENT, 3));
+    stage_tell(&stage, (struct post){.kind = POST_ANNOUNCE, .a = 3}); /* has none of them */
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_ANNOUNCEMENT, 1));
     CU_ASSERT_EQUAL(fake_hub_last(&stage.hub, POST_ANNOUNCEMENT).a, 3);
+    CU_ASSERT_EQUAL(fake_hub_last(&stage.hub, POST_ANNOUNCEMENT).conn, 0);
+    stage_tell(&stage, (struct post){.kind = POST_ANNOUNCE, .a = 0});
+    CU_ASSERT(fake_hub_wait(&stage.hub, POST_ANNOUNCEMENT, 4));
+    CU_ASSERT_EQUAL(fake_hub_last(&stage.hub, POST_ANNOUNCEMENT).a, 0);
     CU_ASSERT_EQUAL(fake_hub_last(&stage.hub, POST_ANNOUNCEMENT).conn, 0);
     close(one);
     close(two);
@@ -210,6 +240,7 @@ a_session_opened_for_nobody_is_closed(void)
 static const struct cunit_case cases[] = {
     CUNIT_CASE(a_kick_says_why_and_the_store_hears_that_the_will_is_due),
     CUNIT_CASE(hold_stops_reading_publishers_only),
+    CUNIT_CASE(a_store_that_is_held_back_stops_the_qos_2_of_its_sessions_only),
     CUNIT_CASE(draining_closes_everybody_and_says_so),
     CUNIT_CASE(sessions_are_announced_to_a_store_that_came_back),
     CUNIT_CASE(a_lapsed_lease_ends_clean_sessions_that_may_have_missed_something),
