@@ -23,6 +23,11 @@ bytes; a name that ends in `_total` only rises while its program lives; histogra
 ADVICE = [
     (r"sluice_gateway_messages_dropped_total", "by `reason`. `slow_reader`, `queue_full`: a client does not keep up, the log names it: `max-output`, "
      "`max-queued`, or the client. `expired`, `packet_too_large`: as clients asked. `refused`, `client_gone`: nothing"),
+    (r"sluice_(hub|core)_stores_refused_total", "the log says `store_not_believed`: a store with another `shards`, or one that was replaced and came back: it ends by itself"),
+    (r"sluice_hub_shard_serving", "0: the store of the shard is away or has no core: its log and `/healthz`; its clients wait, those of other shards do not"),
+    (r"sluice_hub_shard_held_bytes", "rising: that store does not keep up or is away"),
+    (r"sluice_store_foreign_total", "rising: some program takes another count of shards for true: `shards` of the stores, restart what was not restarted"),
+    (r"sluice_store_retained_missed_total", "a store was away for long while clients of another one subscribed; they get it with their next subscription"),
     (r"sluice_gateway_access_denied_total", "rising: a client does what its rules forbid, the log names it: its rules, or the client"),
     (r"sluice_gateway_connections_refused_total", "by `reason`: strangers, quotas (`connections-max`, `address-connections`), bans, shedding (`shed-lag`): add a gateway "
      "if it is load"),
