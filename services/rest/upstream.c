@@ -8,16 +8,18 @@
 #include "common/peer.h"
 #include "proto/shard_seats.h"
 
-#include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define LOOK_MS        100                          /* between looks whether all is over */
 #define WAITING_MAX    8192                         /* questions posted and not taken up yet */
 #define CALL_BYTES_MAX ((uint32_t)16 * 1024 * 1024) /* as the store's */
 
-/* Lives on the stack of the asking thread, which waits until `answered` is signalled. */
+/* Lives on the stack of the asking thread, which waits until `answered` is signalled, or until
+ * nobody can see it any more. */
 struct question {
     struct upstream *upstream;
     size_t to; /* index into peers */
@@ -46,7 +48,8 @@ struct upstream {
     struct shard_seats seats;        /* of the loop's thread */
     atomic_uint shards;              /* 0: no store has said it yet */
     atomic_uint holders[SHARDS_MAX]; /* shard -> index into ends, plus 1; 0: nobody so far */
-    atomic_bool is_closed;
+    atomic_bool is_closed;           /* nothing more is asked */
+    atomic_bool is_over;             /* and the mailbox has been emptied for the last time */
 };
 
 static void
@@ -205,6 +208,7 @@ upstream_close(struct upstream *upstream)
     for (size_t i = 0; i < upstream->count; i++)
         if (upstream->ends[i].peer != NULL)
             peer_drop(upstream->ends[i].peer, ERR_CLOSED);
+    atomic_store(&upstream->is_over, true);
 }
 
 bool
@@ -268,13 +272,25 @@ upstream_store_of(const struct upstream *upstream, struct slice key)
     return shards_of(&shards, key);
 }
 
+/* Calls have deadlines, so the answer comes; but what is put into the mailbox when it has been
+ * emptied for the last time nobody sees, and then nobody will. */
+static bool
+await_answer(const struct upstream *upstream, const struct question *question)
+{
+    struct pollfd answered = {.fd = question->answered, .events = POLLIN};
+    uint64_t count;
+    while (poll(&answered, 1, LOOK_MS) != 1)
+        if (atomic_load(&upstream->is_over) && poll(&answered, 1, 0) != 1)
+            return false;
+    return read(question->answered, &count, sizeof count) == (ssize_t)sizeof count;
+}
+
 enum err
 upstream_ask(struct upstream *upstream, enum upstream_kind kind, size_t index, uint16_t method,
              struct slice body, uint32_t deadline_ms, struct buf *reply)
 {
     const struct far_end *end = far_end(upstream, kind, index);
-    uint64_t count;
-    if (end == NULL)
+    if (end == NULL || upstream_is_closed(upstream))
         return ERR_UNAVAILABLE;
     struct question question = {
         .upstream = upstream,
@@ -288,14 +304,10 @@ upstream_ask(struct upstream *upstream, enum upstream_kind kind, size_t index, u
     if (question.answered < 0)
         return ERR_UNAVAILABLE;
     enum err err = mailbox_post(upstream->questions, &pointer);
-    if (err == OK) {
-        /* The call has a deadline, so the answer comes; only a signal may interrupt the wait. */
-        while (read(question.answered, &count, sizeof count) < 0 && errno == EINTR)
-            continue;
-        err = question.result;
-    } else {
+    if (err != OK || !await_answer(upstream, &question))
         err = ERR_UNAVAILABLE;
-    }
+    else
+        err = question.result;
     close(question.answered);
     return err;
 }
