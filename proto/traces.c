@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See traces.h. */
-#include "services/gateway/traces.h"
+#include "proto/traces.h"
 
 #include "common/mem.h"
-#include "services/gateway/worker_trace.h"
 
 struct kept {
     uint64_t number; /* 0: free */
@@ -16,6 +15,28 @@ struct kept {
 struct traces {
     struct kept list[TRACES_MAX];
 };
+
+struct trace_event *
+trace_event_new(uint64_t time_ms, struct slice client, const char *event, struct slice topic,
+                const char *detail)
+{
+    struct slice name = slice_cstr(event), more = slice_cstr(detail);
+    struct trace_event *made =
+        mem_alloc(sizeof(*made) + client.len + topic.len + name.len + more.len);
+    uint8_t *at = made->bytes;
+    made->time_ms = time_ms;
+    made->client = slice_put(&at, client);
+    made->topic = slice_put(&at, topic);
+    made->event = slice_put(&at, name);
+    made->detail = slice_put(&at, more);
+    return made;
+}
+
+void
+trace_event_free(struct trace_event *event)
+{
+    mem_free(event);
+}
 
 struct traces *
 traces_new(void)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The events of live traces that the hub keeps until operators have fetched them: a ring for each
- * trace. A trace that nobody asks for ends. Pure: the clock is told.
+ * The events of live traces that a program keeps until operators have fetched them: a ring for each
+ * trace. A trace that nobody asks for ends. What is watched, trace_watch.h knows. Pure: the clock
+ * is told.
  */
-#ifndef SLUICE_SERVICES_GATEWAY_TRACES_H
-#define SLUICE_SERVICES_GATEWAY_TRACES_H
+#ifndef SLUICE_PROTO_TRACES_H
+#define SLUICE_PROTO_TRACES_H
 
 #include "common/err.h"
 #include "proto/admin_codec.h"
@@ -16,8 +17,18 @@
 #define TRACES_EVENTS  1024u  /* kept of each */
 #define TRACES_IDLE_MS 15000u /* not asked for so long: it ends */
 
-struct trace_event;
+/* Something that happened; owned by whoever has it. */
+struct trace_event {
+    uint64_t time_ms; /* wall clock */
+    struct slice client, topic, event, detail;
+    uint8_t bytes[];
+};
 struct traces;
+
+/* New; everything is copied. */
+struct trace_event *trace_event_new(uint64_t time_ms, struct slice client, const char *event,
+                                    struct slice topic, const char *detail);
+void trace_event_free(struct trace_event *event);
 
 struct traces *traces_new(void);
 void traces_free(struct traces *traces);

@@ -9,9 +9,9 @@
 #include "proto/admin_program.h"
 #include "proto/feed_records.h"
 #include "proto/topic.h"
+#include "proto/traces.h"
 #include "services/gateway/hub.h"
 #include "services/gateway/hub_state.h"
-#include "services/gateway/traces.h"
 
 struct hub_admin {
     struct hub *hub;

@@ -313,8 +313,8 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
                         is_lonely(&publication, places) ? MQTT_NO_MATCHING_SUBSCRIBERS
                                                         : MQTT_SUCCESS);
         TRACE(connection, "matched", publication.topic,
-              publication.is_matched ? places != 0 ? "clients of this worker and others elsewhere"
-                                                   : "clients of this worker only"
+              publication.is_matched ? places != 0 ? "clients of this gateway and others elsewhere"
+                                                   : "clients of this gateway only"
               : places != 0          ? "others elsewhere only"
                                      : "nobody");
         if (worker->sample.begun_us != 0 && publication.is_matched)

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "proto/traces.h"
 #include "services/gateway/admin_job.h"
 #include "services/gateway/post_access.h"
-#include "services/gateway/worker_trace.h"
 
 static size_t
 auth_len(const struct auth_request *auth)

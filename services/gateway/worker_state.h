@@ -32,7 +32,7 @@
 struct access_book;
 struct bans;
 struct tls;
-struct worker_traces;
+struct trace_watch;
 
 /* Connections by slot; a handle is valid while the generation agrees. */
 struct worker_slot {
@@ -131,8 +131,8 @@ struct worker {
     uint32_t drain_slot;
     uint32_t shed_slot; /* where on_shed goes on */
     struct sweep sweep;
-    struct worker_traces *traces; /* NULL: nobody watches */
-    struct slice traced_topic;    /* of the message in hand, while somebody watches */
+    struct trace_watch *traces; /* NULL: nobody watches */
+    struct slice traced_topic;  /* of the message in hand, while somebody watches */
     struct listener *listeners[LISTENER_KINDS];
     uint32_t listener_count;
     struct tls *tls; /* NULL: off */

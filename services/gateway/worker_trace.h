@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Live traces of a worker: while an operator watches a client or a topic, what happens to them goes
- * to the hub as events. Off, it costs one look at a pointer. Bounded: at most TRACE_EVENTS_MAX
- * events a tick, the rest is counted. The hub keeps and gives them out (traces.h).
+ * to the hub as events (trace_watch.h). Off, it costs one look at a pointer. The hub keeps and
+ * gives them out (traces.h).
  */
 #ifndef SERVICES_GATEWAY_WORKER_TRACE_H
 #define SERVICES_GATEWAY_WORKER_TRACE_H
@@ -11,19 +11,8 @@
 
 #include <stdint.h>
 
-#define TRACE_EVENTS_MAX 500u
-
 struct connection;
 struct worker;
-struct worker_traces;
-
-/* Something that happened; owned by whoever has it. */
-struct trace_event {
-    uint64_t time_ms; /* wall clock */
-    struct slice client, topic, event, detail;
-    uint8_t bytes[];
-};
-void trace_event_free(struct trace_event *event);
 
 /* client or filter may be empty, not both. The number is the asker's. Begins again: no change. */
 void worker_trace_begin(struct worker *worker, uint64_t number, struct slice client,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Live traces as server-sent events. The stream's thread asks every gateway again and again for
- * what has happened since; gateways keep a little, and forget a trace that nobody asks for. New
- * gateways are found on the way. */
+/* Live traces as server-sent events. The stream's thread asks every store and gateway again and
+ * again for what has happened since; they keep a little, and forget a trace that nobody asks for.
+ * New gateways are found on the way. Events of different programs come in no order but that of
+ * being asked; each has its time. */
 #include "common/clock.h"
 #include "common/crypt.h"
 #include "common/cursor.h"
@@ -21,10 +22,12 @@
 #define TEXT_MAX   ((size_t)4 << 20)
 
 struct place {
-    char *gateway;
+    char *name;   /* of a store: its address, until it says its name */
+    size_t store; /* its index, or NO_STORE: a gateway */
     uint64_t after;
     bool is_begun;
 };
+#define NO_STORE SIZE_MAX
 
 struct trace {
     struct upstream *upstream;
@@ -47,7 +50,16 @@ say(struct trace *trace, const char *event, json_t *data)
     buf_append_cstr(&trace->text, "\n\n");
 }
 
-/* ---- gateways */
+/* ---- programs */
+
+static enum err
+ask(struct trace *trace, const struct place *place, const struct question *question,
+    Sluice__AdminAnswer **answer)
+{
+    return place->store == NO_STORE
+               ? question_ask_gateway(trace->upstream, place->name, question, answer)
+               : question_ask(trace->upstream, UPSTREAM_STORE, place->store, question, answer);
+}
 
 static enum err
 begin(struct trace *trace, struct place *place)
@@ -59,11 +71,38 @@ begin(struct trace *trace, struct place *place)
     question_flag(&question, "begin", true);
     question_text(&question, "client", trace->client);
     question_text(&question, "topic", trace->topic);
-    enum err err = question_ask_gateway(trace->upstream, place->gateway, &question, &answer);
+    enum err err = ask(trace, place, &question, &answer);
     place->is_begun = err == OK;
     place->after = 0;
+    if (err == OK && answer->n_items != 0) {
+        mem_free(place->name);
+        place->name = slice_dup(question_item_text(answer->items[0], "name"));
+    }
     question_free(answer);
     return err;
+}
+
+static void
+add_place(struct trace *trace, const char *name, size_t store)
+{
+    trace->places = mem_realloc_array(trace->places, trace->count + 1, sizeof *trace->places);
+    trace->places[trace->count++] = (struct place){.name = mem_strdup(name), .store = store};
+}
+
+static bool
+has_gateway(const struct trace *trace, const char *name)
+{
+    for (size_t i = 0; i < trace->count; i++)
+        if (trace->places[i].store == NO_STORE && strcmp(trace->places[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void
+add_stores(struct trace *trace)
+{
+    for (size_t i = 0; i < upstream_count(trace->upstream, UPSTREAM_STORE); i++)
+        add_place(trace, upstream_address(trace->upstream, UPSTREAM_STORE, i), i);
 }
 
 /* Adds gateways that are new. */
@@ -75,29 +114,23 @@ look(struct trace *trace)
     enum err err = question_gateways(trace->upstream, &names, &count);
     if (err != OK)
         return err;
-    for (size_t i = 0; i < count; i++) {
-        size_t k = 0;
-        while (k < trace->count && strcmp(trace->places[k].gateway, names[i]) != 0)
-            k++;
-        if (k < trace->count)
-            continue;
-        trace->places = mem_realloc_array(trace->places, trace->count + 1, sizeof *trace->places);
-        trace->places[trace->count++] = (struct place){.gateway = mem_strdup(names[i])};
-    }
+    for (size_t i = 0; i < count; i++)
+        if (!has_gateway(trace, names[i]))
+            add_place(trace, names[i], NO_STORE);
     api_json_free_texts(names, count);
     trace->look_ms = clock_monotonic_ms();
     return OK;
 }
 
 static void
-tell(struct trace *trace, const Sluice__AdminItem *item, const char *gateway)
+tell(struct trace *trace, const Sluice__AdminItem *item, const char *place)
 {
     char lost[64];
     json_t *json = json_pack(
         "{s:o, s:s, s:o, s:o, s:o, s:o}", "time",
         api_json_time(question_item_has(item, "time_ms") ? question_item_number(item, "time_ms")
                                                          : clock_wall_ms()),
-        "place", gateway, "client", question_json_text(item, "client", false), "event",
+        "place", place, "client", question_json_text(item, "client", false), "event",
         question_json_text(item, "event", false), "topic", question_json_text(item, "topic", false),
         "detail", question_json_text(item, "detail", false));
     if (question_item_has(item, "lost")) {
@@ -108,7 +141,7 @@ tell(struct trace *trace, const Sluice__AdminItem *item, const char *gateway)
     say(trace, "trace", json);
 }
 
-/* What has happened at one gateway. */
+/* What has happened at one program. */
 static void
 fetch(struct trace *trace, struct place *place)
 {
@@ -121,13 +154,13 @@ fetch(struct trace *trace, struct place *place)
     question_init(&question, CALL_ADMIN_TRACE);
     question_number(&question, "trace", trace->number);
     question_page(&question, slice_of(after, sizeof after), 1);
-    enum err err = question_ask_gateway(trace->upstream, place->gateway, &question, &answer);
+    enum err err = ask(trace, place, &question, &answer);
     if (err != OK) { /* away, or restarted: it is begun again */
         place->is_begun = false;
         return;
     }
     for (size_t i = 0; i < answer->n_items; i++)
-        tell(trace, answer->items[i], place->gateway);
+        tell(trace, answer->items[i], place->name);
     if (answer->next.len == 8)
         place->after = cursor_load_u64(answer->next.data);
     question_free(answer);
@@ -142,7 +175,7 @@ end(struct trace *trace, struct place *place)
     question_number(&question, "trace", trace->number);
     question_flag(&question, "end", true);
     /* If it cannot be told, it finds out by itself. */
-    enum err ignored = question_ask_gateway(trace->upstream, place->gateway, &question, &answer);
+    enum err ignored = ask(trace, place, &question, &answer);
     (void)ignored;
     question_free(answer);
 }
@@ -190,7 +223,7 @@ trace_end(void *arg)
     for (size_t i = 0; i < trace->count; i++) {
         if (trace->places[i].is_begun)
             end(trace, &trace->places[i]);
-        mem_free(trace->places[i].gateway);
+        mem_free(trace->places[i].name);
     }
     atomic_fetch_sub(&running, 1);
     buf_fini(&trace->text);
@@ -222,9 +255,13 @@ on_api_trace(struct api_request *request)
     trace->end_ms = clock_monotonic_ms() + api_number(request, "seconds") * 1000;
     trace->said_ms = clock_monotonic_ms();
     buf_init(&trace->text, TEXT_MAX);
+    add_stores(trace);
     enum err err = look(trace);
-    for (size_t i = 0; err == OK && i < trace->count; i++)
+    for (size_t i = 0; err == OK && i < trace->count; i++) {
         err = begin(trace, &trace->places[i]);
+        if (err == ERR_UNSUPPORTED && trace->places[i].store != NO_STORE)
+            err = OK; /* a store of an older version: the trace is without it */
+    }
     if (err != OK) {
         trace_end(trace);
         api_fail(request, err, "trace");

@@ -9,6 +9,7 @@
 #include "proto/mqtt_packet.h"
 #include "services/store/desks.h"
 #include "services/store/session_life.h"
+#include "services/store/store_trace.h"
 
 #define LOOKS_MAX              2048u
 #define ITEMS_MAX              1000u
@@ -217,6 +218,8 @@ answer(struct store *store, uint16_t method, const Sluice__AdminAsk *ask,
         return disconnect(store, ask);
     case CALL_ADMIN_SUBSCRIPTIONS:
         return list_subscriptions(store, ask, writer);
+    case CALL_ADMIN_TRACE:
+        return store_trace_ask(store, ask, writer);
     default:
         return admin_program_answer(&program, method, ask, writer);
     }

@@ -10,6 +10,9 @@
 #include "services/store/retained_sweep.h"
 #include "services/store/session_push.h"
 #include "services/store/session_shared.h"
+#include "services/store/store_trace.h"
+
+static const struct slice nobody; /* the publisher's client id is not known here */
 
 static void
 put_token_set(void *arg, uint64_t origin, struct slice encoded)
@@ -55,11 +58,26 @@ retain(struct store *store, const struct publish_record *record, struct slice by
     if (record->payload.len == 0) {
         batch_retained_delete(batch, record->topic);
         retained_limit_deleted(store, record->topic);
+        STORE_TRACE(store, nobody, "retained", record->topic, "empty: nothing is retained now");
     } else if (!retained_limit_take(store, record, bytes.len)) {
         metric_counter_add(store->counters.dropped[STORE_DROP_RETAINED_FULL], 1);
+        STORE_TRACE(store, nobody, "not_retained", record->topic,
+                    store_metrics_drops[STORE_DROP_RETAINED_FULL].label);
     } else {
         batch_retained_put(batch, record->topic, record->expiry_ms, &bytes, 1);
+        STORE_TRACE(store, nobody, "retained", record->topic, "for who subscribes later");
     }
+}
+
+/* Counts what is too old for anybody. */
+static bool
+has_expired(struct store *store, const struct publish_record *record)
+{
+    bool is_late = record->expiry_ms != 0 && record->expiry_ms <= store_wall_ms(store);
+    metric_counter_add(store->counters.dropped[STORE_DROP_EXPIRED], is_late);
+    if (is_late)
+        STORE_TRACE(store, nobody, "dropped", record->topic, "expired on its way to the store");
+    return is_late;
 }
 
 void
@@ -75,10 +93,8 @@ on_routed_publish(struct store *store, struct slice body)
     if (is_stale(store, &record))
         return;
     metric_counter_add(store->counters.publishes, 1);
-    if (record.expiry_ms != 0 && record.expiry_ms <= store_wall_ms(store)) {
-        metric_counter_add(store->counters.dropped[STORE_DROP_EXPIRED], 1);
+    if (has_expired(store, &record))
         return;
-    }
     if (record.retain && neighbours_is_ours(store, record.topic))
         retain(store, &record, body);
     if (record.qos == 0 || slice_has_prefix(record.topic, slice_cstr("$share/")))
@@ -107,8 +123,6 @@ on_routed_shared(struct store *store, struct slice body)
     if (is_stale(store, &known))
         return;
     metric_counter_add(store->counters.publishes, 1);
-    if (record.expiry_ms != 0 && record.expiry_ms <= store_wall_ms(store))
-        metric_counter_add(store->counters.dropped[STORE_DROP_EXPIRED], 1);
-    else
+    if (!has_expired(store, &record))
         session_shared_push(store, &shared, &record);
 }

@@ -395,7 +395,8 @@ session_life_end(struct store *store, struct session *session)
         store->queue_count -= queue->count;
         store->queue_bytes -= queue->bytes;
         if (queue->count > 0)
-            session_push_dropped(store, session, STORE_DROP_SESSION_END, queue->count);
+            session_push_dropped(store, session, STORE_DROP_SESSION_END, queue->count,
+                                 slice_of(NULL, 0));
     }
     sessions_remove(store->sessions, session);
     commit_mark(store->commit, free_removed, store, (uint64_t)(uintptr_t)session, 0, 0);

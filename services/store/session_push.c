@@ -12,6 +12,7 @@
 #include "services/store/session_life.h"
 #include "services/store/session_read.h"
 #include "services/store/store_link.h"
+#include "services/store/store_trace.h"
 #include "services/store/subscriptions_share.h"
 
 #include <string.h>
@@ -42,17 +43,25 @@ window_of(const struct store *store, const struct session *session)
 
 void
 session_push_dropped(struct store *store, const struct session *session, enum store_drop why,
-                     uint64_t times)
+                     uint64_t times, struct slice record)
 {
     metric_counter_add(store->counters.dropped[why], times);
     drops_note(store->drops, why, times, session->number, session_client(session),
                clock_monotonic_ms());
+    if (store->watched != NULL)
+        store_trace_dropped(store, session, why, times, record);
 }
 
 static void
-drop(struct store *store, const struct session *session, enum store_drop why)
+drop(struct store *store, const struct session *session, enum store_drop why, struct slice record)
 {
-    session_push_dropped(store, session, why, 1);
+    session_push_dropped(store, session, why, 1, record);
+}
+
+static struct slice
+record_of(const struct session_queue_entry *entry)
+{
+    return entry->body != NULL ? body_slice(entry->body) : slice_of(NULL, 0);
 }
 
 void
@@ -85,8 +94,8 @@ make_queue_room(struct store *store, struct session *session, size_t len)
     if (config->queue_drop == STORE_CONFIG_DROP_NEWEST || len > config->queue_bytes)
         return false;
     for (i = 0; i < DROPS_MAX && (entry = session_queue_oldest_waiting(queue)) != NULL; i++) {
+        drop(store, session, STORE_DROP_QUEUE_FULL, record_of(entry));
         session_push_remove(store, session, entry, entry->seq);
-        drop(store, session, STORE_DROP_QUEUE_FULL);
         if (session_queue_has_room(queue, len, config->queue_messages, config->queue_bytes))
             return true;
     }
@@ -99,14 +108,14 @@ make_queue_room(struct store *store, struct session *session, size_t len)
 
 /* Whether the message may enter the queue; counts it as dropped if not. */
 static bool
-make_room(struct store *store, struct session *session, size_t len)
+make_room(struct store *store, struct session *session, struct slice record)
 {
-    if (store->queue_bytes + len > store->config->queue_total_bytes) {
-        drop(store, session, STORE_DROP_TOTAL_FULL);
+    if (store->queue_bytes + record.len > store->config->queue_total_bytes) {
+        drop(store, session, STORE_DROP_TOTAL_FULL, record);
         return false;
     }
-    if (!make_queue_room(store, session, len)) {
-        drop(store, session, STORE_DROP_QUEUE_FULL);
+    if (!make_queue_room(store, session, record.len)) {
+        drop(store, session, STORE_DROP_QUEUE_FULL, record);
         return false;
     }
     return true;
@@ -220,8 +229,8 @@ session_push_pump(struct store *store, struct session *session)
             if (now_ms == 0)
                 now_ms = store_wall_ms(store);
             if (has_expired(entry, now_ms)) {
+                drop(store, session, STORE_DROP_EXPIRED, record_of(entry));
                 session_push_remove(store, session, entry, entry->seq);
-                drop(store, session, STORE_DROP_EXPIRED);
                 continue;
             }
         }
@@ -367,7 +376,7 @@ session_push_message(struct store *store, const struct publish_record *record, s
         uint64_t seq;
         if (qos == 0)
             continue; /* the gateways deliver that */
-        if (!make_room(store, session, bytes.len))
+        if (!make_room(store, session, bytes))
             continue;
         if (job == NULL) {
             job = job_new(body_new(store->next_body++, bytes, record->expiry_ms), count - i);
@@ -376,6 +385,8 @@ session_push_message(struct store *store, const struct publish_record *record, s
         subscriptions_hit_ids(store->subscriptions, &hits[i], ids);
         seq = enqueue(store, session, job->body, qos, record->retain && hits[i].retain_as_published,
                       ids, hits[i].id_count);
+        if (store->watched != NULL)
+            store_trace_queued(store, session, record->topic);
         if (session->state == SESSION_CONNECTED)
             job->targets[job->count++] = (struct target){session, seq};
     }
@@ -397,7 +408,7 @@ session_push_retained(struct store *store, struct session *session,
         size_t len;
         enum err err;
         if (!may_push(session)) {
-            drop(store, session, STORE_DROP_QOS0);
+            drop(store, session, STORE_DROP_QOS0, bytes);
             return OK;
         }
         len =
@@ -405,11 +416,13 @@ session_push_retained(struct store *store, struct session *session,
         err = append_deliver(store, session->owner, 1, slice_of(target, len), bytes);
         return err == ERR_BUSY ? ERR_BUSY : OK;
     }
-    if (!make_room(store, session, bytes.len))
+    if (!make_room(store, session, bytes))
         return OK;
     job = job_new(body_new(store->next_body++, bytes, record->expiry_ms), 1);
     batch_message(commit_batch(store->commit), &bytes, 1);
     seq = enqueue(store, session, job->body, qos, true, &identifier, id_count);
+    if (store->watched != NULL)
+        store_trace_queued(store, session, record->topic);
     if (session->state == SESSION_CONNECTED)
         job->targets[job->count++] = (struct target){session, seq};
     job_mark(store, job);

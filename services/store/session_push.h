@@ -6,9 +6,10 @@
 
 #include "services/store/store.h"
 
-/* Messages of this session were lost: counted, and said in the log now and then. */
+/* Messages of this session were lost: counted, and said in the log now and then. record: of the
+ * one, for traces; empty: not at hand. */
 void session_push_dropped(struct store *store, const struct session *session, enum store_drop why,
-                          uint64_t times);
+                          uint64_t times, struct slice record);
 /* Appends the record to the queues of hits (of the last subscriptions_match; session == NULL: skip)
  * and marks the push. qos is that of the publish; its retain flag is passed on to those who asked.
  */

@@ -137,7 +137,8 @@ drop(struct store *store, struct session *session, const struct queue_page_entry
     session_queue_read_to(queue, entry->seq + 1);
     store->queue_count--;
     store->queue_bytes -= bytes - queue->bytes;
-    session_push_dropped(store, session, STORE_DROP_QUEUE_FULL, 1);
+    session_push_dropped(store, session, STORE_DROP_QUEUE_FULL, 1,
+                         entry->body != NULL ? body_slice(entry->body) : slice_of(NULL, 0));
 }
 
 static void
@@ -183,8 +184,9 @@ session_read_trim(struct store *store, struct session *session)
     struct session_queue_entry *entry;
     uint64_t excess;
     while (is_over(store, queue) && (entry = session_queue_oldest_waiting(queue)) != NULL) {
+        session_push_dropped(store, session, STORE_DROP_QUEUE_FULL, 1,
+                             entry->body != NULL ? body_slice(entry->body) : slice_of(NULL, 0));
         session_push_remove(store, session, entry, entry->seq);
-        session_push_dropped(store, session, STORE_DROP_QUEUE_FULL, 1);
     }
     if (lasting->trimming || lasting->moving || !is_over(store, queue) ||
         queue->disk_from >= queue->next_seq)

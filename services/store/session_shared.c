@@ -8,6 +8,7 @@
 #include "services/store/session_push.h"
 #include "services/store/session_read.h"
 #include "services/store/session_rest.h"
+#include "services/store/store_trace.h"
 #include "services/store/subscriptions_share.h"
 
 #define PAGE_COUNT 64u
@@ -55,6 +56,8 @@ move_record(struct move *move, uint32_t mark, uint8_t qos, uint64_t seq, struct 
         return false;
     session_shared_return(move->store, share, 0, &record);
     metric_counter_add(move->store->counters.moved, 1);
+    STORE_TRACE(move->store, session_client(session), "moved", record.topic,
+                "to another member of the group");
     move->left--;
     return true;
 }

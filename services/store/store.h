@@ -47,13 +47,17 @@ struct session_ending_wait;
 struct subscribe_job;
 struct store_link;
 struct store_start;
+struct trace_watch;
+struct traces;
 
 struct store {
     const struct store_config *config;
     struct loop *loop;
     struct metrics *metrics;
     struct store_metrics counters;
-    struct drops *drops; /* says in the log what counters.dropped counts */
+    struct drops *drops;         /* says in the log what counters.dropped counts */
+    struct trace_watch *watched; /* by operators; NULL: nothing */
+    struct traces *traces;       /* what was seen of it; NULL: nothing yet */
     struct http *http;
     struct store_start *start;
     struct driver *driver;

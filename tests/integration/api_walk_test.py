@@ -17,7 +17,7 @@ from openapi import PREFIX, Contract
 class Walk(ClusterTest):
     """Tests run in the order of their names; each adds what it has seen to SEEN."""
 
-    OPTIONS = {"anonymous": False}
+    OPTIONS = {"anonymous": False, "per": {"store": {"SLUICE_QUEUE_MESSAGES": 3}}}
     SEEN, EXAMPLES = set(), set()
 
     @classmethod
@@ -378,36 +378,67 @@ class Walk(ClusterTest):
         self.assertIn("user walker", [e["actor"] for e in lines])
         self.assertNotIn("walker-2", json.dumps(lines))
 
+    def begin_trace(self, query):
+        """A stream of a trace, and what came of it up to its head: everybody watches then."""
+        s = socket.create_connection((HOST, int(self.cluster["rest"].env["SLUICE_PORT"])), 60)
+        self.addCleanup(s.close)
+        s.sendall(f"GET {PREFIX}/trace?{query} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\n\r\n".encode())
+        return s, self.read_until(s, b"\r\n\r\n")
+
+    def read_until(self, s, pattern, text=b""):
+        while not re.search(pattern, text):
+            part = s.recv(65536)
+            self.assertNotEqual(part, b"", text)
+            text += part
+        return text
+
+    def events(self, text):
+        self.assertIn("text/event-stream", text)
+        found = [json.loads(line[6:]) for line in text.splitlines() if line.startswith('data: {"')]
+        self.assertTrue(all(not schema.check(self.document, {"$ref": "#/components/schemas/TraceEvent"}, e) for e in found), found)
+        return found
+
     def test_l_trace(self):
         self.call("trace", 422)
         self.call("putUser", 201, {"password": "c", "rules": ["allow publish open/#", "deny publish #"]}, user="traced")
-
-        def begin(client, seconds):
-            s = socket.create_connection((HOST, int(self.cluster["rest"].env["SLUICE_PORT"])), 60)
-            self.addCleanup(s.close)
-            s.sendall(f"GET {PREFIX}/trace?client={client}&seconds={seconds} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\n\r\n".encode())
-            return s, read_until(s, b"\r\n\r\n")
-
-        def read_until(s, pattern, text=b""):
-            while not re.search(pattern, text):
-                part = s.recv(65536)
-                self.assertNotEqual(part, b"", text)
-                text += part
-            return text
-        read_until(begin("nobody", 1)[0], b"event: end")
-        s, text = begin("traced", 60)
+        self.read_until(self.begin_trace("client=nobody&seconds=1")[0], b"event: end")
+        s, text = self.begin_trace("client=traced&seconds=60")
         client = self.client("traced", user="traced", password="c")
         client.publish("open/a", b"x", 1)
         client.publish("secret/a", b"x", 1)
         client.send(mqtt.disconnect())
-        text = read_until(s, rb'"closed".*\n\n', text).decode()
-        self.assertIn("text/event-stream", text)
-        found = [json.loads(line[6:]) for line in text.splitlines() if line.startswith('data: {"')]
-        self.assertTrue(all(not schema.check(self.document, {"$ref": "#/components/schemas/TraceEvent"}, e) for e in found), found)
+        found = self.events(self.read_until(s, rb'"closed".*\n\n', text).decode())
         kinds = [(e["event"], e.get("topic")) for e in found]
         for kind in (("connected", ""), ("accepted", "open/a"), ("denied", "secret/a"), ("closed", "")):
             self.assertIn(kind, kinds)
         self.SEEN.add(("trace", 200))
+
+    def test_m_traces_say_what_queues_do(self):
+        self.call("putUser", 201, {"password": "c", "rules": ["allow all queue/#"]}, user="queues")
+        sleeper = self.persistent("sleeps", user="queues", password="c")
+        sleeper.subscribe(("queue/#", 1))
+        sleeper.send(mqtt.disconnect())
+        await_true("it sleeps", lambda: self.call("getSession", 200, client="sleeps")["state"] == "disconnected")
+        of_client, seen = self.begin_trace("client=sleeps&seconds=60")
+        of_topic, seen_of_topic = self.begin_trace("topic=queue/%2B&seconds=60")
+        speaker = self.client("speaks", user="queues", password="c")
+        for i in range(5):  # the queue holds three
+            speaker.publish(f"queue/{i}", b"x", 1, retain=i == 4)
+        seen = self.events(self.read_until(of_client, rb'"dropped".*\n(.*\n)*.*"dropped".*\n\n', seen).decode())
+        self.assertEqual({(e["place"], e["client"]) for e in seen}, {("store", "sleeps")})
+        self.assertEqual([(e["event"], e["topic"], e["detail"]) for e in seen if e["event"] == "queued"][:3],
+                         [("queued", f"queue/{i}", f"the client is not connected; {i + 1} in the queue") for i in range(3)])
+        self.assertEqual([(e["topic"], e["detail"]) for e in seen if e["event"] == "dropped"],
+                         [("queue/0", "queue_full"), ("queue/1", "queue_full")])
+        kept = self.events(self.read_until(of_topic, rb'"retained".*\n\n', seen_of_topic).decode())
+        self.assertEqual([(e["place"], e["client"], e["topic"]) for e in kept if e["event"] == "retained"], [("store", "", "queue/4")])
+        speaker.publish("queue/late", b"x", 1, props={"message_expiry": 0})
+        late = self.events(self.read_until(of_topic, rb'"expired.*\n\n', b"text/event-stream").decode())
+        self.assertIn(("dropped", "store", "queue/late"), [(e["event"], e["place"], e["topic"]) for e in late])
+        self.call("deleteSession", 204, client="sleeps")
+        ended = self.events(self.read_until(of_client, rb'"session_end.*\n\n', b"text/event-stream").decode())
+        self.assertIn(("dropped", "session_end, 3 messages"), [(e["event"], e["detail"]) for e in ended])
+        self.call("deleteRetained", 204, topic="queue/4")
 
     # ---- what is left
 

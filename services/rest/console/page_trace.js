@@ -7,7 +7,7 @@ import {clock} from "./text.js";
 export const title = "Trace";
 
 const KEPT = 500;
-const bad = new Set(["denied", "subscribe_denied", "dropped", "lost"]);
+const bad = new Set(["denied", "subscribe_denied", "dropped", "lost", "not_retained"]);
 const columns = [
   {title: "Time", class: "nowrap", cell: e => clock(e.time)}, {title: "At", cell: e => e.place}, {title: "Client", cell: e => e.client || "–"},
   {title: "Event", cell: e => h("span", {class: bad.has(e.event) ? "event bad" : "event"}, e.event)},

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "services/gateway/traces.h"
+#include "proto/traces.h"
 
 #include "common/mem.h"
-#include "services/gateway/worker_trace.h"
 #include "tests/unit/cunit_main.h"
 
 static struct trace_event *
