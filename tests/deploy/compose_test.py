@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -87,7 +88,7 @@ class Stack:
                                "-u", "guest", "-P", "guest", *args], capture_output=True, text=True, timeout=30)
 
     def oracle(self, **options):
-        return Oracle([self.ports["SLUICE_MQTT_PORT"]], credentials=GUEST, publishers=60, steady=False, clean_subscribers=0,
+        return Oracle([self.ports["SLUICE_MQTT_PORT"]], credentials=GUEST, publishers=int(os.environ.get("ORACLE_PUBLISHERS", "60")), steady=False, clean_subscribers=0,
                       persistent_subscribers=6, **options)
 
 
@@ -178,6 +179,14 @@ class ComposeCase:
             self.assertEqual(info["HostConfig"]["CapDrop"], ["ALL"], name)
             self.assertEqual(info["Config"]["User"], "10001:10001", name)
 
+    def test_7_the_other_profile_is_refused_while_this_one_runs(self):
+        """Two stores under one name would part the sessions among them."""
+        other = "databases" if self.profile == "embedded" else "embedded"
+        out = subprocess.run(["docker", "compose", "--project-name", self.stack.project, "--profile", other, "up", "-d"],
+                             cwd=TOP, env=self.stack.env, capture_output=True, text=True, timeout=300)
+        self.assertNotEqual(out.returncode, 0)
+        self.assertIn("already in use", out.stderr)
+
 
 class Embedded(ComposeCase, unittest.TestCase):
     profile = "embedded"
@@ -204,6 +213,20 @@ class Images(unittest.TestCase):
             found = subprocess.run(["docker", "run", "--rm", "--entrypoint", "/bin/sh", image, "-c", "command -v cc gcc make clang"],
                                    capture_output=True, text=True)
             self.assertEqual(found.stdout, "")
+
+    def test_a_fresh_clone_has_all_that_the_pages_are_made_of(self):
+        """Without build/, from which the image takes Swagger UI if it is there."""
+        for made in (False, True):
+            with self.subTest(made=made), tempfile.TemporaryDirectory() as clone:
+                for name in ("Dockerfile.rest", ".dockerignore", "VERSION"):
+                    shutil.copy(os.path.join(TOP, name), clone)
+                if made:
+                    os.makedirs(os.path.join(clone, "build", "web", "swagger-ui"))
+                    shutil.copy(os.path.join(TOP, "VERSION"), os.path.join(clone, "build", "web", "swagger-ui", "version"))
+                out = os.path.join(clone, "out")
+                subprocess.run(["docker", "build", "-q", "-f", "Dockerfile.rest", "--target", "made", "-o", out, "."], cwd=clone,
+                               check=True, capture_output=True)
+                self.assertEqual(os.path.exists(os.path.join(out, "web", "swagger-ui", "version")), made)
 
     def test_programs_start_without_rights_and_end_on_sigterm(self):
         for name, program in (("broker", "sluice-gateway"), ("broker", "sluice-core"), ("store", "sluice-store"), ("rest", "sluice-rest")):
