@@ -119,7 +119,7 @@ $(B)/mqstorm: tests/bench/mqstorm.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -o $@ $< -lssl -lcrypto
 
-up: ## install what is missing, build, run all four programs, say where to connect (GATEWAYS=2 CORES=2)
+up: ## install what is missing, build, run all four programs, say where to connect (GATEWAYS=2 CORES=2 STORES=2)
 	@services/install.sh run
 	@$(MAKE) --no-print-directory -s -j$$(nproc) WERROR= programs
 	@services/web.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Stops what services/up.sh started, and only that; data stays in .sluice/data.
+# Stops what services/up.sh started, and only that; data stays in .sluice/data*.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 home=${SLUICE_HOME:-$top/.sluice}
@@ -8,7 +8,7 @@ home=${SLUICE_HOME:-$top/.sluice}
 exec 9>"$home/lock"
 flock -n 9 || { echo "make down: another make up or make down is running" >&2; exit 1; }
 any=0
-for name in rest gateway1 gateway0 core1 core0 store; do
+for name in rest gateway1 gateway0 core1 core0 store{7,6,5,4,3,2,1,}; do
 	f=$home/run/$name.pid
 	[ -f "$f" ] || continue
 	pid=$(cat "$f")

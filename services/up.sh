@@ -1,24 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Starts Sluice on this machine: store, core(s), gateway(s), rest, in that order,
+# Starts Sluice on this machine: store(s), core(s), gateway(s), rest, in that order,
 # each waited for; creates the development user guest/guest; says where to connect.
 # A second run finds everything running and changes nothing. What fails is said
 # in one line, and what this run had started is stopped again.
 #
-#   GATEWAYS=1..2  CORES=1..2  SLUICE_HOME=.sluice  and every SLUICE_<SETTING>
+#   GATEWAYS=1..2  CORES=1..2  STORES=1..8  SLUICE_HOME=.sluice  and every SLUICE_<SETTING>
 #
 # Programs that run already keep the settings that they were started with: with others it is refused.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 bin=${SLUICE_BIN:-$top/build/release}
 home=${SLUICE_HOME:-$top/.sluice}
-gateways=${GATEWAYS:-1} cores=${CORES:-1}
+gateways=${GATEWAYS:-1} cores=${CORES:-1} stores=${STORES:-1}
 unset SLUICE_HOME SLUICE_BIN
 host=127.0.0.1
 
 fail() { echo "make up: $*" >&2; exit 1; }
 case $gateways in [12]) ;; *) fail "GATEWAYS=$gateways: 1 or 2" ;; esac
 case $cores in [12]) ;; *) fail "CORES=$cores: 1 or 2" ;; esac
+case $stores in [1-8]) ;; *) fail "STORES=$stores: 1 to 8" ;; esac
 mkdir -p "$home"/{run,log,data} 2>/dev/null || fail "cannot write $home"
 exec 9>"$home/lock"
 flock -n 9 || fail "another make up or make down is running"
@@ -36,7 +37,7 @@ running() { # name: is the program of that pid file alive and ours?
 }
 taken() { (exec 3<>"/dev/tcp/$host/$1") 2>/dev/null; }
 
-layout="GATEWAYS=$gateways CORES=$cores"
+layout="GATEWAYS=$gateways CORES=$cores STORES=$stores"
 if running store && [ "$(cat "$home/run/layout" 2>/dev/null)" != "$layout" ]; then
 	fail "already running with $(cat "$home/run/layout"); run make down first"
 fi
@@ -106,6 +107,8 @@ await_ready() { # name, http port
 
 core_list=$host:7201
 [ "$cores" = 1 ] || core_list=$core_list,$host:7211
+store_list=$host:7301
+for ((i = 1; i < stores; i++)); do store_list=$store_list,$host:$((7301 + 10 * i)); done
 echo "$layout" >"$home/run/layout"
 echo "$settings" >"$home/run/settings"
 
@@ -123,11 +126,18 @@ unset SLUICE_MQTT_PORT SLUICE_PORT SLUICE_WS_PORT SLUICE_TLS_PORT SLUICE_WSS_POR
 unix=${SLUICE_UNIX_PATH-$home/run/mqtt.sock}
 [ -n "${SLUICE_UNIX_PATH-}" ] || [ ${#unix} -le 100 ] || unix='' # the kernel takes 107 bytes
 nth() { [ "$1" = 0 ] && echo 0 || echo $(($1 + $2)); } # port, step: 0 stays off
-start store store 9301 "7301 7302" SLUICE_DATA_DIR="$home/data" SLUICE_CORES="$core_list" \
-	SLUICE_CALL_LISTEN=$host:7301 SLUICE_FEED_LISTEN=$host:7302
+for ((i = 0; i < stores; i++)); do
+	n=${i#0} # the first one is "store", its data "data"
+	shard=()
+	[ "$stores" = 1 ] || shard=(SLUICE_SHARD=$i SLUICE_SHARDS="$stores" SLUICE_STORES="$store_list")
+	start "store$n" store $((9301 + 10 * i)) "$((7301 + 10 * i)) $((7302 + 10 * i))" "${shard[@]}" \
+		SLUICE_DATA_DIR="$home/data$n" SLUICE_CORES="$core_list" \
+		SLUICE_CALL_LISTEN=$host:$((7301 + 10 * i)) SLUICE_FEED_LISTEN=$host:$((7302 + 10 * i))
+done
 for ((i = 0; i < cores; i++)); do
 	start "core$i" core $((9201 + 10 * i)) "$((7201 + 10 * i)) $((7202 + 10 * i))" \
-		SLUICE_CALL_LISTEN=$host:$((7201 + 10 * i)) SLUICE_FEED_LISTEN=$host:$((7202 + 10 * i))
+		SLUICE_CALL_LISTEN=$host:$((7201 + 10 * i)) SLUICE_FEED_LISTEN=$host:$((7202 + 10 * i)) \
+		SLUICE_STORES="$stores"
 done
 second=('' -2)
 for ((i = 0; i < gateways; i++)); do
@@ -136,11 +146,11 @@ for ((i = 0; i < gateways; i++)); do
 	start "gateway$i" gateway $((9101 + 10 * i)) "$port $web $secure $secure_web $((7102 + 10 * i))" \
 		SLUICE_MQTT_PORT="$port" SLUICE_WS_PORT="$web" SLUICE_TLS_PORT="$secure" SLUICE_WSS_PORT="$secure_web" \
 		SLUICE_UNIX_PATH="${unix:+${unix}${second[i]}}" \
-		SLUICE_CORES="$core_list" SLUICE_STORES=$host:7301 SLUICE_FEED_LISTEN=$host:$((7102 + 10 * i))
+		SLUICE_CORES="$core_list" SLUICE_STORES="$store_list" SLUICE_FEED_LISTEN=$host:$((7102 + 10 * i))
 done
-start rest rest 9401 "$rest" SLUICE_PORT="$rest" SLUICE_STORES=$host:7301 SLUICE_CORES="$core_list" \
+start rest rest 9401 "$rest" SLUICE_PORT="$rest" SLUICE_STORES="$store_list" SLUICE_CORES="$core_list" \
 	SLUICE_WEB_DIR="${SLUICE_WEB_DIR:-$top/build/web}" SLUICE_API_KEY_FILE="$home/api-key"
-await_ready store 9301
+for ((i = 0; i < stores; i++)); do await_ready "store${i#0}" $((9301 + 10 * i)); done
 for ((i = 0; i < cores; i++)); do await_ready "core$i" $((9201 + 10 * i)); done
 for ((i = 0; i < gateways; i++)); do await_ready "gateway$i" $((9101 + 10 * i)); done
 await_ready rest 9401
@@ -166,7 +176,7 @@ $(listeners)
   console  http://$host:$rest/   (sign in with the key below, or as a user with the role ADMIN)
   API      http://$host:$rest/rest/v3/swagger-ui
   REST     http://$host:$rest/rest     key: $(cat "$home/api-key")
-  health   http://$host:9101/healthz (gateway$(also 9111))  :9201 (core$([ "$cores" = 1 ] || echo "  and  9211"))  :9301 (store)  :9401 (rest); also /metrics
+  health   http://$host:9101/healthz (gateway$(also 9111))  :9201 (core$([ "$cores" = 1 ] || echo "  and  9211"))  :9301 (store$([ "$stores" = 1 ] || echo ", 9311 ..."))  :9401 (rest); also /metrics
   logs     $home/log/
   try      mosquitto_sub -t test/c -p $mqtt -i test -u guest -P guest -V mqttv5
            mosquitto_pub -t test/c -p $mqtt -i test1 -u guest -P guest -m "Hello" -q 2 -V mqttv5

@@ -284,3 +284,32 @@ on_forward_void(struct router *router, uint32_t index)
     place->last_ticket = 0;
     place->done_ticket = 0;
 }
+
+void
+on_forward_inherit(struct router *router, uint32_t index, uint8_t type, struct slice body)
+{
+    /* Anything else was said to the former store about its own session. */
+    if (type == FEED_PUBLISH || type == FEED_SHARED_PUBLISH)
+        park_put(&router->places[index]->former, type, WAITS_NONE, &body, 1);
+}
+
+static void
+mark_wait(void *arg, uint32_t wait)
+{
+    park_put(arg, PARKED_MARK, wait, NULL, 0);
+}
+
+void
+on_forward_inherit_end(struct router *router, uint32_t index)
+{
+    struct place *place = router->places[index];
+    size_t bound = router->config.store_park_bytes;
+    bool was_full = place->park.bytes >= bound;
+    waits_unlane(router->tokens, index, mark_wait, &place->former);
+    park_join(&place->former, &place->park);
+    park_join(&place->park, &place->former);
+    router->stores_full += place->park.bytes >= bound;
+    router->stores_full -= was_full;
+    place->last_ticket = 0;
+    place->done_ticket = 0;
+}

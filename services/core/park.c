@@ -41,6 +41,18 @@ park_put(struct park *park, uint8_t type, uint64_t tag, const struct slice *part
 }
 
 void
+park_join(struct park *park, struct park *from)
+{
+    if (from->head == NULL)
+        return;
+    *park->tail = from->head;
+    park->tail = from->tail;
+    park->count += from->count;
+    park->bytes += from->bytes;
+    park_init(from);
+}
+
+void
 park_drop(struct park *park)
 {
     struct park_item *item = park->head;

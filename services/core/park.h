@@ -29,6 +29,8 @@ void park_init(struct park *park);
 /* Drops everything. */
 void park_fini(struct park *park);
 void park_put(struct park *park, uint8_t type, uint64_t tag, const struct slice *parts, size_t n);
+/* Moves all items of `from` behind those of `park`. */
+void park_join(struct park *park, struct park *from);
 /* Frees the oldest item (there is one: asserted). */
 void park_drop(struct park *park);
 

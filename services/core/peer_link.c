@@ -78,6 +78,33 @@ leave_place(struct peer_link *link, struct seat *seat)
     mem_free(seat);
 }
 
+struct inheritance {
+    struct router *router;
+    uint32_t place;
+};
+
+static void
+inherit(void *arg, uint8_t type, struct slice body)
+{
+    const struct inheritance *to = arg;
+    router_inherit(to->router, to->place, type, body);
+}
+
+/* The shard goes to another store, with all that its predecessor had not finished with. */
+static void
+take_over(struct peer_link *link, uint32_t place)
+{
+    struct seat *seat = link->seats[place];
+    struct inheritance to = {link->router, place};
+    peer_drop(seat->peer, ERR_STALE);
+    peer_take_unfinished(seat->peer, inherit, &to);
+    router_inherit_end(link->router, place);
+    log_warn("shard_taken_over", LOG_STR("from", slice_cstr(peer_name(seat->peer))), LOG_END);
+    link->seats[place] = NULL;
+    peer_set_user(seat->peer, NULL);
+    mem_free(seat);
+}
+
 static uint32_t
 find_place(struct peer_link *link, const struct peer_info *info, bool store,
            const struct shard_claim *claim)
@@ -111,10 +138,10 @@ on_up(void *arg, struct peer *peer, const struct peer_info *info)
         return PEER_DROP;
     if (link->seats[place] != NULL && link->seats[place] != seat) {
         /* Another peer with this name or shard: that is its identity, so the newer one has it. */
-        struct peer *former = link->seats[place]->peer;
-        leave_place(link, link->seats[place]);
         if (store)
-            peer_drop(former, ERR_STALE);
+            take_over(link, place);
+        else
+            leave_place(link, link->seats[place]);
         place = find_place(link, info, store, &claim);
     }
     if (seat == NULL) {

@@ -45,6 +45,7 @@ place_free(struct place *place)
 {
     park_fini(&place->input);
     park_fini(&place->park);
+    park_fini(&place->former);
     park_fini(&place->control);
     buf_fini(&place->tokens_done);
     buf_fini(&place->routes_done);
@@ -78,6 +79,7 @@ place_init(struct place *place, enum router_kind kind, struct slice name)
     place->name = slice_dup(name);
     park_init(&place->input);
     park_init(&place->park);
+    park_init(&place->former);
     park_init(&place->control);
     buf_init(&place->tokens_done, ANSWERS_MAX);
     buf_init(&place->routes_done, ANSWERS_MAX);
@@ -161,6 +163,18 @@ router_down(struct router *router, uint32_t index)
     on_route_remove_place(router, index);
     on_group_rehome(router, index);
     on_forward_void(router, index);
+}
+
+void
+router_inherit(struct router *router, uint32_t place, uint8_t type, struct slice body)
+{
+    on_forward_inherit(router, place, type, body);
+}
+
+void
+router_inherit_end(struct router *router, uint32_t place)
+{
+    on_forward_inherit_end(router, place);
 }
 
 void

@@ -119,6 +119,10 @@ uint32_t router_stores_wanted(const struct router *router);
 /* A session begins; a gateway gets its digest. Must follow a down of the former one. */
 void router_up(struct router *router, uint32_t place);
 void router_down(struct router *router, uint32_t place);
+/* The place, a shard that is down, goes to another store: first each record that its predecessor
+ * had not finished with, in order, then the end of these. */
+void router_inherit(struct router *router, uint32_t place, uint8_t type, struct slice body);
+void router_inherit_end(struct router *router, uint32_t place);
 /* The peer is forgotten, and with it what its feed still held. */
 void router_gone(struct router *router, uint32_t place);
 

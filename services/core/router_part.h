@@ -38,6 +38,7 @@ struct place {
 
     /* As a destination. */
     struct park park;    /* tag: wait or WAITS_NONE */
+    struct park former;  /* what its former store had not finished with, while that is taken over */
     struct park control; /* digest records waiting for room */
     uint64_t last_ticket, done_ticket;
 
@@ -81,6 +82,10 @@ void on_forward_pump(struct router *router, uint32_t place);
 void on_forward_inputs(struct router *router);
 /* The gateway's lease ended: what it did not get no longer counts. */
 void on_forward_void(struct router *router, uint32_t place);
+/* Another store has the shard: what its predecessor had not finished with goes first, in order;
+ * then (end) what was waited for there is waited for here, and what was parked follows. */
+void on_forward_inherit(struct router *router, uint32_t place, uint8_t type, struct slice body);
+void on_forward_inherit_end(struct router *router, uint32_t place);
 void on_forward_answer(void *router, uint32_t owner, uint64_t session, uint64_t number,
                        uint8_t flags);
 

@@ -185,6 +185,15 @@ waits_void(struct waits *waits, uint32_t index)
     lane_get(waits, index)->last = 0;
 }
 
+void
+waits_unlane(struct waits *waits, uint32_t index, void (*fn)(void *arg, uint32_t wait), void *arg)
+{
+    struct lane *lane = lane_get(waits, index);
+    while (lane->count != 0)
+        fn(arg, lane_pop(lane));
+    lane->last = 0;
+}
+
 size_t
 waits_fail(struct waits *waits, uint32_t index)
 {

@@ -44,6 +44,10 @@ void waits_commit(struct waits *waits, uint32_t wait);
 void waits_reach(struct waits *waits, uint32_t lane, uint64_t position);
 /* What waits in the lane no longer counts; its positions may start again from anywhere. */
 void waits_void(struct waits *waits, uint32_t lane);
+/* What waits in the lane holds its waits outside of it again, in order; its positions may start
+ * again from anywhere. */
+void waits_unlane(struct waits *waits, uint32_t lane, void (*fn)(void *arg, uint32_t wait),
+                  void *arg);
 /* What waits in the lane never happens: those waits end without an answer. Returns how many. */
 size_t waits_fail(struct waits *waits, uint32_t lane);
 

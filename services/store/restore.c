@@ -331,7 +331,8 @@ restore_load(struct store *store)
         mem_free(claim);
     }
     if (err != OK) {
-        log_error("restore_failed", LOG_ERR(err), LOG_END);
+        if (err != ERR_INVALID) /* data that are not ours: read_boot has said why */
+            log_error("restore_failed", LOG_ERR(err), LOG_END);
         return err;
     }
     sessions_each(store->sessions, settle, &loading);

@@ -16,6 +16,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import mqtt  # noqa: E402
 from cluster import TOP, http  # noqa: E402
+from shards import names_on  # noqa: E402
 
 
 class UpDown(unittest.TestCase):
@@ -37,19 +38,22 @@ class UpDown(unittest.TestCase):
         client.connect(user=user, password=password, **options)
         return client
 
-    def test_two_gateways_two_cores_and_state_survives(self):
-        code, text = self.make("up.sh", GATEWAYS="2", CORES="2")
+    def test_two_of_each_and_state_survives(self):
+        two = {"GATEWAYS": "2", "CORES": "2", "STORES": "2"}
+        code, text = self.make("up.sh", **two)
         self.assertEqual(code, 0, text)
         for word in ("18883", "28883", "guest", "key:", "log/"):
             self.assertIn(word, text)
-        sub = self.client(28883, client_id="keeper", clean=False, props={"session_expiry": 3600})
-        sub.subscribe(("a", 1))
-        sub.close()
+        keepers = [names_on(shard, 2, "keeper")[0] for shard in (0, 1)]
+        for keeper in keepers:
+            sub = self.client(28883, client_id=keeper, clean=False, props={"session_expiry": 3600})
+            sub.subscribe(("a", 1))
+            sub.close()
         self.client(18883).publish("a", "kept", 1)
         self.client(18883).publish("r", "retained", 1, retain=True)
-        code, text = self.make("up.sh", GATEWAYS="2", CORES="2")
+        code, text = self.make("up.sh", **two)
         self.assertEqual(code, 0, "a second make up is harmless: " + text)
-        for other in ({}, {"GATEWAYS": "2", "CORES": "2", "SLUICE_ALLOW_ANONYMOUS": "true"}):
+        for other in ({}, {**two, "STORES": "1"}, {**two, "SLUICE_ALLOW_ANONYMOUS": "true"}):
             code, text = self.make("up.sh", **other)
             self.assertNotEqual(code, 0)
             self.assertIn("make down", text)
@@ -59,13 +63,17 @@ class UpDown(unittest.TestCase):
         self.assertEqual(self.make("down.sh")[0], 0)
         with self.assertRaises(OSError):
             socket.create_connection(("127.0.0.1", 18883), 1)
-        code, text = self.make("up.sh", SLUICE_ALLOW_ANONYMOUS="true")
+        code, text = self.make("up.sh")  # the data are divided among two
+        self.assertNotEqual(code, 0)
+        self.assertIn("data_of_other_shards", text)
+        code, text = self.make("up.sh", STORES="2", SLUICE_ALLOW_ANONYMOUS="true")
         self.assertEqual(code, 0, text)
-        back = self.client(18883, user=None, password=None, client_id="keeper", clean=False,
-                           props={"session_expiry": 3600})
-        self.assertEqual(back.receive().payload, b"kept")
-        back.subscribe(("r", 1))
-        self.assertEqual(back.receive().payload, b"retained")
+        for keeper in keepers:
+            back = self.client(18883, user=None, password=None, client_id=keeper, clean=False,
+                               props={"session_expiry": 3600})
+            self.assertEqual(back.receive().payload, b"kept")
+            back.subscribe(("r", 1))
+            self.assertEqual(back.receive().payload, b"retained")
 
     def test_certificates_for_trying_open_the_tls_ports(self):
         for _ in range(2):

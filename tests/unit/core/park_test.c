@@ -48,8 +48,33 @@ bytes_are_copied(void)
     park_fini(&park);
 }
 
+static void
+one_is_joined_behind_another(void)
+{
+    struct park a, b;
+    park_init(&a);
+    park_init(&b);
+    park_join(&a, &b); /* nothing behind nothing */
+    CU_ASSERT_PTR_NULL(park_first(&a));
+    park_put(&b, 1, 10, NULL, 0);
+    park_join(&a, &b);
+    park_put(&b, 1, 20, NULL, 0); /* its tail is right again */
+    park_join(&a, &b);
+    park_put(&a, 1, 30, NULL, 0);
+    CU_ASSERT_EQUAL(b.count + b.bytes, 0);
+    CU_ASSERT_EQUAL(a.bytes, 3 * sizeof(struct park_item));
+    for (uint64_t tag = 10; tag <= 30; tag += 10) {
+        CU_ASSERT_EQUAL(park_first(&a)->tag, tag);
+        park_drop(&a);
+    }
+    CU_ASSERT_EQUAL(a.count, 0);
+    park_fini(&a);
+    park_fini(&b);
+}
+
 static const struct cunit_case cases[] = {
     CUNIT_CASE(records_leave_in_the_order_in_which_they_came),
     CUNIT_CASE(bytes_are_copied),
+    CUNIT_CASE(one_is_joined_behind_another),
 };
 CUNIT_MAIN("park", cases)

@@ -12,11 +12,12 @@
 #include "common/peer.h"
 #include "proto/core_client.h"
 #include "proto/publish_record.h"
+#include "proto/shards.h"
 #include "tests/unit/cunit_main.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { GATEWAYS = 2, STORE = 2, PROGRAMS = 3, PATIENCE_MS = 10000 };
+enum { GATEWAYS = 2, STORE = 2, SPARE = 3, PROGRAMS = 4, PATIENCE_MS = 10000 };
 
 struct program {
     struct peers *peers;
@@ -24,7 +25,7 @@ struct program {
     struct peer *core;
     bool store, commit; /* commit: received frames are declared done at once */
     uint64_t frame;     /* newest received */
-    unsigned received, answered, wanted, routes_done;
+    unsigned received, answered, wanted, routes_done, ups;
     bool digest_valid;
     unsigned digest;
     const char *filter;
@@ -113,6 +114,7 @@ p_up(void *arg, struct peer *peer, const struct peer_info *info)
 {
     struct program *p = arg;
     p->core = peer;
+    p->ups++;
     core_client_up(p->client, 0, info->state);
     return PEER_DROP;
 }
@@ -182,11 +184,11 @@ program_start(unsigned index, const char *filter)
                                                .frame_end = p_frame_end,
                                                .done = p_done,
                                                .room = p_room};
-    static const char *const names[PROGRAMS] = {"gateway-0", "gateway-1", "store-0"};
+    static const char *const names[PROGRAMS] = {"gateway-0", "gateway-1", "store-0", "store-1"};
     struct program *p = &programs[index];
     char address[32];
     struct peers_dial dial = {"core", address, false};
-    struct peers_config config = {.service = index == STORE ? "store" : "gateway",
+    struct peers_config config = {.service = index >= STORE ? "store" : "gateway",
                                   .name = names[index],
                                   .version = "0",
                                   .secret = slice_cstr("0123456789abcdef"),
@@ -195,11 +197,15 @@ program_start(unsigned index, const char *filter)
                                   .n_dial = 1,
                                   .lease_ms = 600,
                                   .heartbeat_ms = 200};
-    struct core_client_config client = {.digests = index != STORE, .grace_ms = 600};
-    *p = (struct program){.store = index == STORE,
+    struct core_client_config client = {.digests = index < STORE, .grace_ms = 600};
+    const struct shard_claim claim = {.number = 0, .count = 1, .term = index};
+    uint8_t blob[SHARDS_CLAIM_BYTES];
+    if (index >= STORE)
+        config.blob = slice_of(blob, shards_claim_encode(&claim, blob));
+    *p = (struct program){.store = index >= STORE,
                           .commit = true,
                           .filter = filter,
-                          .filter_flags = index == STORE ? ROUTE_QOS1 : 0};
+                          .filter_flags = index >= STORE ? ROUTE_QOS1 : 0};
     snprintf(address, sizeof(address), "127.0.0.1:%u", peer_link_call_port(core));
     CU_ASSERT_EQUAL_FATAL(peers_new(loop, &config, &events, p, &p->peers), OK);
     client.origin = peers_incarnation(p->peers);
@@ -350,6 +356,40 @@ store_answers_when_it_has_committed(void)
 }
 
 static void
+a_store_that_takes_over_gets_what_the_former_one_had_not_committed(void)
+{
+    unsigned received;
+    setup();
+    program_start(0, NULL);
+    program_start(STORE, "c/#");
+    UNTIL(programs[0].digest_valid);
+    programs[STORE].commit = false;
+    publish(0, "c/1", 1, 100);
+    UNTIL(programs[STORE].received == 100);
+    CU_ASSERT_EQUAL(programs[0].answered, 0);
+    program_start(SPARE, "c/#"); /* a later claim, while the former one is still there */
+    publish(0, "c/2", 1, 50);
+    UNTIL(programs[0].answered == 150);
+    CU_ASSERT_EQUAL(programs[SPARE].received, 150);
+    /* The former one comes back, and is not believed; nobody else noticed. */
+    UNTIL(peer_link_stores_refused(core) != 0);
+    received = programs[STORE].received;
+    publish(0, "c/3", 1, 10);
+    UNTIL(programs[0].answered == 160);
+    CU_ASSERT_EQUAL(programs[SPARE].received, 160);
+    CU_ASSERT_EQUAL(programs[STORE].received, received);
+    CU_ASSERT_EQUAL(programs[0].ups, 1);
+    /* Away, it is still the one that is waited for. */
+    program_stop(SPARE);
+    UNTIL(router_stats(peer_link_router(core)).stores_up == 0);
+    publish(0, "c/4", 1, 10);
+    program_start(SPARE, "c/#");
+    UNTIL(programs[0].answered == 170);
+    CU_ASSERT_TRUE(router_is_idle(peer_link_router(core)));
+    teardown();
+}
+
+static void
 gateway_that_is_gone_does_not_count(void)
 {
     setup();
@@ -371,6 +411,7 @@ gateway_that_is_gone_does_not_count(void)
 static const struct cunit_case cases[] = {
     CUNIT_CASE(publishes_cross_the_core_and_are_answered),
     CUNIT_CASE(store_answers_when_it_has_committed),
+    CUNIT_CASE(a_store_that_takes_over_gets_what_the_former_one_had_not_committed),
     CUNIT_CASE(gateway_that_is_gone_does_not_count),
 };
 CUNIT_MAIN("peer_link", cases)

@@ -95,6 +95,29 @@ failed_lane_ends_without_an_answer(void)
 }
 
 static void
+release(void *arg, uint32_t wait)
+{
+    waits_release(arg, wait);
+}
+
+static void
+what_is_taken_off_a_lane_is_held_until_it_is_released(void)
+{
+    struct waits *waits = fresh(4);
+    (void)on_lanes(waits, 1, 10, 20);
+    (void)on_lanes(waits, 2, 11, 20);
+    waits_reach(waits, 9, 20);
+    waits_unlane(waits, 0, release, waits);
+    CU_ASSERT_TRUE(answers == 2 && last_number == 2);
+    (void)on_lanes(waits, 3, 1, 21); /* lower position: it may start again */
+    CU_ASSERT_EQUAL(waits_in_lane(waits, 0), 1);
+    waits_reach(waits, 0, 1);
+    waits_reach(waits, 9, 21);
+    CU_ASSERT_EQUAL(answers, 3);
+    waits_free(waits);
+}
+
+static void
 cap_is_kept_and_slots_are_reused(void)
 {
     struct waits *waits = fresh(3000);
@@ -118,6 +141,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(last_lane_answers),
     CUNIT_CASE(void_lane_no_longer_counts_and_starts_again),
     CUNIT_CASE(failed_lane_ends_without_an_answer),
+    CUNIT_CASE(what_is_taken_off_a_lane_is_held_until_it_is_released),
     CUNIT_CASE(cap_is_kept_and_slots_are_reused),
 };
 CUNIT_MAIN("waits", cases)
