@@ -85,6 +85,8 @@ struct peer_info {
 };
 
 /* Events; each may be NULL. None may free the peers. */
+#define PEERS_STUCK_STATUS 3 /* of exit */
+
 struct peers_events {
     /* A session begins: run the resync now (peer_append). */
     enum peer_keep (*up)(void *arg, struct peer *peer, const struct peer_info *info);
@@ -108,6 +110,10 @@ struct peers_events {
                  struct slice body);
     /* An incoming peer is forgotten; the pointer dies after this. Not called by peers_free. */
     void (*gone)(void *arg, struct peer *peer);
+    /* With TLS: nng stands still for good (nng_canary.h), so this program reaches no new peer.
+     * Once; it shall end, so that what supervises it starts it again. NULL: it ends here and now
+     * with PEERS_STUCK_STATUS, which costs no more than its death would. */
+    void (*stuck)(void *arg);
 };
 
 struct peers_stats {

@@ -114,6 +114,8 @@ struct peers {
     uint32_t state;
     bool closing;
     struct nng_door_tls *tls;
+    struct nng_canary *canary; /* with TLS */
+    bool stuck;                /* said so */
     struct feed *feed;
     struct call_server *server;
     struct loop_timer tick;

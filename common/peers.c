@@ -4,11 +4,15 @@
 #include "common/peer_impl.h"
 
 #include "common/crypt.h"
+#include "common/log.h"
 #include "common/mem.h"
+#include "common/nng_canary.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define CALL_BYTES_DEFAULT (4u << 20)
+#define PATIENCE_TICKS     (15000u / PEER_TICK_MS) /* a busy machine is not a silent canary */
 
 static void
 tick_dialed(struct peer *peer, uint64_t now)
@@ -42,6 +46,21 @@ tick_peer(struct peer *peer, uint64_t now)
     }
 }
 
+/* Only TLS does this to nng. */
+static void
+listen_to_canary(struct peers *peers)
+{
+    if (peers->canary == NULL || peers->stuck || nng_canary_sings(peers->canary))
+        return;
+    peers->stuck = true;
+    log_error("nng_stands_still", LOG_STR("consequence", "this program ends, to be started again"),
+              LOG_END);
+    if (peers->events.stuck != NULL)
+        peers->events.stuck(peers->arg);
+    else
+        _exit(PEERS_STUCK_STATUS);
+}
+
 static void
 on_tick(void *arg)
 {
@@ -53,6 +72,7 @@ on_tick(void *arg)
         next = peer->next;
         tick_peer(peer, now);
     }
+    listen_to_canary(peers);
 }
 
 static const char *
@@ -137,6 +157,8 @@ open_all(struct peers *peers, const struct peers_config *config)
         .contexts = peers->config.call_contexts,
     };
     enum err err = open_tls(peers, config);
+    if (err == OK && peers->tls != NULL)
+        err = nng_canary_new(PATIENCE_TICKS, &peers->canary);
     if (err != OK)
         return err;
     feed.tls = server.tls = peers->tls;
@@ -201,6 +223,7 @@ peers_free(struct peers *peers)
         peer_free(peers->list);
     call_server_free(peers->server);
     feed_free(peers->feed);
+    nng_canary_free(peers->canary);
     nng_door_tls_free(peers->tls);
     for (size_t i = 0; i < sizeof(peers->texts) / sizeof(peers->texts[0]); i++)
         mem_free(peers->texts[i]);

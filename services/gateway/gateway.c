@@ -14,6 +14,8 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
+#include "common/peer.h"
 #include "services/gateway/drain.h"
 #include "services/gateway/hub.h"
 #include "services/gateway/listener.h"
@@ -351,11 +353,13 @@ on_stop_signal(void *arg)
     on_step(gateway);
 }
 
+static volatile sig_atomic_t exit_status;
+
 static void
 leave(int signo)
 {
     (void)signo;
-    _exit(0);
+    _exit(exit_status);
 }
 
 /* A descriptor per connection: take as many as we are allowed to have. */
@@ -403,7 +407,7 @@ gateway_new(const struct gateway_config *config, struct gateway **out)
     return OK;
 }
 
-void
+int
 gateway_run(struct gateway *gateway)
 {
     loop_on_signal(gateway->loop, SIGTERM, on_stop_signal, gateway);
@@ -413,8 +417,10 @@ gateway_run(struct gateway *gateway)
     log_info("stopped", LOG_END);
     /* Nothing is left that anybody waits for. nng_close of nng 1.5 may wait for ever for a pipe
      * that ends at the same moment: whoever told us to stop shall not. */
+    exit_status = hub_is_stuck(gateway->hub) ? PEERS_STUCK_STATUS : 0;
     (void)signal(SIGALRM, leave);
     (void)alarm(LEAVE_S);
+    return exit_status;
 }
 
 void

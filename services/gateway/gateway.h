@@ -14,8 +14,9 @@ struct gateway;
 /* *out is new and ready to run: ports are bound. Any error has been logged with what could not be
  * had. config is borrowed until gateway_free. */
 ERR_MUST_USE enum err gateway_new(const struct gateway_config *config, struct gateway **out);
-/* Until SIGTERM or SIGINT has been answered: not ready, clients sent away, all ended. */
-void gateway_run(struct gateway *gateway);
+/* Until SIGTERM or SIGINT has been answered: not ready, clients sent away, all ended. Returns the
+ * exit status: 0, or that it went because it reaches nobody any more (PEERS_STUCK_STATUS). */
+int gateway_run(struct gateway *gateway);
 void gateway_free(struct gateway *gateway);
 
 #endif

@@ -7,6 +7,7 @@
  * of the feeds bound what waits here and the senders slow down. */
 #include "services/gateway/hub.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -125,6 +126,16 @@ on_state(void *arg, struct peer *peer, uint32_t flags)
         store_link_state(hub->store, link, flags);
 }
 
+/* Connected clients are sent elsewhere at the usual pace, so that none waits for a gateway that
+ * reaches nobody any more. */
+static void
+on_stuck(void *arg)
+{
+    struct hub *hub = arg;
+    hub->stuck = true;
+    (void)raise(SIGTERM);
+}
+
 /* ---- the turn and the tick */
 
 static void
@@ -214,7 +225,8 @@ open_peers(struct hub *hub)
                                                .frame_end = on_frame_end,
                                                .done = on_done,
                                                .room = on_room,
-                                               .state = on_state};
+                                               .state = on_state,
+                                               .stuck = on_stuck};
     const struct gateway_config *config = hub->config;
     size_t n = config->cores.count + config->stores.count;
     struct peers_dial *dial = mem_zalloc_array(n, sizeof(*dial));
@@ -335,6 +347,12 @@ bool
 hub_is_drained(const struct hub *hub)
 {
     return hub->drained == hub_post_all_workers(hub);
+}
+
+bool
+hub_is_stuck(const struct hub *hub)
+{
+    return hub->stuck;
 }
 
 bool

@@ -48,6 +48,8 @@ void hub_drain(struct hub *hub, uint32_t spread_ms);
 bool hub_is_drained(const struct hub *hub);
 /* What the workers posted has reached the stores (or there is nobody to send it to). */
 bool hub_is_quiet(const struct hub *hub);
+/* It goes down because nng stands still (peer.h), not because it was told to. */
+bool hub_is_stuck(const struct hub *hub);
 /* How many connections all workers have: for those who ask. */
 void hub_set_connections(struct hub *hub, uint64_t (*fn)(void *arg), void *arg);
 

@@ -96,6 +96,7 @@ struct hub {
     struct shares *shares; /* members of shared subscriptions */
     struct barrier *barrier;
     struct peers *peers;
+    bool stuck; /* peers reach nobody new any more */
     struct hub_peer *links;
     struct core_link *core;
     struct store_link *store;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sluice-gateway: reads the settings, runs, and says with its exit status how that went: 0 told to
- * stop, 2 could not start. */
+ * stop, 2 could not start, 3 it reached nobody any more (PEERS_STUCK_STATUS). */
 #include "common/crypt.h"
 #include "common/log.h"
 #include "services/gateway/gateway.h"
@@ -22,9 +22,8 @@ main(int argc, char **argv)
         if (!counted)
             log_warn("tls_memory_not_counted", LOG_END);
         if (gateway_new(&config, &gateway) == OK) {
-            gateway_run(gateway);
+            status = gateway_run(gateway);
             gateway_free(gateway);
-            status = 0;
         }
     }
     conf_free(conf);
