@@ -302,6 +302,7 @@ static bool
 check_caller(struct api_request *request)
 {
     struct api *api = request->api;
+    char actor[CALLER_ACTOR_SIZE];
     uint64_t retry_ms = 0;
     if (request->operation->roles == 0)
         return true;
@@ -311,7 +312,7 @@ check_caller(struct api_request *request)
     } else if (err != OK) {
         api_problem(request, 503, "unavailable",
                     "The store that knows users and keys cannot be reached now");
-    } else if (!rate_take(api->callers, slice_cstr(request->caller.name), clock_monotonic_ms(),
+    } else if (!rate_take(api->callers, slice_cstr(api_actor(request, actor)), clock_monotonic_ms(),
                           &retry_ms)) {
         exchange_set_retry(request->exchange, retry_ms);
         api_problem(request, 429, "too_many_requests", "Too many requests of this key or user");
@@ -327,34 +328,17 @@ check_caller(struct api_request *request)
 }
 
 static bool
-accepts(const char *accept, const char *type)
-{
-    size_t len = strcspn(type, "/") + 1;
-    char any[32];
-    str_format(any, sizeof any, "%.*s*", (int)len, type);
-    return accept == NULL || accept[0] == 0 || strstr(accept, "*/*") != NULL ||
-           strcasestr(accept, type) != NULL || strcasestr(accept, any) != NULL;
-}
-
-static bool
-is_json(const char *type)
-{
-    return type != NULL && strncasecmp(type, "application/json", 16) == 0 &&
-           (type[16] == 0 || type[16] == ';' || type[16] == ' ');
-}
-
-static bool
 check_form(struct api_request *request)
 {
     struct exchange *exchange = request->exchange;
     bool has_body = exchange->body.len != 0;
-    if (!accepts(exchange_header(exchange, "Accept"), request->operation->answers))
+    if (!exchange_accepts(exchange, request->operation->answers))
         api_problem(request, 406, "not_acceptable", "The answer would be of another media type");
     else if (exchange->is_truncated)
         api_problem(request, 413, "too_large", "The body is larger than the setting body-max");
     else if (has_body && request->operation->body == NULL)
         api_problem(request, 400, "no_body_wanted", "This operation takes no body");
-    else if (has_body && !is_json(exchange_header(exchange, "Content-Type")))
+    else if (has_body && !exchange_has_json(exchange))
         api_problem(request, 415, "not_json", "The body must be application/json");
     else if (!has_body && request->operation->body_required)
         api_problem(request, 400, "no_body", "This operation needs a body");

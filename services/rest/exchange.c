@@ -18,6 +18,25 @@ exchange_cookie(const struct exchange *exchange, const char *name)
     return exchange->cookie(exchange->source, name);
 }
 
+bool
+exchange_accepts(const struct exchange *exchange, const char *type)
+{
+    const char *accept = exchange_header(exchange, "Accept");
+    size_t len = strcspn(type, "/") + 1;
+    char any[32];
+    str_format(any, sizeof any, "%.*s*", (int)len, type);
+    return accept == NULL || accept[0] == 0 || strstr(accept, "*/*") != NULL ||
+           strcasestr(accept, type) != NULL || strcasestr(accept, any) != NULL;
+}
+
+bool
+exchange_has_json(const struct exchange *exchange)
+{
+    const char *type = exchange_header(exchange, "Content-Type");
+    return type != NULL && strncasecmp(type, "application/json", 16) == 0 &&
+           (type[16] == 0 || type[16] == ';' || type[16] == ' ');
+}
+
 void
 exchange_set_header(struct exchange *exchange, const char *name, const char *value)
 {

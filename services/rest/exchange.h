@@ -51,6 +51,11 @@ struct exchange {
 const char *exchange_header(const struct exchange *exchange, const char *name);
 const char *exchange_cookie(const struct exchange *exchange, const char *name);
 
+/* Whether the answer may be of this media type: the request accepts it, or says nothing. */
+bool exchange_accepts(const struct exchange *exchange, const char *type);
+/* Whether the body is said to be JSON. */
+bool exchange_has_json(const struct exchange *exchange);
+
 /* Adds a header to the answer; name is static, value is copied. One that is there with this name is
  * replaced, except Set-Cookie. */
 void exchange_set_header(struct exchange *exchange, const char *name, const char *value);

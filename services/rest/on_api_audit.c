@@ -9,6 +9,8 @@
 #include "services/rest/api_json.h"
 #include "services/rest/ask.h"
 
+#define TEXT_MAX 1024u /* of an entry, in the store */
+
 #define EXPORT_PAGE 1000u
 
 static json_t *
@@ -126,19 +128,39 @@ on_api_audit_export(struct api_request *request)
                            (struct exchange_stream){export_read, export_end, export});
 }
 
+/* Strangers choose client ids and topics: nothing in them keeps an entry out of the audit. What the
+ * store would refuse is cut, or replaced. */
+static void
+write_plain(const char *text, char out[TEXT_MAX + 1])
+{
+    static const char odd[] = "\xef\xbf\xbd"; /* U+FFFD */
+    size_t len = strlen(text), at = 0, used = 0;
+    while (at < len) {
+        size_t n = str_utf8_char((const uint8_t *)text + at, len - at);
+        bool is_odd = n == 0 || (unsigned char)text[at] < 0x20 || text[at] == 0x7f;
+        size_t take = is_odd ? sizeof odd - 1 : n;
+        if (used + take > TEXT_MAX)
+            break;
+        memcpy(out + used, is_odd ? odd : text + at, take);
+        used += take;
+        at += n != 0 ? n : 1;
+    }
+    out[used] = 0;
+}
+
 void
 api_audit(struct api_request *request, const char *what, const char *subject, const char *detail)
 {
     Sluice__AuditAppend message = SLUICE__AUDIT_APPEND__INIT;
-    char actor[CALLER_ACTOR_SIZE], subject_text[1024], detail_text[1024];
+    char actor[CALLER_ACTOR_SIZE], texts[3][TEXT_MAX + 1];
     char *name = mem_strdup(what);
-    str_format(subject_text, sizeof subject_text, "%s", subject);
-    str_format(detail_text, sizeof detail_text, "%s", detail);
-    api_actor(request, actor);
-    message.actor = actor;
+    write_plain(api_actor(request, actor), texts[0]);
+    write_plain(subject, texts[1]);
+    write_plain(detail, texts[2]);
+    message.actor = texts[0];
     message.what = name;
-    message.subject = subject_text;
-    message.detail = detail_text;
+    message.subject = texts[1];
+    message.detail = texts[2];
     enum err err = ask_people(request->api->upstream, CALL_AUDIT_APPEND, &message.base, NULL, NULL);
     mem_free(name);
     if (err != OK)

@@ -15,11 +15,12 @@
 #include <poll.h>
 #include <stdatomic.h>
 
-#define TRACES_MAX 16 /* of this copy at once: each holds a thread */
-#define ASK_MS     200
-#define BEAT_MS    5000u /* something is said at least so often: who is gone is noticed */
-#define LOOK_MS    3000u /* for new gateways */
-#define TEXT_MAX   ((size_t)4 << 20)
+#define TRACES_MAX  16 /* of this copy at once: each holds a thread */
+#define ASK_MS      200
+#define DEADLINE_MS 1500u /* of one question: the others wait meanwhile */
+#define BEAT_MS     5000u /* something is said at least so often: who is gone is noticed */
+#define LOOK_MS     3000u /* for new gateways */
+#define TEXT_MAX    ((size_t)4 << 20)
 
 struct place {
     char *name;   /* of a store: its address, until it says its name */
@@ -53,9 +54,10 @@ say(struct trace *trace, const char *event, json_t *data)
 /* ---- programs */
 
 static enum err
-ask(struct trace *trace, const struct place *place, const struct question *question,
+ask(struct trace *trace, const struct place *place, struct question *question,
     Sluice__AdminAnswer **answer)
 {
+    question->deadline_ms = DEADLINE_MS;
     return place->store == NO_STORE
                ? question_ask_gateway(trace->upstream, place->name, question, answer)
                : question_ask(trace->upstream, UPSTREAM_STORE, place->store, question, answer);
@@ -259,8 +261,8 @@ on_api_trace(struct api_request *request)
     enum err err = look(trace);
     for (size_t i = 0; err == OK && i < trace->count; i++) {
         err = begin(trace, &trace->places[i]);
-        if (err == ERR_UNSUPPORTED && trace->places[i].store != NO_STORE)
-            err = OK; /* a store of an older version: the trace is without it */
+        if (trace->places[i].store != NO_STORE)
+            err = OK; /* one that is away is asked again; one of an older version has no traces */
     }
     if (err != OK) {
         trace_end(trace);

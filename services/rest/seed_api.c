@@ -48,33 +48,21 @@ matches(struct slice path, const char *pattern, struct slice *name)
     return path.len == 0;
 }
 
+/* allow: the verbs of the path, "": there is no such path. */
 static const struct seed_route *
-find(const char *verb, struct slice path, struct slice *name, bool *is_known)
+find(const char *verb, struct slice path, struct slice *name, char allow[64])
 {
-    *is_known = false;
+    allow[0] = 0;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        size_t at = strlen(allow);
         if (!matches(path, routes[i].path, name))
             continue;
-        *is_known = true;
         if (strcmp(verb, routes[i].verb) == 0)
             return &routes[i];
+        if (strstr(allow, routes[i].verb) == NULL)
+            str_format(allow + at, 64 - at, "%s%s", at != 0 ? ", " : "", routes[i].verb);
     }
     return NULL;
-}
-
-static bool
-accepts_json(const char *accept)
-{
-    return accept == NULL || accept[0] == 0 || strstr(accept, "*/*") != NULL ||
-           strcasestr(accept, "application/json") != NULL ||
-           strcasestr(accept, "application/*") != NULL;
-}
-
-static bool
-is_json(const char *type)
-{
-    return type != NULL && strncasecmp(type, "application/json", 16) == 0 &&
-           (type[16] == 0 || type[16] == ';' || type[16] == ' ');
 }
 
 static bool
@@ -91,9 +79,9 @@ may_be_served(const struct seed_api *api, const struct seed_route *route, struct
         seed_api_refuse(exchange, 401, "The API key is missing or wrong");
     else if (err != OK)
         seed_api_refuse(exchange, 503, "unavailable");
-    else if (!accepts_json(exchange_header(exchange, "Accept")))
+    else if (!exchange_accepts(exchange, "application/json"))
         seed_api_refuse(exchange, 406, "Only application/json is served");
-    else if (has_body && !is_json(exchange_header(exchange, "Content-Type")))
+    else if (has_body && !exchange_has_json(exchange))
         seed_api_refuse(exchange, 415, "The body must be application/json");
     else if (exchange->is_truncated || exchange->body.len > SEED_API_BODY_MAX)
         seed_api_refuse(exchange, 413, "The body is too large");
@@ -150,12 +138,14 @@ seed_api_serve(const struct seed_api *api, struct exchange *exchange)
     struct slice path = slice_sub(exchange->path, strlen("/rest"), exchange->path.len);
     struct slice name = {NULL, 0};
     struct caller caller;
-    bool is_known;
-    const struct seed_route *route = find(exchange->verb, path, &name, &is_known);
-    if (!is_known)
+    char allow[64];
+    const struct seed_route *route = find(exchange->verb, path, &name, allow);
+    if (route == NULL && allow[0] == 0) {
         seed_api_refuse(exchange, 404, "There is nothing here");
-    else if (route == NULL)
+    } else if (route == NULL) {
+        exchange_set_header(exchange, "Allow", allow);
         seed_api_refuse(exchange, 405, "This method is not served here");
-    else if (may_be_served(api, route, exchange, &caller))
+    } else if (may_be_served(api, route, exchange, &caller)) {
         answer(api, route, name, &caller, exchange);
+    }
 }

@@ -321,6 +321,10 @@ class Walk(ClusterTest):
         first = self.call("listRetained", 200, query={"filter": "keep/#", "limit": 1})
         self.assertEqual([r["topic"] for r in self.call("listRetained", 200, query={
             "filter": "keep/#", "limit": 1, "cursor": first["next"]})["items"]], ["keep/b"])
+        for odd in ("x" + "é" * 700, "é" * 700, "x\u0001y"):  # longer than an entry of the audit, and no text for one
+            self.call("deleteRetained", 204, topic=odd)
+            said = odd[:512].replace("\u0001", "\ufffd")
+            self.assertTrue(self.call("listAudit", 200, query={"limit": 1})["items"][0]["subject"].startswith(said[:500]), odd)
         self.call("deleteRetained", 204, topic="keep/a")
         self.call("deleteRetained", 204, topic="keep/a")
         self.call("getRetained", 404, topic="keep/a")
