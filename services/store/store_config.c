@@ -180,7 +180,8 @@ check(struct conf *conf, void *arg)
     conf_check_host(conf, "advertise", config->advertise);
     conf_check_addresses(conf, "cores", &config->cores);
     conf_check_addresses(conf, "stores", &config->stores);
-    if (config->shards > 1 && config->stores.count == 0)
+    if (config->shards > 1 && config->stores.count == 0 && config->export_file[0] == '\0' &&
+        config->import_file[0] == '\0')
         conf_mistake(conf, "stores", "must name the other stores when shards is not 1");
     check_driver(conf, "driver", config->driver);
     check_driver(conf, "driver-people", config->driver_people);

@@ -23,7 +23,7 @@ class Store(Program):
             "SLUICE_CLUSTER_SECRET": "test-secret-of-the-cluster", "SLUICE_LOG_FORMAT": "kv",
             "SLUICE_CALL_LISTEN": f"{HOST}:{call}", "SLUICE_FEED_LISTEN": f"{HOST}:{feed}",
             "SLUICE_HTTP_PORT": str(http), "SLUICE_CORES": f"{HOST}:{free_ports(1)[0]}", "SLUICE_SHARD": str(shard),
-            "SLUICE_SHARDS": "2", "SLUICE_SHARD_LEASE": LEASE, **db.settings()})
+            "SLUICE_SHARDS": "2", "SLUICE_STORES": f"{HOST}:1", "SLUICE_SHARD_LEASE": LEASE, **db.settings()})
 
     def waits(self):
         """Ready to take a shard, because all it could have is taken; says so."""
@@ -56,7 +56,7 @@ class Spare(unittest.TestCase):
                                        ("store-2", "embedded", "shared database"), ("store", "redis", "ends with -"),
                                        ("", "redis", "ends with -"), ("store-01", "redis", "ends with -"),
                                        ("store-x", "redis", "ends with -"), ("s-spare", "redis", "ends with -")):
-            code, text = store_that_ends("--check", "--shard=ordinal", "--shards=2", f"--instance={instance}", f"--driver={driver}")
+            code, text = store_that_ends("--check", "--shard=ordinal", "--shards=2", "--stores=a:1", f"--instance={instance}", f"--driver={driver}")
             self.assertEqual(code, 2 if word else 0, (instance, driver, text))
             self.assertIn(word or "", text)
 
