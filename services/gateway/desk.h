@@ -30,8 +30,9 @@ void desk_refuse(struct connection *connection, enum mqtt_reason reason, struct 
 struct sign_in_request;
 void desk_sign_in(struct connection *connection, const struct session_open_request *open,
                   const struct sign_in_request *ask);
-/* Frees post->body. connection may be NULL: gone meanwhile. */
-void desk_signed_in(struct connection *connection, struct post *post);
+/* verified: its user was vouched for by others and need not be one of ours. */
+struct signed_in;
+void desk_signed_in(struct connection *connection, const struct signed_in *answer, bool verified);
 /* With a token as password: it says who the client is and what it may do. */
 void desk_token(struct connection *connection, const struct session_open_request *open,
                 struct slice token);

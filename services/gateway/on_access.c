@@ -65,14 +65,11 @@ desk_sign_in(struct connection *connection, const struct session_open_request *o
 }
 
 void
-desk_signed_in(struct connection *connection, struct post *post)
+desk_signed_in(struct connection *connection, const struct signed_in *answer, bool verified)
 {
-    const struct signed_in *answer = post->body;
-    if (connection == NULL || connection->state != CONNECTION_OPENING ||
-        connection->asking == NULL || connection->grant != NULL) {
-        post_body_free(post);
+    if (connection->state != CONNECTION_OPENING || connection->asking == NULL ||
+        connection->grant != NULL)
         return;
-    }
     if (answer->reason != MQTT_SUCCESS) {
         enum mqtt_reason reason = (enum mqtt_reason)answer->reason;
         if (!mqtt_reason_is_allowed(MQTT_CONNACK, true, answer->reason))
@@ -84,10 +81,9 @@ desk_signed_in(struct connection *connection, struct post *post)
         if (connection->auth != NULL)
             auth_right(connection->auth, answer->auth_data);
         connection->grant = access_book_join(connection->worker->access, connection, answer->user,
-                                             &answer->terms, post->flags == 0);
+                                             &answer->terms, !verified);
         admit(connection);
     }
-    post_body_free(post);
 }
 
 void

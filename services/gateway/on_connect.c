@@ -135,45 +135,76 @@ read_limits(struct connection *connection, const struct mqtt_connect *connect)
         connection->flags |= CONNECTION_WANTS_RESPONSE;
 }
 
+/* What this gateway has against a will. */
+static enum mqtt_reason
+object_to_will(const struct worker_options *options, const struct mqtt_connect *connect)
+{
+    const struct mqtt_will *will = &connect->will;
+    if (!connect->has_will)
+        return MQTT_SUCCESS;
+    if (will->retain && !options->retain_available)
+        return MQTT_RETAIN_NOT_SUPPORTED;
+    if (options->check_payload_format && will->properties.payload_format == 1 &&
+        !utf8_is_well_formed(will->payload))
+        return MQTT_PAYLOAD_FORMAT_INVALID;
+    if (sys_values_is_reserved(will->topic)) /* 3.x has no code for the topic */
+        return connect->version == MQTT_5_0 ? MQTT_TOPIC_NAME_INVALID : MQTT_NOT_AUTHORIZED;
+    return MQTT_SUCCESS;
+}
+
+/* Why nobody, or nobody with such a packet, may come in now; MQTT_SUCCESS: nothing is against it.
+ */
+static enum mqtt_reason
+object(struct connection *connection, const struct mqtt_connect *connect)
+{
+    const struct worker *worker = connection->worker;
+    bool is_5 = connect->version == MQTT_5_0;
+    enum drop_reason refusal = connection_limits_connect(connection, connect->client_id);
+    if (refusal != DROP_NONE)
+        return !is_5                       ? MQTT_SERVER_UNAVAILABLE
+               : refusal == DROP_NO_MEMORY ? MQTT_SERVER_BUSY
+                                           : MQTT_QUOTA_EXCEEDED;
+    if (worker->is_draining || worker->sweep.is_emptying)
+        return is_5 && worker->options.server_reference[0] != '\0' ? MQTT_USE_ANOTHER_SERVER
+                                                                   : MQTT_SERVER_UNAVAILABLE;
+    return object_to_will(&worker->options, connect);
+}
+
+/* Asks who it is, in the way that the packet gives: a method, a token, a user, or none. */
+static void
+ask_who(struct connection *connection, const struct mqtt_connect *connect,
+        const struct session_open_request *request, bool verified)
+{
+    if (connect->version == MQTT_5_0 &&
+        mqtt_properties_has(&connect->properties, MQTT_PROPERTY_AUTH_METHOD)) {
+        desk_auth_connect(connection, request, &connect->properties);
+    } else if (!verified && connection->worker->tokens != NULL &&
+               tokens_is_token(connect->password)) {
+        desk_token(connection, request, connect->password);
+    } else if (request->has_user) {
+        const struct sign_in_request ask = {.user = request->user,
+                                            .password =
+                                                verified ? slice_of(NULL, 0) : connect->password,
+                                            .verified = verified};
+        desk_sign_in(connection, request, &ask);
+    } else {
+        desk_anonymous(connection, request);
+    }
+}
+
 void
 desk_connect(struct connection *connection, const struct mqtt_frame *frame)
 {
-    struct worker *worker = connection->worker;
     struct mqtt_connect connect;
     enum mqtt_reason reason;
     enum err err = mqtt_decode_connect(frame, &connect, &reason);
     connection->version = (uint8_t)connect.version;
-    if (err != OK) {
+    if (err == OK) {
+        read_limits(connection, &connect);
+        reason = object(connection, &connect);
+    }
+    if (err != OK || reason != MQTT_SUCCESS) {
         refuse_connect(connection, reason);
-        return;
-    }
-    read_limits(connection, &connect);
-    enum drop_reason refusal = connection_limits_connect(connection, connect.client_id);
-    if (refusal != DROP_NONE) {
-        refuse_connect(connection, connect.version != MQTT_5_0 ? MQTT_SERVER_UNAVAILABLE
-                                   : refusal == DROP_NO_MEMORY ? MQTT_SERVER_BUSY
-                                                               : MQTT_QUOTA_EXCEEDED);
-        return;
-    }
-    if (worker->is_draining || worker->sweep.is_emptying) {
-        bool elsewhere =
-            connection->version == MQTT_5_0 && worker->options.server_reference[0] != '\0';
-        refuse_connect(connection, elsewhere ? MQTT_USE_ANOTHER_SERVER : MQTT_SERVER_UNAVAILABLE);
-        return;
-    }
-    if (connect.has_will && connect.will.retain && !worker->options.retain_available) {
-        refuse_connect(connection, MQTT_RETAIN_NOT_SUPPORTED);
-        return;
-    }
-    if (connect.has_will && worker->options.check_payload_format &&
-        connect.will.properties.payload_format == 1 && !utf8_is_well_formed(connect.will.payload)) {
-        refuse_connect(connection, MQTT_PAYLOAD_FORMAT_INVALID);
-        return;
-    }
-    if (connect.has_will && sys_values_is_reserved(connect.will.topic)) {
-        /* 3.x has no code for the topic */
-        refuse_connect(connection,
-                       connect.version == MQTT_5_0 ? MQTT_TOPIC_NAME_INVALID : MQTT_NOT_AUTHORIZED);
         return;
     }
     char name[TLS_NAME_MAX];
@@ -190,7 +221,7 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
                                            .has_user = verified || connect.has_username,
                                            .clean_start = connect.clean_start,
                                            .has_will = connect.has_will};
-    if (connect.has_will && read_will(worker, &connect.will, &request.will) != OK) {
+    if (connect.has_will && read_will(connection->worker, &connect.will, &request.will) != OK) {
         refuse_connect(connection, MQTT_PACKET_TOO_LARGE);
         return;
     }
@@ -201,19 +232,7 @@ desk_connect(struct connection *connection, const struct mqtt_frame *frame)
         refuse_connect(connection, connect.version == MQTT_5_0 ? MQTT_BANNED : MQTT_NOT_AUTHORIZED);
         return;
     }
-    if (connect.version == MQTT_5_0 &&
-        mqtt_properties_has(&connect.properties, MQTT_PROPERTY_AUTH_METHOD))
-        desk_auth_connect(connection, &request, &connect.properties);
-    else if (!verified && worker->tokens != NULL && tokens_is_token(connect.password))
-        desk_token(connection, &request, connect.password);
-    else if (request.has_user)
-        desk_sign_in(
-            connection, &request,
-            &(struct sign_in_request){.user = user,
-                                      .password = verified ? slice_of(NULL, 0) : connect.password,
-                                      .verified = verified});
-    else
-        desk_anonymous(connection, &request);
+    ask_who(connection, &connect, &request, verified);
 }
 
 void

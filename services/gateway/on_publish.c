@@ -242,6 +242,38 @@ read_properties(struct connection *connection, const struct mqtt_publish *publis
     return true;
 }
 
+/* It is not routed: its payload is not what it says, or its topic is not its client's to publish
+ * to. The client has been told, as far as its version has words for it. */
+static bool
+is_refused(struct connection *connection, const struct mqtt_publish *publish)
+{
+    struct worker *worker = connection->worker;
+    if (worker->options.check_payload_format && publish->properties.payload_format == 1 &&
+        connection->version == MQTT_5_0 && !utf8_is_well_formed(publish->payload)) {
+        connection_dropped(connection, DROP_REFUSED);
+        if (publish->qos == 0) /* there is no other answer */
+            connection_fail(connection, MQTT_PAYLOAD_FORMAT_INVALID);
+        else
+            acknowledge(connection, publish, MQTT_PAYLOAD_FORMAT_INVALID);
+        return true;
+    }
+    if (sys_values_is_reserved(publish->topic)) {
+        connection_dropped(connection, DROP_REFUSED);
+        acknowledge(connection, publish, MQTT_NOT_AUTHORIZED);
+        return true;
+    }
+    if (!access_book_may_publish(worker->access, connection->grant, publish->topic)) {
+        /* 3.x has no way to say so: the publish is acknowledged and goes nowhere [3.1.1
+         * MQTT-3.3.5-2]
+         */
+        TRACE(connection, "denied", publish->topic, "no rule allows this user to publish there");
+        connection_dropped(connection, DROP_DENIED_PUBLISH);
+        acknowledge(connection, publish, MQTT_NOT_AUTHORIZED);
+        return true;
+    }
+    return false;
+}
+
 static const char *const qos_text[] = {"QoS 0", "QoS 1", "QoS 2"};
 
 void
@@ -279,29 +311,8 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
     }
     if (publish.qos > 0 && !check_packet_id(connection, &publish))
         return;
-    if (worker->options.check_payload_format && publish.properties.payload_format == 1 &&
-        connection->version == MQTT_5_0 && !utf8_is_well_formed(publish.payload)) {
-        connection_dropped(connection, DROP_REFUSED);
-        if (publish.qos == 0) /* there is no other answer */
-            connection_fail(connection, MQTT_PAYLOAD_FORMAT_INVALID);
-        else
-            acknowledge(connection, &publish, MQTT_PAYLOAD_FORMAT_INVALID);
+    if (is_refused(connection, &publish))
         return;
-    }
-    if (sys_values_is_reserved(publish.topic)) {
-        connection_dropped(connection, DROP_REFUSED);
-        acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
-        return;
-    }
-    if (!access_book_may_publish(worker->access, connection->grant, publish.topic)) {
-        /* 3.x has no way to say so: the publish is acknowledged and goes nowhere [3.1.1
-         * MQTT-3.3.5-2]
-         */
-        TRACE(connection, "denied", publish.topic, "no rule allows this user to publish there");
-        connection_dropped(connection, DROP_DENIED_PUBLISH);
-        acknowledge(connection, &publish, MQTT_NOT_AUTHORIZED);
-        return;
-    }
     TRACE(connection, "accepted", publish.topic, qos_text[publish.qos]);
     if (publish.qos == 2 && (connection->flags & CONNECTION_IS_PERSISTENT)) {
         send_inbound(connection, &publication, publish.packet_id);
