@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# `make test`: every unit test under ASan+UBSan, those with threads under TSan as well, the
-# integration tests against ASan programs, the cluster tests against release programs, and
-# short runs of the fuzzers. Ends with one line `N passed, N failed`.
+# `make test`: every unit test under ASan+UBSan, those with threads under TSan as well, then together, since
+# they mostly wait, the integration tests against ASan programs, the cluster tests against release
+# programs, and short runs of the fuzzers. Ends with one line `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 tally=$(mktemp)
@@ -27,11 +27,9 @@ for t in "${threads[@]}"; do
 done
 build FLAVOUR=tsan "${tsan[@]}"
 TEST_JOBS=2 suite tsan "${tsan[@]}"
-TEST_JOBS=2 suite asan tests/integration/*_test.py tests/conformance/*_test.py
 build FLAVOUR=release programs interop build/release/mqload
-suite release tests/cluster/*_test.py
-suite release tests/interop/*_test.py
 build FLAVOUR=fuzz WERROR= fuzzers
-suite fuzz tests/fuzz/fuzz_test.py
+TEST_JOBS=$((jobs + 1)) tests/run.py FLAVOUR=asan tests/{integration,conformance}/*_test.py \
+	FLAVOUR=release tests/{cluster,interop,fuzz}/*_test.py
 
 awk -v broken=$broken '{ p += $1; f += $2 } END { f += broken; printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0 }' "$tally"

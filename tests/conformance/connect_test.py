@@ -233,6 +233,7 @@ class Connect:
         self.fails(mqtt.disconnect(0, props={"session_expiry": 10}), 0x82, client=late)
         kept = self.of_kind("persistent", self.name("k"))
         self.leave(kept, 0, {"session_expiry": 0})
+        self.await_end(self.name("k"))  # its gateway says so, and nothing orders that before another CONNECT
         self.assertFalse(self.is_session(self.name("k")))
 
     def test_a_second_connection_takes_over(self):

@@ -3,7 +3,7 @@
 order, waited for by their probes, killed, stopped and cut off on demand; at the end
 every program must end by itself on SIGTERM with nothing bad in its log."""
 
-import itertools
+import fcntl
 import json
 import os
 import re
@@ -22,20 +22,36 @@ from links import Links
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLAVOUR = os.environ.get("FLAVOUR", "release")
 HOST = "127.0.0.1"
+DEFAULT_PORTS = (18483, 18883, 28483, 28883)
 SLOW_LINKS_MS = int(os.environ.get("TEST_SLOW_LINKS", "0"))
 API_KEY = "test-key-0123456789"
 
 
-_next_port = itertools.count(os.getpid() % 100 * 200)
+def _blocks():
+    """Blocks of 200 ports that no other process of tests on this machine has: locked as long as this one lives."""
+    for n in range(100):
+        n = (os.getpid() + n) % 100
+        lock = os.open(os.path.join(tempfile.gettempdir(), f"sluice-test-ports-{os.getuid()}-{n}"), os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            continue
+        yield range(12000 + 200 * n, 12200 + 200 * n)
+
+
+_ports = (port for block in _blocks() for port in block)
 
 
 def free_ports(n):
-    """Ports that were free a moment ago, none given out twice by this process. Below the range from
-    which the kernel takes ports of outgoing connections, and each process begins elsewhere, so that
-    nobody takes one before it is used."""
+    """Ports that were free a moment ago, none given out twice by this process, nor by others while it
+    lives. Below the range from which the kernel takes ports of outgoing connections, so that nobody takes
+    one before it is used, nor while its program is away."""
     out = []
     while len(out) < n:
-        port = 12000 + next(_next_port) % 20000
+        port = next(_ports)
+        if port in DEFAULT_PORTS:
+            continue  # tests of `make up` have them
         with socket.socket() as s:
             try:
                 s.bind((HOST, port))

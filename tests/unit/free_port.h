@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ports for servers that a test starts. Below the range from which the kernel takes ports of
- * outgoing connections, and each process begins elsewhere, so that nobody takes one before it is
- * used. */
+/* Ports for servers that a test starts: below the range from which the kernel takes ports of
+ * outgoing connections, above those of tests/lib/cluster.py, and each process begins elsewhere, so
+ * that nobody takes one before it is used. */
 #ifndef SLUICE_TESTS_FREE_PORT_H
 #define SLUICE_TESTS_FREE_PORT_H
 
@@ -19,10 +19,10 @@ free_port(void)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     bool is_free = false;
     if (next == 0)
-        next = (unsigned)getpid() % 100 * 200;
+        next = (unsigned)getpid() % 70 * 10;
     while (!is_free) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        at.sin_port = htons((uint16_t)(12000 + next++ % 20000));
+        at.sin_port = htons((uint16_t)(32000 + next++ % 700));
         is_free = bind(fd, (struct sockaddr *)(void *)&at, sizeof(at)) == 0;
         close(fd);
     }
