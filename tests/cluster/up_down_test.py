@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make up` and `make down` as a user types them, in a folder of state of their own. They use the
-default ports, so nothing else of Sluice may run on this machine meanwhile."""
+default ports: in a network namespace of their own, or, where there can be none, with nothing else of
+Sluice on this machine."""
 
 import os
 import re
@@ -15,6 +16,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import mqtt  # noqa: E402
+import netns  # noqa: E402
 from cluster import TOP, http  # noqa: E402
 from shards import names_on  # noqa: E402
 
@@ -28,7 +30,7 @@ class UpDown(unittest.TestCase):
         shutil.rmtree(self.home)
 
     def make(self, script, **env):
-        out = subprocess.run([os.path.join(TOP, "services", script)], capture_output=True, text=True, timeout=120,
+        out = subprocess.run([os.path.join(TOP, "services", script)], capture_output=True, text=True, timeout=300,
                              env={**os.environ, "SLUICE_HOME": self.home, **env})
         return out.returncode, out.stdout + out.stderr
 
@@ -84,7 +86,7 @@ class UpDown(unittest.TestCase):
         context = ssl.create_default_context(cafile=os.path.join(certs, "ca.pem"))
         context.load_cert_chain(*(os.path.join(certs, "client" + e) for e in (".pem", ".key")))
         for port in (18483, 28483, 4443, 4444):
-            with socket.create_connection(("127.0.0.1", port), 10) as sock, \
+            with socket.create_connection(("127.0.0.1", port), 40) as sock, \
                     context.wrap_socket(sock, server_hostname="localhost") as tls:
                 if port > 10000:  # the certificate says who it is
                     tls.sendall(mqtt.connect("by-certificate"))
@@ -98,7 +100,7 @@ class UpDown(unittest.TestCase):
             with self.subTest(command=command), \
                     subprocess.Popen(command.replace(".sluice/", self.home + "/").split(), stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT, text=True) as process:
-                killer = threading.Timer(20, process.kill)  # a command that hears nothing says nothing
+                killer = threading.Timer(60, process.kill)  # a command that hears nothing says nothing
                 killer.start()
                 self.assertEqual(process.stdout.readline(), "as the README says\n")
                 killer.cancel()
@@ -136,4 +138,6 @@ class UpDown(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    if netns.enter():
+        netns.run("ip", "link", "set", "lo", "up")
     unittest.main(verbosity=2)

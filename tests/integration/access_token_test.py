@@ -108,7 +108,7 @@ class Tokens(ClusterTest):
         watcher.subscribe("mosquitto/#")
         for version in ("mqttv311", "mqttv5"):
             subprocess.run(["mosquitto_pub", "-h", HOST, "-p", str(self.cluster.port()), "-V", version, "-u", "ann", "-P",
-                            self.token("RS256"), "-t", "mosquitto/" + version, "-m", "x", "-q", "1"], check=True, timeout=20)
+                            self.token("RS256"), "-t", "mosquitto/" + version, "-m", "x", "-q", "1"], check=True, timeout=70)
             self.assertEqual(watcher.receive().topic, "mosquitto/" + version)
 
 

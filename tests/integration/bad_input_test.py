@@ -149,7 +149,7 @@ class BadInput(ClusterTest):
                 try:
                     s.sendall(data)
                     s.shutdown(socket.SHUT_WR)
-                    s.settimeout(10)
+                    s.settimeout(40)
                     while s.recv(65536):
                         pass
                 except ConnectionError:

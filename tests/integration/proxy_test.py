@@ -49,11 +49,11 @@ class ProxyTest(ClusterTest):
         listeners = {f"SLUICE_{name}_PROXY": "on" for name in ("MQTT", "TLS", "WS", "WSS")}
         cls.OPTIONS = {**cls.OPTIONS, "tls": settings(cls.ca, "localhost"), "per": {"gateway": {
             **listeners, "SLUICE_PROXY_TRUSTED": f"{HOST}, fd00::/8", "SLUICE_LOG_LEVEL": "debug",
-            "SLUICE_CONNECT_TIMEOUT": "2s", **cls.MORE}}}
+            "SLUICE_CONNECT_TIMEOUT": "4s", **cls.MORE}}}
         super().setUpClass()
 
     def socket(self, transport="mqtt", source=HOST):
-        sock = socket.create_connection((HOST, self.cluster.port(0, transport)), 10, (source, 0))
+        sock = socket.create_connection((HOST, self.cluster.port(0, transport)), 40, (source, 0))
         self.addCleanup(sock.close)
         return sock
 
@@ -148,7 +148,7 @@ class Headers(ProxyTest):
     def test_health_checks_come_and_go_and_local_connections_have_their_own_address(self):
         before = [self.refused(r) for r in ("proxy_missing", "proxy_malformed", "proxy_spoofed")]
         for i, header in enumerate((b"PROXY UNKNOWN\r\n", v2(command=0), SIGNATURE + b"\x20\0\0\0")):
-            with socket.create_connection((HOST, self.cluster.port(0)), 10) as check:
+            with socket.create_connection((HOST, self.cluster.port(0)), 40) as check:
                 check.sendall(header)
             sock = self.socket()
             sock.sendall(header)
@@ -231,7 +231,7 @@ class HaProxy(ProxyTest):
             return False
 
     def dial(self, port, cert=None, tls=False):
-        sock = socket.create_connection((HOST, self.ports[port]), 10, (STRANGER, 0))
+        sock = socket.create_connection((HOST, self.ports[port]), 40, (STRANGER, 0))
         self.addCleanup(sock.close)
         source = "%s:%d" % sock.getsockname()
         if tls:

@@ -18,7 +18,7 @@ SECRET = "a-secret-of-some-length"
 
 def run(service, *args, **env):
     out = subprocess.run([os.path.join(TOP, "build", FLAVOUR, "sluice-" + service), *args], capture_output=True,
-                         text=True, timeout=20,
+                         text=True, timeout=70,
                          env={**{k: v for k, v in os.environ.items() if not k.startswith("SLUICE_")}, **env})
     return out.returncode, out.stdout + out.stderr
 

@@ -54,7 +54,7 @@ class Matrix(TlsTest):
                    "-ign_eof", *(["-servername", name] if name else ["-noservername"]),
                    *(["-cert", cert[0], "-key", cert[1]] if cert != "none" else []), *args]
         out = subprocess.run(command, input=mqtt.connect("matrix", version=4) + mqtt.disconnect(version=4),
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20).stdout
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=70).stdout
         return Seen(out)
 
     def test_versions(self):

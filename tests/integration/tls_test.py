@@ -92,7 +92,7 @@ class Versions(TlsTest):
         old = context(self.ca)
         old.set_ciphers("ALL:@SECLEVEL=0")
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
-        with socket.create_connection(("127.0.0.1", self.cluster.port(0, "tls")), 10) as sock:
+        with socket.create_connection(("127.0.0.1", self.cluster.port(0, "tls")), 40) as sock:
             with self.assertRaises(ssl.SSLError):
                 old.wrap_socket(sock, server_hostname="localhost")
 
@@ -108,7 +108,7 @@ class Versions(TlsTest):
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             ctx, session = context(self.ca, version=version), None
             for i in range(8):
-                with socket.create_connection(("127.0.0.1", self.cluster.port(0, "tls")), 10) as sock, \
+                with socket.create_connection(("127.0.0.1", self.cluster.port(0, "tls")), 40) as sock, \
                         ctx.wrap_socket(sock, server_hostname="localhost", session=session) as tls:
                     tls.sendall(mqtt.connect(f"resume{i}"))
                     tls.recv(100)
@@ -117,7 +117,7 @@ class Versions(TlsTest):
 
     def test_plain_bytes_nonsense_and_half_handshakes_end(self):
         for data in (mqtt.connect("plain"), b"\x16\x03\x01\xff\xff" + bytes(100), os.urandom(500), b"GET / HTTP/1.1\r\n\r\n"):
-            with socket.create_connection(("127.0.0.1", self.cluster.port(0, "tls")), 15) as sock:
+            with socket.create_connection(("127.0.0.1", self.cluster.port(0, "tls")), 40) as sock:
                 sock.sendall(data)
                 try:
                     while sock.recv(100):
@@ -212,7 +212,7 @@ class ClientCertificates(TlsTest):
         ctx = context(self.ca, cert=late)
 
         def dial(session):
-            sock = socket.create_connection(("127.0.0.1", self.cluster.port(0, "tls")), 10)
+            sock = socket.create_connection(("127.0.0.1", self.cluster.port(0, "tls")), 40)
             self.addCleanup(sock.close)
             tls = ctx.wrap_socket(sock, server_hostname="localhost", session=session)
             self.addCleanup(tls.close)

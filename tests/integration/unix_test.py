@@ -99,7 +99,7 @@ class Unix(ClusterTest):
         sub = self.client(self.name("s"))
         sub.subscribe((self.name(), 1))
         out = subprocess.run(["mosquitto_pub", "--unix", self.path, "-V", "mqttv5", "-t", self.name(), "-m", "hello", "-q",
-                              "1"], capture_output=True, text=True, timeout=20)
+                              "1"], capture_output=True, text=True, timeout=70)
         self.assertEqual((out.returncode, out.stderr), (0, ""))
         self.assertEqual(sub.receive().payload, b"hello")
 

@@ -17,7 +17,7 @@ CONNECT = mqtt.connect("raw")
 def random_frames(rng, sock):
     """Sends a burst of frames, most of them good, and closes; how many. With a CONNECT first, or not."""
     burst, data = rng.randrange(1, 200), b""
-    sock.settimeout(10)
+    sock.settimeout(40)
     if rng.random() < .7:
         sock.sendall(mqtt.connect("random" + rng.randbytes(4).hex()))
         assert sock.recv(0)[0] >> 4 == mqtt.CONNACK
@@ -49,10 +49,10 @@ class OverWebSocket(Basics, ClusterTest):
 
 class Upgrade(ClusterTest):
     OPTIONS = {"per": {"gateway": {"SLUICE_WS_ORIGINS": "https://example.org, http://localhost:8080",
-                                   "SLUICE_CONNECT_TIMEOUT": "1s"}}}
+                                   "SLUICE_CONNECT_TIMEOUT": "4s"}}}
 
     def dial(self):
-        sock = socket.create_connection(("127.0.0.1", self.cluster.port(0, "ws")), 10)
+        sock = socket.create_connection(("127.0.0.1", self.cluster.port(0, "ws")), 40)
         self.addCleanup(sock.close)
         return sock
 

@@ -36,9 +36,9 @@ class Tools(InteropTest):
                 common = ["-t", topic, "-V", version, "-q", str(qos), "-h", "127.0.0.1"]
                 # Retained, so that it does not matter who comes first.
                 subprocess.run(["mosquitto_pub", *common, "-p", str(self.cluster.port(0)), "-i", self.name("p"), "-r",
-                                "-m", f"Test message {version}"], check=True, timeout=20)
+                                "-m", f"Test message {version}"], check=True, timeout=70)
                 done = subprocess.run(["mosquitto_sub", *common, "-p", str(self.cluster.port(1)), "-i", self.name("s"),
-                                       "-C", "1", "-W", "15", "-F", "%t|%q|%r|%p"], check=True, timeout=20,
+                                       "-C", "1", "-W", "60", "-F", "%t|%q|%r|%p"], check=True, timeout=70,
                                       stdout=subprocess.PIPE)
                 self.assertEqual(done.stdout.decode(), f"{topic}|{qos}|1|Test message {version}\n")
 
@@ -47,12 +47,12 @@ class Tools(InteropTest):
         server = self.near("w", version=5)
         server.subscribe(self.name("/ask"), 1)
         with subprocess.Popen(["mosquitto_rr", "-V", "mqttv5", "-h", "127.0.0.1", "-p", str(self.cluster.port(1)), "-q",
-                               "1", "-t", self.name("/ask"), "-e", self.name("/answer"), "-m", "how much?", "-W", "15"],
+                               "1", "-t", self.name("/ask"), "-e", self.name("/answer"), "-m", "how much?", "-W", "60"],
                               stdout=subprocess.PIPE) as asker:
             question = server.message()
             self.assertEqual(question.payload, b"how much?")
             server.publish(question.extras["response"], "42", 1)
-            self.assertEqual(asker.communicate(timeout=20)[0], b"42\n")
+            self.assertEqual(asker.communicate(timeout=70)[0], b"42\n")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 TEXTS = ("id", "filter", "topic", "payload", "wtopic", "wpayload", "content", "response", "correlation", "key", "value")
 EXTRAS = ("content", "response", "correlation", "key", "value")
 

@@ -73,7 +73,7 @@ def await_true(what, condition, timeout=60, every=0.02):
         time.sleep(every)
 
 
-def http(url, method="GET", body=None, headers=None, timeout=10):
+def http(url, method="GET", body=None, headers=None, timeout=40):
     """(status, text, headers) of an HTTP request; HTTP errors are answers too."""
     request = urllib.request.Request(url, data=body.encode() if isinstance(body, str) else body, method=method,
                                      headers=headers or {})
@@ -110,7 +110,7 @@ class Program:
 
     def probe(self, path):
         try:
-            return http(f"http://{self.host}:{self.http_port}{path}", timeout=5)
+            return http(f"http://{self.host}:{self.http_port}{path}", timeout=30)
         except (OSError, urllib.error.URLError):
             return None, "", {}
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 NEAR = "127.0.0.1"
-ENTERED = "SLUICE_TEST_NETNS"
+ENTERED = "TEST_NETNS"
 BRIDGE = "10.77.0.1"
 
 
@@ -25,7 +25,7 @@ def enter():
     except OSError as error:
         trial = subprocess.CompletedProcess([], 1, "", str(error))
     if trial.returncode != 0:
-        print(f"no network namespaces here ({trial.stderr.strip()}): links are cut by a proxy", flush=True)
+        print(f"no network namespaces here: {trial.stderr.strip()}", flush=True)
         return False
     os.environ[ENTERED] = "1"
     sys.stdout.flush()

@@ -131,6 +131,6 @@ class WebSocket:
         return struct.unpack(">H", got[1])[0] if got[1] else 1005
 
 
-def dial(port, timeout=10, wrap=None, **options):
+def dial(port, timeout=40, wrap=None, **options):
     sock = socket.create_connection(("127.0.0.1", port), timeout)
     return WebSocket(wrap(sock) if wrap else sock, **options)
