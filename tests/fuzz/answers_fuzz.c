@@ -11,18 +11,10 @@
 #include "services/gateway/post_access.h"
 #include "services/gateway/post_body.h"
 #include "services/gateway/store_codec.h"
-#include "services/gateway/worker_trace.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Bodies of posts that are not made here; the file that has it needs the whole gateway. */
-void
-trace_event_free(struct trace_event *event)
-{
-    free(event);
-}
 
 static void
 require(bool holds)

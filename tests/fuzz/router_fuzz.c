@@ -47,7 +47,7 @@ require(bool holds)
 
 static enum err
 io_append(void *arg, uint32_t number, uint8_t type, const struct slice *parts, size_t n,
-          bool control, uint64_t *ticket)
+          enum feed_class class, uint64_t *ticket)
 {
     struct stage *stage = arg;
     struct place *place = NULL;
@@ -57,7 +57,7 @@ io_append(void *arg, uint32_t number, uint8_t type, const struct slice *parts, s
     require(place != NULL);
     if (!place->up)
         return ERR_PEER_LOST;
-    if (place->full && !control)
+    if (place->full && !feed_class_is_control(class))
         return ERR_BUSY;
     if (type >= FEED_DIGEST_RESET && type <= FEED_DIGEST_REMOVE)
         place->version = cursor_load_u64(parts[0].data);
@@ -98,10 +98,9 @@ io_drop(void *arg, uint32_t number, enum err why)
 static void
 enter(struct stage *stage, unsigned i)
 {
-    static const char *const names[PLACES] = {"one", "two", "store"};
     struct place *place = &stage->places[i];
-    place->number =
-        router_place(stage->router, i == 2 ? ROUTER_STORE : ROUTER_GATEWAY, slice_cstr(names[i]));
+    place->number = i == 2 ? router_store(stage->router, 0, 1, slice_cstr("store"))
+                           : router_place(stage->router, slice_cstr(i == 0 ? "one" : "two"));
     place->up = true;
     router_up(stage->router, place->number);
 }
@@ -180,11 +179,25 @@ speak(struct stage *stage, struct place *place, uint8_t how, uint8_t what)
     }
 }
 
+/* Another store has the shard, with what the feed of its predecessor still had. */
+static void
+inherit(struct stage *stage, struct place *place, uint8_t what)
+{
+    uint8_t bytes[128];
+    for (uint64_t left = place->ticket - place->done; left > 0 && what > 0; left--, what /= 2)
+        router_inherit(stage->router, place->number, FEED_PUBLISH,
+                       slice_of(bytes, put_publish(stage, what, bytes)));
+    router_inherit_end(stage->router, place->number);
+    place->ticket = place->done = 0;
+}
+
 static void
 session(struct stage *stage, unsigned i, uint8_t what)
 {
     struct place *place = &stage->places[i];
     if (!place->up) {
+        if (i == 2 && what % 2 == 0)
+            inherit(stage, place, what);
         enter(stage, i);
         return;
     }
