@@ -115,9 +115,15 @@ class Console(unittest.TestCase):
     def test_a_new_user_is_allowed_and_refused_as_its_rules_say_and_the_trace_says_why(self):
         self.enter()
         self.do("addUser", name="sensor", password="sensor-1", rules=[["allow", "publish", "sensors/%u/#"], ["deny", "all", "#"]])
+        with mqtt.Client(self.cluster.port()) as asleep:
+            asleep.connect("asleep", user="boss", password="boss-1", clean=False, props={"session_expiry": 1000})
+            asleep.subscribe(("sensors/+/t", 1))
+            asleep.send(mqtt.disconnect())
+        await_true("it sleeps", lambda: '"disconnected"' in self.cluster.rest("GET", "/api/v1/sessions/asleep")[1])
         self.do("trace", topic="sensors/#")
         self.assertNotIn("ot authorized", self.mosquitto_pub("sensor", "sensor-1", "sensors/sensor/t", "21.5"))
         self.do("seeRow", texts=["sensor-pub", "accepted", "sensors/sensor/t"])
+        self.do("seeRow", texts=["store", "asleep", "queued", "sensors/sensor/t", "the client is not connected"])
         self.assertIn("ot authorized", self.mosquitto_pub("sensor", "sensor-1", "sensors/other/t", "21.5"))
         self.do("seeRow", texts=["sensor-pub", "denied", "sensors/other/t", "no rule allows"])
         with mqtt.Client(self.cluster.port()) as small:
@@ -126,6 +132,7 @@ class Console(unittest.TestCase):
             self.mosquitto_pub("sensor", "sensor-1", "sensors/sensor/big", "x" * 500)
             self.do("seeRow", texts=["small", "dropped", "sensors/sensor/big", "packet_too_large"])
         self.do("picture", name="trace")
+        self.cluster.rest("DELETE", "/api/v1/sessions/asleep")
         self.do("go", hash="users/sensor", title="Users")
         self.do("fill", label="Rules, one a line; the most specific decides", value="allow publish nonsense/#/x")
         self.do("click", name="Save")
