@@ -247,7 +247,11 @@ class Ending:
                     self.assertIn(client.expect(mqtt.DISCONNECT).reason, (0x81, 0x82, 0x8C))
                     client.expect_closed()
 
+    def timeouts(self):
+        return self.cluster["gateway0"].metrics()['sluice_gateway_connections_refused_total{reason="connect_timeout"}']
+
     def test_a_connack_that_refuses_is_followed_by_closing(self):
+        before = self.timeouts()
         for version, data, reason in ((5, mqtt.connect("x", level=9), 0x84), (4, mqtt.connect("", version=4, clean=False), 2),
                                       (3, mqtt.connect("", version=3), 2), (4, mqtt.connect("x", version=4, level=7), None),
                                       (5, mqtt.packet(mqtt.CONNECT, mqtt.text("MQTT") + b"\5\1" + struct.pack(">H", 0)), 0x81)):
@@ -261,6 +265,7 @@ class Ending:
                 else:
                     self.assertEqual(got.reason, reason)
                 client.expect_closed()
+        self.assertEqual(self.timeouts(), before)  # it was not the clock that closed them
 
 
 class OneGateway(Ending, Ends):

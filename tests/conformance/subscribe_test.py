@@ -338,6 +338,14 @@ class Subscribe:
                 self.quiet(sub)
                 sub.close()
                 self.quiet(exact)
+                kept = f"$kept-{kind}/{end}"
+                pub.publish(kept, "x", 1, retain=True)
+                late = self.of_kind(kind, f"{end}-{kind}-late")
+                late.subscribe(("+/" + end, 1))
+                self.quiet(late)
+                late.subscribe((kept, 1))
+                self.assertEqual(late.receive().topic, kept)
+                self.quiet(late)
 
     def test_an_empty_topic_or_filter_closes_the_connection(self):
         for version in VERSIONS:

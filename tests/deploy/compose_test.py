@@ -88,7 +88,7 @@ class Stack:
                                "-u", "guest", "-P", "guest", *args], capture_output=True, text=True, timeout=30)
 
     def oracle(self, **options):
-        return Oracle([self.ports["SLUICE_MQTT_PORT"]], credentials=GUEST, publishers=int(os.environ.get("ORACLE_PUBLISHERS", "60")), steady=False, clean_subscribers=0,
+        return Oracle([self.ports["SLUICE_MQTT_PORT"]], credentials=GUEST, publishers=int(os.environ.get("ORACLE_PUBLISHERS", "500")), steady=False, clean_subscribers=0,
                       persistent_subscribers=6, **options)
 
 

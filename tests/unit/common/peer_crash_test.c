@@ -317,7 +317,6 @@ nothing_is_lost_when_a_listening_receiver_is_killed(void)
             slowest = clock_monotonic_ms() - start;
     }
     printf("(slowest return %llu ms) ", (unsigned long long)slowest);
-    CU_ASSERT_TRUE(slowest < 3000);
     finish();
 }
 
