@@ -16,6 +16,7 @@ feed_queue_init(struct feed_queue *q, size_t frame_bytes)
     memset(q, 0, sizeof(*q));
     q->frame_bytes = frame_bytes;
     q->slots = 16;
+    q->first_size = FRAME_SIZE_MIN;
     q->ring = mem_zalloc_array(q->slots, sizeof(*q->ring));
 }
 
@@ -79,6 +80,11 @@ feed_queue_close_frame(struct feed_queue *q)
     ring_push(q, &q->open);
     if (q->open.preamble)
         q->preamble_left++;
+    q->first_size = q->open.len;
+    if (q->first_size > q->frame_bytes)
+        q->first_size = q->frame_bytes;
+    if (q->first_size < FRAME_SIZE_MIN)
+        q->first_size = FRAME_SIZE_MIN;
     memset(&q->open, 0, sizeof(q->open));
 }
 
@@ -98,9 +104,11 @@ open_reserve(struct feed_queue *q, size_t need)
     if (need <= size - q->open.len)
         return;
     if (size == 0)
-        size = FRAME_SIZE_MIN;
+        size = q->first_size;
     while (need > size - q->open.len)
         size *= 2;
+    if (size > q->frame_bytes && need <= q->frame_bytes - q->open.len)
+        size = q->frame_bytes; /* it gets no longer */
     q->open.data = mem_realloc(q->open.data, size);
     q->open.size = size;
 }

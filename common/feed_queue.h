@@ -34,6 +34,7 @@ struct feed_queue {
     struct feed_queue_frame *held;
     size_t held_count;
     struct feed_queue_frame open; /* records > 0: gathering */
+    size_t first_size;            /* of a new frame's memory: as long as the last one was */
     size_t used;                  /* charge of ring and open */
     size_t held_used;
     uint64_t last_ticket;

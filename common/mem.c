@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The heap. malloc itself is not replaced: glibc's arenas already keep threads apart. */
+/* The heap: malloc, small blocks through mem_cache.c. */
 #include "common/mem.h"
 
 #include "common/log.h"
+#include "common/mem_cache.h"
 
 #include <malloc.h>
 #include <stdatomic.h>
@@ -76,12 +77,22 @@ mem_product(size_t count, size_t size)
 void *
 mem_alloc(size_t size)
 {
+    void *ptr = mem_cache_take(size);
+    if (ptr != NULL) {
+        mem_add((int64_t)mem_cache_room(size));
+        return ptr;
+    }
     return mem_checked(malloc(size != 0 ? size : 1));
 }
 
 void *
 mem_zalloc(size_t size)
 {
+    void *ptr = mem_cache_take(size);
+    if (ptr != NULL) {
+        mem_add((int64_t)mem_cache_room(size));
+        return memset(ptr, 0, size);
+    }
     return mem_checked(calloc(1, size != 0 ? size : 1));
 }
 
@@ -115,8 +126,13 @@ mem_realloc_array(void *ptr, size_t count, size_t size)
 void
 mem_free(void *ptr)
 {
-    mem_forget(ptr);
-    free(ptr);
+    size_t room;
+    if (ptr == NULL)
+        return;
+    room = malloc_usable_size(ptr);
+    mem_add(-(int64_t)room);
+    if (!mem_cache_put(ptr, room))
+        free(ptr);
 }
 
 void
@@ -124,8 +140,7 @@ mem_free_secret(void *ptr, size_t len)
 {
     if (ptr != NULL)
         explicit_bzero(ptr, len);
-    mem_forget(ptr);
-    free(ptr);
+    mem_free(ptr);
 }
 
 void *

@@ -21,7 +21,6 @@
 struct core_entry {
     struct core_entry *next; /* in a queue */
     uint64_t a, b;
-    uint64_t topic_hash;
     uint64_t token; /* 0: QoS 0 */
     uint32_t len;
     uint32_t head; /* bytes before the record; not 0: the body of a FEED_SHARED_RETURN */

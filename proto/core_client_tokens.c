@@ -15,6 +15,13 @@
 
 enum { RECORD_FLAGS_AT = 40, RECORD_TOPIC_AT = 43, RING_MIN = 1024 };
 
+/* Of a record whose lengths were checked. */
+static struct slice
+topic_of(const uint8_t *record)
+{
+    return slice_of(record + RECORD_TOPIC_AT, cursor_load_u16(record + RECORD_TOPIC_AT - 2));
+}
+
 static size_t
 entry_cost(const struct core_entry *entry)
 {
@@ -145,7 +152,7 @@ core_client_tokens_release(struct core_client *client)
     struct core_entry *entry;
     uint32_t i;
     while ((entry = core_queue_pop(&client->held)) != NULL) {
-        uint32_t core = rendezvous_choose(&client->set, entry->topic_hash);
+        uint32_t core = rendezvous_owner(&client->set, topic_of(entry->bytes + entry->head));
         entry->core = (uint8_t)core;
         core_queue_push(&client->cores[core].unsent, entry);
     }
@@ -218,11 +225,10 @@ core_client_tokens_done(struct core_client *client, uint32_t core, struct slice 
 
 /* New, in no queue. */
 static struct core_entry *
-entry_new(struct core_client *client, struct slice record, uint64_t token, uint64_t hash)
+entry_new(struct core_client *client, struct slice record, uint64_t token)
 {
     struct core_entry *entry = mem_alloc(sizeof(*entry) + record.len);
-    *entry = (struct core_entry){
-        .topic_hash = hash, .token = token, .len = (uint32_t)record.len, .core = CORE_NONE};
+    *entry = (struct core_entry){.token = token, .len = (uint32_t)record.len, .core = CORE_NONE};
     memcpy(entry->bytes, record.data, record.len);
     client->stats.bytes_kept += entry_cost(entry);
     return entry;
@@ -230,13 +236,13 @@ entry_new(struct core_client *client, struct slice record, uint64_t token, uint6
 
 /* The core that may have it now, or CORE_CLIENT_NO_CORE: it must be held. */
 static uint32_t
-core_for(const struct core_client *client, uint64_t hash)
+core_for(const struct core_client *client, struct slice topic)
 {
-    uint32_t core = rendezvous_choose(&client->set, hash);
+    uint32_t core = rendezvous_owner(&client->set, topic);
     if (core == RENDEZVOUS_NONE)
         return CORE_CLIENT_NO_CORE;
     if (core_client_flushing(client) &&
-        (client->conservative || rendezvous_choose(&client->was, hash) != core))
+        (client->conservative || rendezvous_owner(&client->was, topic) != core))
         return CORE_CLIENT_NO_CORE;
     return core;
 }
@@ -251,9 +257,9 @@ entry_queue(struct core_client *client, struct core_entry *entry, uint32_t core)
 }
 
 static enum err
-publish_qos0(struct core_client *client, struct slice record, uint64_t hash)
+publish_qos0(struct core_client *client, struct slice record)
 {
-    uint32_t core = core_for(client, hash);
+    uint32_t core = core_for(client, topic_of(record.data));
     enum err err = ERR_UNAVAILABLE;
     if (client->set.members == 0)
         goto dropped;
@@ -274,7 +280,7 @@ publish_qos0(struct core_client *client, struct slice record, uint64_t hash)
     err = ERR_BUSY;
     if (client->holding || record.len > client->config.bytes_max / 2)
         goto dropped;
-    entry_queue(client, entry_new(client, record, 0, hash), core);
+    entry_queue(client, entry_new(client, record, 0), core);
     hold_check(client);
     return OK;
 dropped:
@@ -290,18 +296,15 @@ publish(struct core_client *client, uint64_t token, struct slice bytes, size_t h
     struct slice record = slice_sub(bytes, head, bytes.len);
     struct core_entry *entry;
     struct slice topic;
-    uint64_t hash;
     uint32_t core;
     enum err err;
     if (record.len < PUBLISH_RECORD_FIXED || record.len > UINT32_MAX)
         return ERR_MALFORMED;
-    topic.len = cursor_load_u16(record.data + RECORD_TOPIC_AT - 2);
-    topic.data = record.data + RECORD_TOPIC_AT;
+    topic = topic_of(record.data);
     if (topic.len == 0 || topic.len > record.len - PUBLISH_RECORD_FIXED)
         return ERR_MALFORMED;
-    hash = rendezvous_key(topic);
     if ((record.data[RECORD_FLAGS_AT] & 3) == 0)
-        return head == 0 ? publish_qos0(client, record, hash) : ERR_MALFORMED;
+        return head == 0 ? publish_qos0(client, record) : ERR_MALFORMED;
 
     if (client->stats.tokens_open == 0) {
         client->floor = token; /* gaps in an outbox's numbers count as answered */
@@ -310,7 +313,7 @@ publish(struct core_client *client, uint64_t token, struct slice bytes, size_t h
     if (token - client->floor >= client->config.tokens_max ||
         sizeof(*entry) + bytes.len > client->config.bytes_max - client->stats.bytes_kept)
         return ERR_BUSY;
-    entry = entry_new(client, bytes, token, hash);
+    entry = entry_new(client, bytes, token);
     entry->head = (uint32_t)head;
     entry->a = a;
     entry->b = b;
@@ -318,7 +321,7 @@ publish(struct core_client *client, uint64_t token, struct slice bytes, size_t h
     *slot_of(client, token) = entry;
     client->next = token + 1;
     client->stats.tokens_open++;
-    core = core_for(client, hash);
+    core = core_for(client, topic);
     err = ERR_BUSY;
     if (core != CORE_CLIENT_NO_CORE && client->cores[core].unsent.head == NULL)
         err = entry_send(client, entry, core);

@@ -50,3 +50,10 @@ rendezvous_choose(const struct rendezvous *set, uint64_t key_hash)
     }
     return best;
 }
+
+uint32_t
+rendezvous_owner(const struct rendezvous *set, struct slice key)
+{
+    bool is_choice = (set->members & (set->members - 1)) != 0;
+    return rendezvous_choose(set, is_choice ? rendezvous_key(key) : 0);
+}

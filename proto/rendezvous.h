@@ -28,5 +28,7 @@ void rendezvous_remove(struct rendezvous *set, uint32_t member);
 uint64_t rendezvous_key(struct slice key);
 /* The owner of a key, RENDEZVOUS_NONE when the set is empty. A tie goes to the lower number. */
 uint32_t rendezvous_choose(const struct rendezvous *set, uint64_t key_hash);
+/* The same of the key itself, which is hashed only if there is a choice. */
+uint32_t rendezvous_owner(const struct rendezvous *set, struct slice key);
 
 #endif

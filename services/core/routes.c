@@ -9,6 +9,7 @@
 
 #include "common/mem.h"
 #include "proto/feed_records.h"
+#include "proto/topic_cache.h"
 #include "proto/topic_tree.h"
 #include <assert.h>
 
@@ -26,6 +27,7 @@ struct place_routes {
 
 struct routes {
     struct topic_tree *tree;
+    struct topic_cache *caches[2]; /* places that want QoS 0, and the others */
     size_t count;
     struct place_routes places[ROUTES_PLACES_MAX];
     /* Of the match under way. */
@@ -103,6 +105,8 @@ routes_new(size_t cap)
 {
     struct routes *routes = mem_zalloc(sizeof(*routes));
     routes->tree = topic_tree_new(cap);
+    routes->caches[0] = topic_cache_new();
+    routes->caches[1] = topic_cache_new();
     return routes;
 }
 
@@ -112,6 +116,8 @@ routes_free(struct routes *routes)
     if (routes == NULL)
         return;
     topic_tree_free(routes->tree, value_free, NULL);
+    topic_cache_free(routes->caches[0]);
+    topic_cache_free(routes->caches[1]);
     mem_free(routes);
 }
 
@@ -165,6 +171,13 @@ value_take(void **value, uint32_t index)
     mem_free(list);
 }
 
+static void
+changed(struct routes *routes)
+{
+    topic_cache_clear(routes->caches[0]);
+    topic_cache_clear(routes->caches[1]);
+}
+
 enum err
 routes_add(struct routes *routes, uint32_t place, struct slice filter, uint8_t flags, bool *added)
 {
@@ -177,6 +190,7 @@ routes_add(struct routes *routes, uint32_t place, struct slice filter, uint8_t f
         value = topic_tree_add(routes->tree, filter);
     if (value == NULL)
         return ERR_QUOTA;
+    changed(routes);
     item = item_make(place, flags, routes->places[place].generation);
     items = value_items(*value, &one, &count);
     at = items_find(items, count, place);
@@ -205,6 +219,7 @@ routes_remove(struct routes *routes, uint32_t place, struct slice filter)
     at = items_find(items, count, place);
     if (at == count)
         return false;
+    changed(routes);
     value_take(value, at);
     if (*value == NULL)
         (void)topic_tree_remove(routes->tree, filter);
@@ -249,8 +264,10 @@ static void
 sweep_run(struct routes *routes, uint32_t place, bool all, routes_fn fn, void *arg)
 {
     struct sweep sweep = {routes, place, all, fn, arg};
-    if (routes->places[place].count != 0)
-        topic_tree_prune(routes->tree, sweep_filter, &sweep);
+    if (routes->places[place].count == 0)
+        return;
+    changed(routes);
+    topic_tree_prune(routes->tree, sweep_filter, &sweep);
 }
 
 void
@@ -309,6 +326,12 @@ match_value(void *arg, void *value)
 size_t
 routes_match(struct routes *routes, struct slice topic, uint8_t qos, const uint32_t **places)
 {
+    struct topic_cache *cache = routes->caches[qos != 0];
+    struct slice kept;
+    if (topic_cache_get(cache, topic, &kept)) {
+        *places = (const uint32_t *)(const void *)kept.data;
+        return kept.len / sizeof(**places);
+    }
     routes->qos = qos;
     routes->hit_count = 0;
     if (++routes->epoch == 0) {
@@ -316,6 +339,8 @@ routes_match(struct routes *routes, struct slice topic, uint8_t qos, const uint3
         routes->epoch = 1;
     }
     (void)topic_tree_match(routes->tree, topic, match_value, routes);
+    topic_cache_put(cache, topic,
+                    slice_of(routes->hits, routes->hit_count * sizeof(*routes->hits)));
     *places = routes->hits;
     return routes->hit_count;
 }

@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See client_routes.h. The cache is direct-mapped: topic -> its routes, valid for one version of
- * the set of filters. Subscriptions coming and going on a known filter do not touch it. */
+/* See client_routes.h. The cache holds the routes of a topic while the set of filters does not
+ * change: subscriptions coming and going on a known filter do not touch it. */
 #include "services/gateway/client_routes.h"
 
 #include <string.h>
 
 #include "common/mem.h"
+#include "proto/topic_cache.h"
 #include "proto/topic_tree.h"
-
-#define CACHE_SIZE       2048u
-#define CACHE_TOPIC_MAX  256u
-#define CACHE_ROUTES_MAX 64u
-
-struct cached {
-    uint64_t hash;
-    uint64_t version;
-    struct route **routes; /* then the topic's bytes, in the same block */
-    uint32_t size;         /* bytes of the block */
-    uint16_t count;
-    uint16_t topic_len;
-};
 
 struct client_routes {
     struct topic_tree *tree;
-    uint64_t version;
+    struct topic_cache *cache;
     size_t subscriptions;
     struct route **found; /* of the last match that missed */
     size_t found_count, found_size;
-    struct cached cache[CACHE_SIZE];
 };
 
 struct client_routes *
@@ -35,7 +22,7 @@ client_routes_new(size_t cap)
 {
     struct client_routes *routes = mem_zalloc(sizeof(*routes));
     routes->tree = topic_tree_new(cap);
-    routes->version = 1;
+    routes->cache = topic_cache_new();
     return routes;
 }
 
@@ -57,8 +44,7 @@ client_routes_free(struct client_routes *routes)
     if (routes == NULL)
         return;
     topic_tree_free(routes->tree, free_route, NULL);
-    for (size_t i = 0; i < CACHE_SIZE; i++)
-        mem_free(routes->cache[i].routes);
+    topic_cache_free(routes->cache);
     mem_free(routes->found);
     mem_free(routes);
 }
@@ -82,7 +68,7 @@ client_routes_add(struct client_routes *routes, struct slice filter)
     route->filter_len = (uint16_t)filter.len;
     memcpy(route->filter, filter.data, filter.len);
     *place = route;
-    routes->version++;
+    topic_cache_clear(routes->cache);
     return route;
 }
 
@@ -93,7 +79,7 @@ client_routes_release(struct client_routes *routes, struct route *route)
         return;
     topic_tree_remove(routes->tree, route_filter(route));
     free_route(NULL, route);
-    routes->version++;
+    topic_cache_clear(routes->cache);
 }
 
 struct subscription *
@@ -147,27 +133,6 @@ client_routes_unsubscribe(struct client_routes *routes, struct subscription *sub
     mem_free(subscription);
 }
 
-static uint64_t
-hash_topic(struct slice topic)
-{
-    /* Only for the cache: whoever makes topics collide slows down nothing but his own lookups. */
-    uint64_t hash = topic.len * UINT64_C(0x9E3779B97F4A7C15);
-    const uint8_t *at = topic.data;
-    size_t len = topic.len;
-    uint64_t word;
-    while (len >= 8) {
-        memcpy(&word, at, 8);
-        hash = (hash ^ word) * UINT64_C(0xFF51AFD7ED558CCD);
-        hash ^= hash >> 32;
-        at += 8;
-        len -= 8;
-    }
-    word = 0;
-    memcpy(&word, at, len);
-    hash = (hash ^ word) * UINT64_C(0xFF51AFD7ED558CCD);
-    return hash ^ hash >> 29;
-}
-
 static void
 add_found(void *arg, void *value)
 {
@@ -180,40 +145,18 @@ add_found(void *arg, void *value)
     routes->found[routes->found_count++] = value;
 }
 
-static void
-remember(struct client_routes *routes, struct cached *cached, uint64_t hash, struct slice topic)
-{
-    size_t array = routes->found_count * sizeof(*routes->found);
-    uint32_t size = (uint32_t)(array + topic.len);
-    if (size > cached->size || cached->routes == NULL) {
-        mem_free(cached->routes);
-        cached->routes = mem_alloc(size);
-        cached->size = size;
-    }
-    if (array > 0)
-        memcpy(cached->routes, routes->found, array);
-    memcpy((uint8_t *)cached->routes + array, topic.data, topic.len);
-    cached->hash = hash;
-    cached->version = routes->version;
-    cached->count = (uint16_t)routes->found_count;
-    cached->topic_len = (uint16_t)topic.len;
-}
-
 struct route *const *
 client_routes_match(struct client_routes *routes, struct slice topic, size_t *count)
 {
-    uint64_t hash = hash_topic(topic);
-    struct cached *cached = &routes->cache[hash & (CACHE_SIZE - 1)];
-    if (cached->hash == hash && cached->version == routes->version &&
-        cached->topic_len == topic.len &&
-        memcmp((uint8_t *)(cached->routes + cached->count), topic.data, topic.len) == 0) {
-        *count = cached->count;
-        return cached->routes;
+    struct slice kept;
+    if (topic_cache_get(routes->cache, topic, &kept)) {
+        *count = kept.len / sizeof(*routes->found);
+        return (struct route *const *)(const void *)kept.data;
     }
     routes->found_count = 0;
     topic_tree_match(routes->tree, topic, add_found, routes);
-    if (topic.len <= CACHE_TOPIC_MAX && routes->found_count <= CACHE_ROUTES_MAX)
-        remember(routes, cached, hash, topic);
+    topic_cache_put(routes->cache, topic,
+                    slice_of(routes->found, routes->found_count * sizeof(*routes->found)));
     *count = routes->found_count;
     return routes->found;
 }

@@ -4,13 +4,16 @@
 #include "services/gateway/filters.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "common/mem.h"
+#include "proto/topic_cache.h"
 #include "proto/topic_tree.h"
 #include "services/gateway/post.h"
 
 struct filters {
     struct topic_tree *tree;
+    struct topic_cache *cache; /* masks */
 };
 
 _Static_assert(sizeof(uintptr_t) >= sizeof(uint32_t), "a mask fits a value");
@@ -33,6 +36,7 @@ filters_new(size_t cap)
 {
     struct filters *filters = mem_zalloc(sizeof(*filters));
     filters->tree = topic_tree_new(cap);
+    filters->cache = topic_cache_new();
     return filters;
 }
 
@@ -42,6 +46,7 @@ filters_free(struct filters *filters)
     if (filters == NULL)
         return;
     topic_tree_free(filters->tree, NULL, NULL);
+    topic_cache_free(filters->cache);
     mem_free(filters);
 }
 
@@ -55,6 +60,7 @@ filters_add(struct filters *filters, struct slice filter, unsigned worker, bool 
     uint32_t mask = mask_of(*place);
     *first = mask == 0;
     *place = value_of(mask | UINT32_C(1) << worker);
+    topic_cache_clear(filters->cache);
     return OK;
 }
 
@@ -68,6 +74,7 @@ filters_remove(struct filters *filters, struct slice filter, unsigned worker, bo
         return ERR_NOT_FOUND;
     uint32_t mask = mask_of(*place) & ~bit;
     *last = mask == 0;
+    topic_cache_clear(filters->cache);
     if (mask == 0)
         (void)topic_tree_remove(filters->tree, filter);
     else
@@ -85,8 +92,14 @@ gather(void *arg, void *value)
 uint32_t
 filters_match(const struct filters *filters, struct slice topic)
 {
+    struct slice kept;
     uint32_t mask = 0;
+    if (topic_cache_get(filters->cache, topic, &kept)) {
+        memcpy(&mask, kept.data, sizeof(mask));
+        return mask;
+    }
     (void)topic_tree_match(filters->tree, topic, gather, &mask);
+    topic_cache_put(filters->cache, topic, slice_of(&mask, sizeof(mask)));
     return mask;
 }
 

@@ -74,7 +74,25 @@ each_visits_every_filter_once(void)
     filters_free(f);
 }
 
+static void
+what_is_remembered_of_a_topic_follows_every_change(void)
+{
+    struct filters *filters = filters_new(10);
+    bool changed;
+    CU_ASSERT_EQUAL(filters_match(filters, slice_cstr("a/b")), 0);
+    CU_ASSERT_EQUAL(filters_add(filters, slice_cstr("a/+"), 3, &changed), OK);
+    CU_ASSERT_EQUAL(filters_match(filters, slice_cstr("a/b")), 1u << 3);
+    CU_ASSERT_EQUAL(filters_add(filters, slice_cstr("a/+"), 0, &changed), OK);
+    CU_ASSERT_EQUAL(filters_match(filters, slice_cstr("a/b")), 1u << 3 | 1u);
+    CU_ASSERT_EQUAL(filters_remove(filters, slice_cstr("a/+"), 3, &changed), OK);
+    CU_ASSERT_EQUAL(filters_match(filters, slice_cstr("a/b")), 1u);
+    CU_ASSERT_EQUAL(filters_remove(filters, slice_cstr("a/+"), 0, &changed), OK);
+    CU_ASSERT_EQUAL(filters_match(filters, slice_cstr("a/b")), 0);
+    filters_free(filters);
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(what_is_remembered_of_a_topic_follows_every_change),
     CUNIT_CASE(first_and_last_worker_are_told),
     CUNIT_CASE(match_joins_the_workers_of_all_filters),
     CUNIT_CASE(full_table_refuses),

@@ -37,6 +37,22 @@ empty_set_owns_nothing(void)
 }
 
 static void
+the_owner_is_the_same_whether_the_key_comes_hashed_or_not(void)
+{
+    struct rendezvous set, one;
+    fill(&set);
+    rendezvous_init(&one);
+    CU_ASSERT_EQUAL(rendezvous_owner(&one, slice_cstr("topic/1")), RENDEZVOUS_NONE);
+    rendezvous_add(&one, 3, slice_cstr("core-3:7201"));
+    CU_ASSERT_EQUAL(rendezvous_owner(&one, slice_cstr("topic/1")), 3);
+    for (unsigned i = 0; i < 100; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof(text), "topic/%u", i);
+        CU_ASSERT_EQUAL(rendezvous_owner(&set, slice_cstr(text)), rendezvous_choose(&set, key(i)));
+    }
+}
+
+static void
 only_keys_of_the_member_that_leaves_move(void)
 {
     struct rendezvous set, less;
@@ -74,6 +90,7 @@ choice_does_not_depend_on_numbers(void)
 
 static const struct cunit_case cases[] = {
     CUNIT_CASE(empty_set_owns_nothing),
+    CUNIT_CASE(the_owner_is_the_same_whether_the_key_comes_hashed_or_not),
     CUNIT_CASE(only_keys_of_the_member_that_leaves_move),
     CUNIT_CASE(choice_does_not_depend_on_numbers),
 };
