@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chaos: programs are killed, stopped for up to ten seconds and cut off from each other, in one
 direction or in both, at random, while clients of every kind work over two gateways, two cores and a
-store. What was acknowledged arrives, QoS 2 not twice (QoS 0 neither, on one connection), in order, a
+store (or several). What was acknowledged arrives, QoS 2 not twice (QoS 0 neither, on one connection), in order, a
 client id has one owner in the end, and each group of a shared subscription gets what was acknowledged.
 
 Links are cut by network namespaces where they may be made, else by a proxy (CHAOS_PROXY=1 wants that).
 CHAOS_SECONDS (60) is how long, CHAOS_PACE (2.5) the mean time between incidents in seconds; the seed
-is printed, CHAOS_SEED repeats its schedule."""
+is printed, CHAOS_SEED repeats its schedule. STORES=2 has two stores."""
 
 import asyncio
 import os
@@ -29,8 +29,9 @@ SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.SystemRandom().randrange
 PACE = float(os.environ.get("CHAOS_PACE", "2.5"))
 SETTLE = 120
 NETNS = False  # set by main, which goes on in a namespace of its own then
-PROGRAMS = ["gateway0", "gateway1", "core0", "core1", "store"]
-PAIRS = [(g, c) for g in PROGRAMS[:2] for c in PROGRAMS[2:]] + [("store", "core0"), ("store", "core1")]
+STORES = ["store", *(f"store{i}" for i in range(1, int(os.environ.get("STORES", "1"))))]
+PROGRAMS = ["gateway0", "gateway1", "core0", "core1", *STORES]
+PAIRS = [(g, c) for g in PROGRAMS[:2] for c in PROGRAMS[2:]] + [(s, c) for s in STORES for c in PROGRAMS[2:4]]
 
 
 def schedule(rng, seconds):
@@ -165,8 +166,8 @@ class Member(Subscriber):
 class Group:
     """The members of a shared subscription: one of them gets each acknowledged message. Two exceptions,
     counted apart. A message that a core was lost with before it answered, or a gateway before its member
-    did, goes to a member again: QoS 2 twice in the group. Not in a group of persistent members: their store
-    knows what it has taken. And what was on its way to a
+    did, goes to a member again: QoS 2 twice in the group. Not in a group of persistent members on one store,
+    which knows what it has taken. And what was on its way to a
     member at QoS 2 goes to nobody else when its session ends [MQTT-4.8.2-5]."""
 
     def __init__(self, oracle, name):
@@ -181,7 +182,7 @@ class Group:
         former = self.takers.setdefault(key, [])
         if qos == 2:
             others = [m for m, q in former if q == 2]
-            if others and (all(not m.clean for m in self.members) or
+            if others and (len(STORES) == 1 and all(not m.clean for m in self.members) or
                            not self.oracle.troubled(publisher.sent_at[number], time.monotonic())):
                 self.oracle.wrong.append(f"group {self.name}: {key} came to {member.client_id} after "
                                          f"{[m.client_id for m in others]}, {publisher.age(number)}")

@@ -59,6 +59,11 @@ class Kills(unittest.TestCase):
         with Cluster(gateways=2, cores=1) as c:
             self.scene(c, kill_and_restart(c, "store"))
 
+    def test_one_of_two_stores_is_killed_and_restarted(self):
+        """Publishers and subscribers of both; only what the one that is away keeps may pause."""
+        with Cluster(gateways=2, cores=1, stores=2) as c:
+            self.scene(c, kill_and_restart(c, "store1"))
+
     def test_rest_is_killed_and_restarted(self):
         with Cluster(gateways=2, cores=1) as c:
             async def script(oracle):

@@ -283,15 +283,21 @@ class OneAway(unittest.TestCase):
 
 class Wrong(unittest.TestCase):
     def test_a_store_does_not_start_on_data_of_another_shard(self):
-        with Cluster(gateways=0, stores=2) as c:
-            env = {k: v for k, v in c["store1"].env.items() if k in ("SLUICE_DATA_DIR", "SLUICE_CORES")}
-            c["store1"].end()
+        with tempfile.TemporaryDirectory() as directory:
+            empty = os.path.join(directory, "empty.jsonl")
+            with open(empty, "w") as file:
+                file.write('{"type":"sluice","version":1}\n')
+            env = {"SLUICE_DATA_DIR": os.path.join(directory, "data"), "SLUICE_STORES": "127.0.0.1:1"}
+            code, output = store_that_ends("--shard=1", "--shards=2", "--import", empty, **env)
+            self.assertEqual(code, 0, output)
             for number, count in ((0, 2), (1, 3)):
-                code, output = store_that_ends(f"--shard={number}", f"--shards={count}", "--stores=127.0.0.1:1", **env)
+                code, output = store_that_ends(f"--shard={number}", f"--shards={count}", **env)
                 self.assertEqual(code, 2, output)
                 self.assertIn("data_of_other_shards", output)
                 self.assertIn("--export", output)
-            c["store1"].start().await_ready()
+                code, output = store_that_ends(f"--shard={number}", f"--shards={count}", "--import", empty, **env)
+                self.assertEqual(code, 2, output)
+                self.assertIn("it is shard 1 of 2 already", output)
 
     def test_settings_must_make_sense(self):
         with tempfile.TemporaryDirectory() as directory:

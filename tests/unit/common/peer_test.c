@@ -240,6 +240,32 @@ a_hello_brings_both_ends_up(void)
     close_pair(&core, &gateway);
 }
 
+/* A list of addresses that is the same for all programs names each of them, too. */
+static void
+a_program_that_dials_itself_is_left_alone(void)
+{
+    struct program core, gateway;
+    char address[64];
+    struct peers_dial dial = {"core", address, true};
+    struct peers_config config = config_of("core");
+    open_core(&core);
+    (void)str_format(address, sizeof(address), "127.0.0.1:%u",
+                     (unsigned)peers_call_port(core.peers));
+    peers_free(core.peers);
+    config.call_listen = address;
+    config.dial = &dial;
+    config.n_dial = 1;
+    memset(&core, 0, sizeof(core));
+    CU_ASSERT_EQUAL_FATAL(peers_new(loop, &config, &events, &core, &core.peers), OK);
+    UNTIL(peers_stats(core.peers)->hellos_sent == 1);
+    open_gateway(&gateway, &core, config_of("gateway"), false);
+    UNTIL(gateway.ups == 1 && core.ups == 1); /* not with itself */
+    CU_ASSERT_STRING_EQUAL(peer_service(core.peer), "gateway");
+    CU_ASSERT_EQUAL(peers_stats(core.peers)->hellos_refused, 0);
+    CU_ASSERT_EQUAL(peers_stats(core.peers)->hellos_sent, 1);
+    close_pair(&core, &gateway);
+}
+
 static void
 records_arrive_in_order_both_ways_and_get_done(void)
 {
@@ -682,6 +708,7 @@ frames_and_calls_of_strangers_are_refused(void)
 
 static const struct cunit_case cases[] = {
     CUNIT_CASE(a_hello_brings_both_ends_up),
+    CUNIT_CASE(a_program_that_dials_itself_is_left_alone),
     CUNIT_CASE(records_arrive_in_order_both_ways_and_get_done),
     CUNIT_CASE(a_record_of_more_than_a_mebibyte_passes),
     CUNIT_CASE(a_full_feed_is_busy_until_there_is_room),

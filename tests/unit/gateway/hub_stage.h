@@ -18,8 +18,11 @@
 #include "proto/access.pb-c.h"
 #include "proto/calls.pb-c.h"
 #include "proto/records.h"
+#include "proto/shards.h"
 #include "services/gateway/post_access.h"
 #include "services/gateway/post_body.h"
+
+#include <string.h>
 
 #define POSTS              256
 #define RECORDS            256
@@ -44,7 +47,7 @@ struct fake_peer {
     struct peer *gateway;
     struct fake_record records[RECORDS];
     size_t count;
-    unsigned calls;
+    unsigned calls, ups;
     bool is_core;
     bool marks_done;
     uint64_t seen;
@@ -55,9 +58,11 @@ static struct metrics *metrics;
 static struct hub *hub;
 static struct gateway_config config;
 static struct fake_worker workers[2];
-static struct fake_peer core, store;
-static char *core_addresses[2], *store_address; /* the second core is never there */
-static size_t core_count = 1;
+static struct fake_peer core, store, other_store;
+static char *core_addresses[2], *store_addresses[2]; /* the second core is never there */
+static size_t core_count = 1, store_count = 1;       /* the second store is not there at first */
+static uint16_t other_port;
+static struct shard_claim claims[2]; /* of store and other_store */
 
 /* What the store knows of people: one user, with any name. */
 static struct people {
@@ -130,6 +135,7 @@ fake_up(void *arg, struct peer *peer, const struct peer_info *info)
     struct fake_peer *fake = arg;
     (void)info;
     fake->gateway = peer;
+    fake->ups++;
     fake->seen = 0;
     if (fake->is_core) {
         uint8_t version[8];
@@ -251,14 +257,21 @@ fake_open(struct fake_peer *fake, bool is_core, uint16_t port)
                                                .record = fake_takes,
                                                .frame_end = fake_frame_end,
                                                .call = fake_call};
+    const struct shard_claim *claim = &claims[fake == &other_store];
+    uint8_t blob[SHARDS_CLAIM_BYTES];
     char listen[32];
     (void)str_format(listen, sizeof(listen), "127.0.0.1:%u", port);
-    const struct peers_config peers = {.service = is_core ? "core" : "store",
-                                       .name = is_core ? "core-1" : "store-1",
-                                       .version = "1",
-                                       .secret = slice_cstr("a secret of sixteen"),
-                                       .call_listen = listen,
-                                       .feed_listen = "127.0.0.1:0"};
+    const bool claims_one = !is_core && claim->count != 0;
+    const struct peers_config peers = {
+        .service = is_core ? "core" : "store",
+        .name = is_core          ? "core-1"
+                : fake == &store ? "store-1"
+                                 : "store-2",
+        .blob = slice_of(blob, claims_one ? shards_claim_encode(claim, blob) : 0),
+        .version = "1",
+        .secret = slice_cstr("a secret of sixteen"),
+        .call_listen = listen,
+        .feed_listen = "127.0.0.1:0"};
     *fake = (struct fake_peer){.is_core = is_core, .marks_done = true};
     CU_ASSERT_FATAL(peers_new(loop, &peers, &events, fake, &fake->peers) == OK);
     peers_set_state(fake->peers, STATE_SERVING);
@@ -315,11 +328,16 @@ set_stage(void)
             fake_close(&core);
         core_addresses[i - 1] = address_of(fake_open(&core, true, 0));
     }
-    store_address = address_of(fake_open(&store, false, 0));
+    if (store_count == 2) {
+        other_port = fake_open(&other_store, false, 0);
+        store_addresses[1] = address_of(other_port);
+        fake_close(&other_store);
+    }
+    store_addresses[0] = address_of(fake_open(&store, false, 0));
     static char instance[] = "gw", secret[] = "a secret of sixteen", listen[] = "127.0.0.1:0",
                 none[] = "";
     config = (struct gateway_config){.cores = {core_addresses, core_count},
-                                     .stores = {&store_address, 1},
+                                     .stores = {store_addresses, store_count},
                                      .feed_listen = listen,
                                      .advertise = none,
                                      .lease_ms = 3000,
@@ -363,12 +381,17 @@ clear_stage(void)
         fake_close(&core);
     if (store.peers != NULL)
         fake_close(&store);
+    if (other_store.peers != NULL)
+        fake_close(&other_store);
+    memset(claims, 0, sizeof(claims));
     loop_free(loop);
     metrics_free(metrics);
     for (size_t i = 0; i < core_count; i++)
         mem_free(core_addresses[i]);
     core_count = 1;
-    mem_free(store_address);
+    for (size_t i = 0; i < store_count; i++)
+        mem_free(store_addresses[i]);
+    store_count = 1;
 }
 
 static size_t

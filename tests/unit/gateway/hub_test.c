@@ -392,6 +392,154 @@ records_that_a_lost_store_had_not_finished_come_again_after_the_resync(void)
     clear_stage();
 }
 
+static void
+a_store_that_takes_over_gets_what_its_predecessor_had_not_finished(void)
+{
+    store_count = 2;
+    claims[0] = (struct shard_claim){.number = 0, .count = 1, .term = 1};
+    claims[1] = (struct shard_claim){.number = 0, .count = 1, .term = 2};
+    set_ready_stage();
+    WAIT_FOR(told(&store, FEED_RESYNC_END) != NULL && hub_is_quiet(hub));
+    store.marks_done = false;
+    to_hub(0, (struct post){.kind = POST_QUEUE_ACK, .a = 1, .b = 2, .c = 3});
+    WAIT_FOR(told(&store, FEED_QUEUE_ACK) != NULL);
+    (void)fake_open(&other_store, false, other_port); /* while the former one is still there */
+    WAIT_FOR(told(&other_store, FEED_QUEUE_ACK) != NULL);
+    CU_ASSERT_EQUAL_FATAL(other_store.count, 4);
+    CU_ASSERT(other_store.records[2].type == FEED_RESYNC_END);
+    to_hub(0, (struct post){.kind = POST_CLOSE, .a = 4, .b = 5, .flags = CLOSE_WILL});
+    WAIT_FOR(told(&other_store, FEED_SESSION_CLOSE) != NULL && hub_is_quiet(hub));
+    CU_ASSERT_PTR_NULL(told(&store, FEED_SESSION_CLOSE));
+    /* The former one comes back, and is not believed. */
+    size_t records = store.count;
+    WAIT_FOR(store.ups == 2);
+    CU_ASSERT(peer_append(store.gateway, FEED_CONTROL, FEED_ROLE, NULL, 0, NULL) == OK);
+    uint64_t calls = other_store.calls;
+    const struct session_open_request request = {.client_id = slice_cstr("c"), .version = 5};
+    to_hub(0, (struct post){.kind = POST_OPEN,
+                            .conn = CONN(0, 4),
+                            .body = session_open_request_new(&request)});
+    WAIT_FOR(got(0, POST_OPENED) != NULL);
+    CU_ASSERT_EQUAL(other_store.calls, calls + 1);
+    CU_ASSERT_EQUAL(store.count, records);
+    clear_stage();
+}
+
+static void
+open_from(unsigned slot, const char *client_id)
+{
+    const struct session_open_request request = {.client_id = slice_cstr(client_id), .version = 5};
+    to_hub(0, (struct post){.kind = POST_OPEN,
+                            .conn = CONN(0, slot),
+                            .body = session_open_request_new(&request)});
+}
+
+static void
+questions_go_to_the_store_that_has_the_shard(void)
+{
+    struct shards shards;
+    char ids[2][16] = {"", ""};
+    store_count = 2;
+    claims[0] = (struct shard_claim){.number = 1, .count = 2, .term = 1}; /* not by their order */
+    claims[1] = (struct shard_claim){.number = 0, .count = 2, .term = 1};
+    shards_init(&shards, 2);
+    for (unsigned i = 0; ids[0][0] == '\0' || ids[1][0] == '\0'; i++) {
+        char id[16];
+        (void)str_format(id, sizeof(id), "client-%u", i);
+        memcpy(ids[shards_of(&shards, slice_cstr(id))], id, sizeof(id));
+    }
+    set_stage();
+    /* Asked before it is known how many there are; and nobody comes in before the people are there.
+     */
+    open_from(1, ids[0]);
+    open_from(2, ids[1]);
+    WAIT_FOR(told(&store, FEED_RESYNC_END) != NULL);
+    CU_ASSERT_FALSE(hub_is_ready(hub));
+    CU_ASSERT_EQUAL(store.calls, 0);
+    (void)fake_open(&other_store, false, other_port);
+    WAIT_FOR(hub_is_ready(hub) && store.calls == 1 && other_store.calls == 1);
+    forget_posts();
+    struct session_subscription subscription = {.filter = slice_cstr("t"), .qos = 1};
+    const struct subscribe_request subscribe = {.session = shards_first_number(1, 1),
+                                                .epoch = 1,
+                                                .count = 1,
+                                                .subscriptions = &subscription};
+    to_hub(0, (struct post){.kind = POST_SUBSCRIBE,
+                            .conn = CONN(0, 2),
+                            .a = 7,
+                            .body = subscribe_request_new(&subscribe)});
+    WAIT_FOR(got(0, POST_SUBSCRIBED) != NULL);
+    CU_ASSERT(store.calls == 2 && other_store.calls == 1);
+    to_hub(0,
+           (struct post){.kind = POST_QUEUE_ACK, .a = shards_first_number(1, 1), .b = 2, .c = 3});
+    to_hub(0,
+           (struct post){.kind = POST_QUEUE_ACK, .a = shards_first_number(0, 1), .b = 2, .c = 3});
+    to_hub(0,
+           (struct post){.kind = POST_QUEUE_ACK, .a = shards_first_number(9, 1), .b = 2, .c = 3});
+    WAIT_FOR(told(&store, FEED_QUEUE_ACK) != NULL && told(&other_store, FEED_QUEUE_ACK) != NULL);
+    clear_stage();
+}
+
+static const struct retained_answer *
+retained(const struct retained_answer *former, const char *filter)
+{
+    static unsigned ticket;
+    static struct retained_answer copy;
+    struct retained_request *request =
+        retained_request_new(slice_cstr(filter), slice_of(NULL, 0), 10);
+    if (former != NULL) {
+        request->visited = former->visited;
+        request->shard = former->shard;
+    }
+    forget_posts();
+    to_hub(0, (struct post){
+                  .kind = POST_RETAINED_GET, .conn = CONN(0, 1), .a = ++ticket, .body = request});
+    WAIT_FOR(got(0, POST_RETAINED) != NULL);
+    if (got(0, POST_RETAINED)->body == NULL)
+        return NULL;
+    copy = *(const struct retained_answer *)got(0, POST_RETAINED)->body;
+    return &copy;
+}
+
+/* The fake stores refuse: each is left out, and the next one asked. */
+static void
+retained_by_wildcard_goes_through_all_shards(void)
+{
+    store_count = 2;
+    claims[0] = (struct shard_claim){.number = 0, .count = 2, .term = 1};
+    claims[1] = (struct shard_claim){.number = 1, .count = 2, .term = 1};
+    set_stage();
+    (void)fake_open(&other_store, false, other_port);
+    WAIT_FOR(hub_is_ready(hub));
+    const struct retained_answer *answer = retained(NULL, "a/#");
+    CU_ASSERT_FATAL(answer != NULL);
+    CU_ASSERT(answer->more && answer->count == 0);
+    CU_ASSERT_EQUAL(store.calls + other_store.calls, 1);
+    answer = retained(answer, "a/#");
+    CU_ASSERT_FATAL(answer != NULL);
+    CU_ASSERT_FALSE(answer->more);
+    CU_ASSERT(store.calls == 1 && other_store.calls == 1);
+    CU_ASSERT_PTR_NULL(retained(NULL, "a/b")); /* one store has it, and its error is told */
+    CU_ASSERT_EQUAL(store.calls + other_store.calls, 3);
+    clear_stage();
+}
+
+static void
+a_store_of_another_count_is_not_believed(void)
+{
+    store_count = 2;
+    claims[0] = (struct shard_claim){.number = 0, .count = 1, .term = 1};
+    claims[1] = (struct shard_claim){.number = 1, .count = 2, .term = 1};
+    set_ready_stage();
+    (void)fake_open(&other_store, false, other_port);
+    WAIT_FOR(other_store.gateway != NULL);
+    open_from(1, "any");
+    WAIT_FOR(got(0, POST_OPENED) != NULL);
+    CU_ASSERT(store.calls == 1 && other_store.calls == 0 && other_store.count == 0);
+    CU_ASSERT_TRUE(hub_is_ready(hub));
+    clear_stage();
+}
+
 /* Until then it is all there is, should this gateway go down. */
 static void
 a_core_may_forget_its_copy_when_what_was_handed_back_is_answered(void)
@@ -439,6 +587,10 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(digest_is_acknowledged_when_every_worker_has_it),
     CUNIT_CASE(store_records_reach_the_worker_of_the_connection),
     CUNIT_CASE(records_that_a_lost_store_had_not_finished_come_again_after_the_resync),
+    CUNIT_CASE(a_store_that_takes_over_gets_what_its_predecessor_had_not_finished),
+    CUNIT_CASE(questions_go_to_the_store_that_has_the_shard),
+    CUNIT_CASE(retained_by_wildcard_goes_through_all_shards),
+    CUNIT_CASE(a_store_of_another_count_is_not_believed),
     CUNIT_CASE(a_core_may_forget_its_copy_when_what_was_handed_back_is_answered),
 };
 CUNIT_MAIN("hub", cases)
