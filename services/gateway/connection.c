@@ -344,7 +344,7 @@ connection_free(struct connection *connection)
     close(connection->fd);
     uint32_t slot = (uint32_t)connection->handle;
     worker->slots[slot].connection = NULL;
-    worker->slots[slot].generation = (worker->slots[slot].generation + 1) & 0xFFFFFF;
+    worker->slots[slot].generation = worker->slots[slot].generation % 0xFFFFFF + 1;
     worker->slots[slot].next_free = worker->free_slot;
     worker->free_slot = slot + 1;
     worker->open_count--;
