@@ -56,11 +56,14 @@ pressure_turn(struct worker *worker)
         log_info("memory_has_room", LOG_U64("used", used), LOG_END);
 }
 
+/* For the client, and of it: a packet that it never ends, or aliases of long topics, hold memory,
+ * too. */
 static size_t
 waiting_for(const struct connection *connection)
 {
     return connection->output.len +
-           (connection->session != NULL ? connection->session->queue_bytes : 0);
+           (connection->session != NULL ? session_bytes(connection->session) : 0) +
+           (connection->input != NULL ? connection->input->size : 0);
 }
 
 /* Those for which most is waiting, until so much has gone. */

@@ -255,3 +255,12 @@ session_alias_get(const struct session *session, uint16_t alias)
         return slice_of(NULL, 0);
     return session->aliases[alias - 1];
 }
+
+size_t
+session_bytes(const struct session *session)
+{
+    size_t bytes = session->queue_bytes;
+    for (uint16_t i = 0; i < session->alias_max; i++)
+        bytes += session->aliases[i].len;
+    return bytes;
+}

@@ -128,4 +128,7 @@ ERR_MUST_USE enum err session_alias_set(struct session *session, uint16_t max, u
 /* Borrowed until set again; empty: unknown. */
 struct slice session_alias_get(const struct session *session, uint16_t alias);
 
+/* What clients make it hold that may be large: messages that wait, and topics of aliases. */
+size_t session_bytes(const struct session *session);
+
 #endif

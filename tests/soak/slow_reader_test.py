@@ -152,6 +152,34 @@ class MemoryMax(unittest.TestCase):
             self.assertLess(largest, 80 << 20)
             gateway.await_log("client_closed reason=memory_full client=sloth")
 
+    def test_packets_that_never_end_do_not_fill_it_for_good(self):
+        with Cluster(per={"gateway": {"SLUICE_MEMORY_MAX": "64MiB"}}) as cluster:
+            gateway, port = cluster["gateway0"], cluster.port()
+            witness = mqtt.Client(port, 5)
+            self.addCleanup(witness.close)
+            witness.connect("witness", keep_alive=0)
+            whole = mqtt.publish("m", b"x" * 1100000)
+
+            def is_full():
+                client = mqtt.Client(port, 5)
+                self.addCleanup(client.close)
+                try:
+                    client.send(mqtt.connect("", keep_alive=0))
+                    client.expect(mqtt.CONNACK)
+                    client.send(whole[:-1])
+                except (OSError, mqtt.Closed):
+                    pass
+                return sum(v for k, v in gateway.metrics().items() if k.startswith("sluice_gateway_overloaded")) > 0
+
+            await_true("memory is full", is_full, 60)
+            await_true("somebody is closed for it",
+                       lambda: gateway.metric("sluice_gateway_connections_closed_for_memory_total") > 0, 30)
+            await_true("ready again", lambda: gateway.probe("/readyz")[0] == 200, 30)
+            welcome = mqtt.Client(port, 5)
+            self.addCleanup(welcome.close)
+            welcome.connect("again")
+            witness.nothing()
+
 
 if __name__ == "__main__":
     unittest.main()

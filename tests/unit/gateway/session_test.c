@@ -187,6 +187,23 @@ only_a_message_that_nobody_wants_is_answered_so(void)
     session_free(session);
 }
 
+static void
+what_a_client_makes_it_hold_is_known(void)
+{
+    struct session *session = session_new(1, 10, 100000);
+    struct session_queued queued;
+    CU_ASSERT_EQUAL(session_bytes(session), 0);
+    CU_ASSERT_EQUAL(session_alias_set(session, 4, 1, slice_cstr("topic")), OK);
+    CU_ASSERT_EQUAL(session_alias_set(session, 4, 3, slice_cstr("a")), OK);
+    CU_ASSERT_EQUAL(session_bytes(session), 6);
+    CU_ASSERT_EQUAL(session_queue_push(session, sample(1000), 1, false, NULL, 0), OK);
+    CU_ASSERT(session_bytes(session) > 1006);
+    CU_ASSERT_TRUE_FATAL(session_queue_pop(session, &queued));
+    session_queued_free(&queued);
+    CU_ASSERT_EQUAL(session_bytes(session), 6);
+    session_free(session);
+}
+
 static const struct cunit_case cases[] = {
     CUNIT_CASE(only_a_message_that_nobody_wants_is_answered_so),
     CUNIT_CASE(ids_are_not_given_twice_while_in_flight),
@@ -196,5 +213,6 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(the_queue_is_bounded_in_messages_and_bytes),
     CUNIT_CASE(the_queue_keeps_order_while_it_grows),
     CUNIT_CASE(aliases_are_remembered_up_to_their_maximum),
+    CUNIT_CASE(what_a_client_makes_it_hold_is_known),
 };
 CUNIT_MAIN("session", cases)
