@@ -8,7 +8,9 @@
 
 #include "common/log.h"
 #include "proto/feed_records.h"
+#include "proto/mqtt_packet.h"
 #include "services/store/queue_page.h"
+#include "services/store/session_life.h"
 #include "services/store/session_push.h"
 
 #define PAGE_COUNT     64u
@@ -50,6 +52,20 @@ resumed(struct store *store, struct session *session)
     session_push_resumed(store, session, seq);
 }
 
+/* What failed and will fail again (damaged data; what passes is tried again by the pool): its
+ * client is told by the end of its connection, rather than waiting for what does not come. */
+static void
+say_unreadable(struct store *store, struct session *session, enum err err)
+{
+    if (session->lasting->unreadable_epoch == session->epoch)
+        return; /* it was told */
+    session->lasting->unreadable_epoch = session->epoch;
+    metric_counter_add(store->counters.unreadable, 1);
+    log_error("queue_not_read", LOG_U64("session", session->number), LOG_ERR(err), LOG_END);
+    session_life_kick(store, session->owner, session->conn, session->number, session->epoch,
+                      MQTT_UNSPECIFIED_ERROR);
+}
+
 static void
 page_came(struct store *store, struct session *session, struct queue_page *page)
 {
@@ -62,18 +78,21 @@ page_came(struct store *store, struct session *session, struct queue_page *page)
     again = lasting->read_again;
     lasting->reading = false;
     lasting->read_again = false;
-    if (page->job.err != OK)
-        log_error("queue_not_read", LOG_U64("session", session->number), LOG_ERR(page->job.err),
-                  LOG_END);
-    else if (session->state != SESSION_CONNECTED || session->epoch != page->epoch ||
-             page->from > lasting->queue.disk_from)
+    if (page->job.err == ERR_CANCELLED)
+        return;
+    if (session->state != SESSION_CONNECTED || session->epoch != page->epoch ||
+        page->from > lasting->queue.disk_from)
         again = true; /* whoever has it now needs a page of his own */
-    else
+    else if (page->job.err == OK)
         take(&lasting->queue, page, &taken);
+    else
+        say_unreadable(store, session, page->job.err);
+    if (page->job.err != OK && !again)
+        return;
     if (lasting->resume_to != 0) {
         if (!again && resume_is_complete(session, taken))
             resumed(store, session);
-        else if (page->job.err == OK)
+        else
             session_read_more(store, session);
     } else if (taken != 0 || again) {
         session_push_pump(store, session);

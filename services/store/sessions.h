@@ -89,11 +89,12 @@ struct lasting {
     uint64_t ready_after;  /* of FEED_SESSION_READY, while ready_waits */
     bool ready_waits;
     /* Reading what is on disk only (session_read.h). */
-    bool reading;       /* a page for memory is on its way */
-    bool read_again;    /* and may come too early for what was committed since */
-    bool trimming;      /* a page of what is to be dropped is */
-    bool moving;        /* a page of what may go to others is (session_shared.h) */
-    uint64_t resume_to; /* not 0: everything up to it is being brought to memory */
+    bool reading;              /* a page for memory is on its way */
+    bool read_again;           /* and may come too early for what was committed since */
+    uint64_t unreadable_epoch; /* whose connection was ended because its queue cannot be read */
+    bool trimming;             /* a page of what is to be dropped is */
+    bool moving;               /* a page of what may go to others is (session_shared.h) */
+    uint64_t resume_to;        /* not 0: everything up to it is being brought to memory */
     unsigned moves_left;
     bool ending; /* it ends as soon as its rest has been read (session_ending.h) */
     struct session_rest *rest;

@@ -42,6 +42,9 @@ store_metrics_init(struct store_metrics *c, struct metrics *m)
     c->expired = counter(m, "sluice_store_sessions_expired_total", "Sessions that expired");
     c->stale = counter(m, "sluice_store_stale_total", "Records and calls of a former epoch");
     c->malformed = counter(m, "sluice_store_malformed_total", "Records and calls not understood");
+    c->unreadable =
+        counter(m, "sluice_store_queues_unreadable_total",
+                "Queues that cannot be read from the driver; their clients are disconnected");
     c->parked = counter(m, "sluice_store_parked_total", "Records that waited for room");
     c->foreign = counter(m, "sluice_store_foreign_total",
                          "What came here and belongs to another shard, or disagrees about shards");

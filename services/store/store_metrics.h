@@ -36,6 +36,7 @@ struct store_metrics {
     struct metric_counter *expired; /* sessions */
     struct metric_counter *stale;   /* records and calls of an epoch that has passed */
     struct metric_counter *malformed;
+    struct metric_counter *unreadable; /* queues: their clients were disconnected */
     struct metric_counter *parked;
     struct metric_counter *foreign;         /* what belongs to another shard */
     struct metric_counter *retained_missed; /* another store did not answer for them in time */

@@ -56,6 +56,31 @@ a_queue_comes_in_order_though_it_is_read_late(void)
 }
 
 static void
+a_queue_that_cannot_be_read_ends_its_connection_instead_of_waiting_for_ever(void)
+{
+    struct kit *kit = kit_new();
+    struct opened opened = open_session(kit, LASTING("c", 1));
+    ready(kit, opened, 1, 0);
+    CU_ASSERT_EQUAL(subscribe(kit, opened, "t", 1, 0), 1);
+    close_session(kit, opened, 0);
+    fill(kit, 1, 3);
+    driver_read_fault_set(kit->store->driver, UINT64_MAX, ERR_MALFORMED);
+    opened = open_session(kit, LASTING("c", 2));
+    ready(kit, opened, 2, 0);
+    await_seen(kit, 1);
+    CU_ASSERT_EQUAL(kit->seen[0].type, FEED_SESSION_KICK);
+    CU_ASSERT_EQUAL(kit->seen[0].conn, 2);
+    CU_ASSERT_EQUAL(kit->seen[0].flags, 0x80);
+    close_session(kit, opened, 0);
+    kit_sync(kit); /* the next call does not overtake it */
+    driver_read_fault_set(kit->store->driver, 0, OK);
+    opened = open_session(kit, LASTING("c", 3)); /* mended */
+    ready(kit, opened, 3, 0);
+    expect_payloads(kit, 1, 1, 3);
+    kit_free(kit);
+}
+
+static void
 what_was_asked_for_a_former_connection_is_not_pushed_to_the_next(void)
 {
     struct kit *kit = kit_new();
@@ -65,7 +90,7 @@ what_was_asked_for_a_former_connection_is_not_pushed_to_the_next(void)
     CU_ASSERT_EQUAL(subscribe(kit, opened, "t", 1, 0), 1);
     close_session(kit, opened, 0);
     fill(kit, 1, 5);
-    make_slow(kit);
+    driver_read_fault_set(kit->store->driver, UINT64_MAX, ERR_BUSY);
     for (conn = 2; conn <= 4; conn++) {
         opened = open_session(kit, LASTING("c", conn));
         ready(kit, opened, conn, 0);
@@ -73,6 +98,7 @@ what_was_asked_for_a_former_connection_is_not_pushed_to_the_next(void)
             close_session(kit, opened, 0);
         kit_sync(kit);
     }
+    driver_read_fault_set(kit->store->driver, 0, OK);
     expect_payloads(kit, 0, 1, 5);
     CU_ASSERT_EQUAL(kit->seen[0].conn, 4);
     CU_ASSERT_EQUAL(kit->seen[4].conn, 4);
@@ -363,6 +389,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(users_are_found_though_they_are_read_late),
     CUNIT_CASE(a_remembered_user_signs_in_while_the_database_is_away),
     CUNIT_CASE(a_queue_comes_in_order_though_it_is_read_late),
+    CUNIT_CASE(a_queue_that_cannot_be_read_ends_its_connection_instead_of_waiting_for_ever),
     CUNIT_CASE(what_was_asked_for_a_former_connection_is_not_pushed_to_the_next),
     CUNIT_CASE(acknowledgements_wait_for_what_they_are_about),
     CUNIT_CASE(a_full_queue_that_cannot_be_read_grows_no_further_than_twice),
