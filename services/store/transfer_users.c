@@ -2,6 +2,7 @@
 /* Tables of users; see transfer_users.h. */
 #include "services/store/transfer_users.h"
 
+#include "common/cursor.h"
 #include "proto/utf8.h"
 #include "services/store/transfer_json.h"
 #include "services/store/users.h"
@@ -51,6 +52,92 @@ put_roles(struct buf *out, struct slice text, char why[TRANSFER_USERS_WHY])
         begin = i + 1;
     }
     return OK;
+}
+
+/* ---- roles as Erlang's term_to_binary writes them: 83, then a list of strings, binaries or atoms
+ *
+ *     83 6C 00000002 6B 0005 "ADMIN" 6D 00000004 "USER" 6A
+ */
+enum { TERM_LIST = 0x6C, TERM_NIL = 0x6A, TERM_STRING = 0x6B, TERM_BINARY = 0x6D };
+enum { TERM_ATOM_OLD = 0x64, TERM_ATOM = 0x76, TERM_ATOM_SMALL = 0x77 };
+
+static int
+hex_value(uint8_t c)
+{
+    const char *digits = "0123456789abcdef";
+    const char *at = c != 0 ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : NULL;
+    return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* Whether it is such a term in hex digits; then its bytes are in out. */
+static bool
+read_term(struct slice text, struct buf *out)
+{
+    size_t i;
+    if (text.len % 2 != 0 || !slice_has_prefix(text, slice_cstr("83")))
+        return false;
+    for (i = 0; i < text.len; i += 2) {
+        int high = hex_value(text.data[i]), low = hex_value(text.data[i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        buf_put_u8(out, (uint8_t)(high << 4 | low));
+    }
+    return true;
+}
+
+static struct slice
+read_text(struct cursor *c)
+{
+    uint8_t kind = cursor_u8(c);
+    switch (kind) {
+    case TERM_STRING:
+    case TERM_ATOM_OLD:
+    case TERM_ATOM:
+        return cursor_bytes16(c);
+    case TERM_BINARY:
+        return cursor_bytes32(c);
+    case TERM_ATOM_SMALL:
+        return cursor_bytes(c, cursor_u8(c));
+    case TERM_NIL: /* the empty string */
+        return slice_of(NULL, 0);
+    default:
+        c->err = ERR_MALFORMED;
+        return slice_of(NULL, 0);
+    }
+}
+
+static enum err
+put_term(struct buf *out, struct slice term, char why[TRANSFER_USERS_WHY])
+{
+    struct cursor c = cursor_of(slice_sub(term, 1, term.len - 1));
+    size_t count = 0;
+    enum err err = OK;
+    uint8_t kind = cursor_u8(&c);
+    if (kind == TERM_LIST) {
+        for (uint32_t n = cursor_u32(&c); n > 0 && c.err == OK && err == OK; n--) {
+            struct slice role = read_text(&c);
+            if (c.err == OK)
+                err = put_role(out, role, &count, why);
+        }
+        kind = cursor_u8(&c);
+    }
+    if (err != OK)
+        return err;
+    return kind == TERM_NIL && cursor_end(&c) == OK
+               ? OK
+               : wrong(why, "roles: begin with 83, but are no list of texts in Erlang's format");
+}
+
+/* Of a column. */
+static enum err
+put_column(struct buf *out, struct slice text, char why[TRANSFER_USERS_WHY])
+{
+    struct buf term;
+    buf_init(&term, text.len + 1);
+    enum err err =
+        read_term(text, &term) ? put_term(out, buf_slice(&term), why) : put_roles(out, text, why);
+    buf_fini(&term);
+    return err;
 }
 
 static enum err
@@ -145,7 +232,7 @@ read_columns(struct slice line, struct buf *bytes, struct places *at, char why[T
     buf_init(&roles, line.len + 1);
     read_column(&line, separator, &roles);
     err = line.len != 0 ? wrong(why, "there are more than three columns")
-                        : put_roles(bytes, buf_slice(&roles), why);
+                        : put_column(bytes, slice_trim(buf_slice(&roles)), why);
     buf_fini(&roles);
     return err;
 }

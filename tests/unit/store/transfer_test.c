@@ -232,6 +232,25 @@ tables_of_users_are_read(void)
          "\x01"
          "A\x01"
          "B"},
+        {"ann\t5f4dcc3b5aa765d61d8327deb882cf99\t836C000000026B000541444D494E6D00000004555345526A",
+         OK, "ann",
+         "\x05"
+         "ADMIN\x04USER"},
+        {"ann,5f4dcc3b5aa765d61d8327deb882cf99,836c00000002770141640002616d6a", OK, "ann",
+         "\x01"
+         "A\x02"
+         "am"},
+        {"ann\t5f4dcc3b5aa765d61d8327deb882cf99\t836A", OK, "ann", ""},
+        {"ann\t5f4dcc3b5aa765d61d8327deb882cf99\t8364 ABCD", OK, "ann",
+         "\x04"
+         "8364\x04"
+         "ABCD"},
+        {"ann\t5f4dcc3b5aa765d61d8327deb882cf99\t836C000000026B000541444D494E6A", ERR_INVALID, "",
+         ""},
+        {"ann\t5f4dcc3b5aa765d61d8327deb882cf99\t836CFFFFFFFF6A", ERR_INVALID, "", ""},
+        {"ann\t5f4dcc3b5aa765d61d8327deb882cf99\t836C000000016D000000FF416A", ERR_INVALID, "", ""},
+        {"ann\t5f4dcc3b5aa765d61d8327deb882cf99\t836A6A", ERR_INVALID, "", ""},
+        {"ann\t5f4dcc3b5aa765d61d8327deb882cf99\t836200000001", ERR_INVALID, "", ""},
         {"ann\t5f4dcc3b5aa765d61d8327deb882cf9\tUSER", ERR_INVALID, "", ""},
         {"ann\t5f4dcc3b5aa765d61d8327deb882cfzz\tUSER", ERR_INVALID, "", ""},
         {"\t5f4dcc3b5aa765d61d8327deb882cf99\tUSER", ERR_INVALID, "", ""},
