@@ -112,6 +112,7 @@ struct connection {
     uint64_t active_ms;    /* when it last spoke */
     uint32_t connected_s;  /* wall clock, when it was welcomed */
     uint32_t max_packet;   /* the client's Maximum Packet Size; 0: none */
+    uint64_t filter_bytes; /* of its subscriptions */
     uint32_t subscription_count, suback_count;
     uint32_t restoring;     /* filters that CONNACK waits for */
     uint32_t gather_index;  /* deliver.c */

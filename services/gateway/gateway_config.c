@@ -161,7 +161,8 @@ static const struct conf_row rows[] = {
     ROW("session-expiry-max", CONF_U64, "4294967295", 0, UINT32_MAX, "s", session_expiry_max_s,
         "longest session expiry granted; 4294967295: any"),
     ROW("max-subscriptions", CONF_U64, "10000", 1, 1000000, NULL, max_subscriptions,
-        "subscriptions of one client"),
+        "subscriptions of one client; their filters may have 512 bytes each on average, 128 KiB in "
+        "any case"),
     ROW("retain-available", CONF_BOOL, "on", 0, 0, NULL, retain_available,
         "off: no client of this gateway may publish or get retained messages; who does is "
         "disconnected"),

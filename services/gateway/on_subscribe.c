@@ -18,6 +18,10 @@
 /* SUBSCRIBEs and UNSUBSCRIBEs that may wait for answers before the client is read no further. */
 #define SUBACKS_FULL 256u
 
+/* Bytes of all filters of a client: so many for each subscription that it may have. */
+#define FILTER_BYTES     512u
+#define FILTER_BYTES_MIN (128u * 1024u)
+
 struct suback {
     struct suback *next;
     uint64_t id;
@@ -78,6 +82,7 @@ add(struct connection *connection, struct route *route)
     subscription->next = connection->subscriptions;
     connection->subscriptions = subscription;
     connection->subscription_count++;
+    connection->filter_bytes += route->filter_len;
     if (connection->flags & CONNECTION_IS_PERSISTENT)
         connection->worker->persistent_subscriptions++;
     return subscription;
@@ -124,6 +129,7 @@ drop(struct connection *connection, struct subscription *subscription)
         at = &(*at)->next;
     *at = subscription->next;
     connection->subscription_count--;
+    connection->filter_bytes -= route->filter_len;
     if (connection->retained_seen != NULL)
         cancel_retained(connection, route_filter(route));
     if (connection->flags & CONNECTION_IS_PERSISTENT)
@@ -281,6 +287,19 @@ retained_wanted(const struct connection *connection, const struct mqtt_subscript
     return connection->worker->options.retain_available ? wanted->retain_handling : 2;
 }
 
+/* For one subscription more. */
+static bool
+has_room(const struct connection *connection, struct slice filter)
+{
+    const struct worker *worker = connection->worker;
+    uint64_t count_max = worker->options.max_subscriptions;
+    uint64_t bytes_max = count_max * FILTER_BYTES;
+    if (bytes_max < FILTER_BYTES_MIN)
+        bytes_max = FILTER_BYTES_MIN;
+    return connection->subscription_count < count_max &&
+           connection->filter_bytes + filter.len <= bytes_max && !worker->overload.is_full;
+}
+
 static uint8_t
 subscribe_one(struct connection *connection, struct suback *suback, uint16_t index,
               const struct mqtt_subscription *wanted, uint32_t identifier)
@@ -295,7 +314,7 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
         connection_dropped(connection, DROP_DENIED_SUBSCRIBE);
         return MQTT_NOT_AUTHORIZED;
     }
-    if (connection->subscription_count >= worker->options.max_subscriptions) {
+    if (!has_room(connection, wanted->filter)) {
         const struct route *known = client_routes_get(worker->routes, wanted->filter);
         if (known == NULL || find(connection, known) == NULL)
             return MQTT_QUOTA_EXCEEDED;

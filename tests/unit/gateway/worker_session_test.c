@@ -2,6 +2,7 @@
 /* Workers and the hub: persistent sessions, the acknowledgement contract, subscriptions across
  * workers, and what the hub may tell a worker to do. */
 #include "common/clock.h"
+#include "proto/mqtt_varint.h"
 #include "tests/unit/gateway/worker_stage.h"
 
 #include "proto/feed_records.h"
@@ -405,6 +406,75 @@ a_filter_asked_for_again_and_again_gathers_no_fetches_without_end(void)
     stage_stop(&stage);
 }
 
+/* SUBSCRIBE (or UNSUBSCRIBE) with one filter of so many letters; what is answered. */
+static unsigned
+subscribe_long(int fd, uint8_t first, char letter, uint16_t len)
+{
+    uint32_t left = len + (first == 0x82 ? 6u : 5u);
+    uint8_t *packet = mem_zalloc(left + 5), *at = packet, answer[6] = {0};
+    *at++ = first;
+    at = mqtt_varint_put(at, left);
+    buf_store_u16(at, 1);
+    buf_store_u16(at + 3, len);
+    memset(at + 5, letter, len); /* and QoS 0 */
+    size_t size = (size_t)(at - packet) + left;
+    CU_ASSERT_EQUAL(send(fd, packet, size, MSG_NOSIGNAL), (ssize_t)size);
+    CU_ASSERT_EQUAL(stage_read(fd, answer, sizeof(answer)), sizeof(answer));
+    mem_free(packet);
+    return answer[5];
+}
+
+static void
+long_filters_are_bounded_in_bytes(void)
+{
+    struct stage stage;
+    stage_init(&stage, 1);
+    stage.options.max_subscriptions = 10;
+    stage_start(&stage);
+    int sub = stage_client(&stage, 0, CONNECT_5);
+    CU_ASSERT_EQUAL(subscribe_long(sub, 0x82, 'a', 60000), 0);
+    CU_ASSERT_EQUAL(subscribe_long(sub, 0x82, 'b', 60000), 0);
+    CU_ASSERT_EQUAL(subscribe_long(sub, 0x82, 'c', 60000), MQTT_QUOTA_EXCEEDED);
+    CU_ASSERT_EQUAL(subscribe_long(sub, 0x82, 'b', 60000), 0); /* it has it already */
+    CU_ASSERT_EQUAL(subscribe_long(sub, 0x82, 'c', 9000), 0);
+    CU_ASSERT_EQUAL(subscribe_long(sub, 0xA2, 'a', 60000), 0);
+    CU_ASSERT_EQUAL(subscribe_long(sub, 0x82, 'd', 60000), 0);
+    close(sub);
+    stage_stop(&stage);
+}
+
+/* Subscribes to one filter after the other until this is the answer. */
+static bool
+comes_to(int fd, unsigned reason)
+{
+    static uint16_t len = 100;
+    for (int i = 0; i < 2000; i++) {
+        unsigned got = subscribe_long(fd, 0x82, 'x', ++len);
+        if (got == reason)
+            return true;
+        usleep(1000);
+    }
+    return false;
+}
+
+static void
+nobody_subscribes_to_more_while_memory_is_full(void)
+{
+    struct stage stage;
+    stage_init(&stage, 1);
+    stage.options.memory_max = mem_used() + (64u << 20);
+    stage_start(&stage);
+    int sub = stage_client(&stage, 0, CONNECT_5);
+    CU_ASSERT_EQUAL(subscribe_long(sub, 0x82, 'a', 10), 0);
+    void *ballast = mem_alloc(128u << 20);
+    CU_ASSERT_TRUE(comes_to(sub, MQTT_QUOTA_EXCEEDED));
+    CU_ASSERT_EQUAL(subscribe_long(sub, 0x82, 'a', 10), 0); /* costs nothing */
+    mem_free(ballast);
+    CU_ASSERT_TRUE(comes_to(sub, 0));
+    close(sub);
+    stage_stop(&stage);
+}
+
 static void
 a_filter_that_fails_is_refused_and_undone(void)
 {
@@ -575,6 +645,8 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(a_release_without_answer_is_told_again_to_a_store_that_came_back),
     CUNIT_CASE(retained_messages_follow_suback_page_by_page),
     CUNIT_CASE(a_filter_asked_for_again_and_again_gathers_no_fetches_without_end),
+    CUNIT_CASE(long_filters_are_bounded_in_bytes),
+    CUNIT_CASE(nobody_subscribes_to_more_while_memory_is_full),
     CUNIT_CASE(a_filter_that_fails_is_refused_and_undone),
     CUNIT_CASE(two_clients_wait_for_the_same_filter),
     CUNIT_CASE(shared_subscriptions_are_granted),
