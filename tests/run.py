@@ -38,8 +38,11 @@ def rank(item):
 def run(path, flavour):
     """(passed, failed, output)"""
     command = [sys.executable, path] if path.endswith(".py") else [path]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               env=dict(ENV, **flavour), start_new_session=True)
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   env=dict(ENV, **flavour), start_new_session=True)
+    except OSError as error:  # it was not built
+        return 0, 1, str(error)
     try:
         out = process.communicate(timeout=TIMEOUT)[0].decode(errors="replace")
         hung = False

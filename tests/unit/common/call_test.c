@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 10000u
+#define PATIENCE_MS 60000u
 #define CONTEXTS    4u
 #define ANSWER      (1u << 20)
 

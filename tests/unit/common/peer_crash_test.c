@@ -25,7 +25,7 @@
 
 #define KILLS       50
 #define REPORT_FD   3
-#define PATIENCE_MS 20000u
+#define PATIENCE_MS 60000u
 #define TICKETS     65536u
 
 static const char secret_text[] = "crash";

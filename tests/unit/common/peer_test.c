@@ -17,7 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 10000u
+#define PATIENCE_MS 60000u
+#define LEASE_MS    2000u /* short; and longer than a busy machine stands still */
 
 static struct loop *loop;
 
@@ -163,7 +164,7 @@ config_of(const char *service)
         .call_listen = "127.0.0.1:0",
         .feed_listen = "127.0.0.1:0",
         .blob = slice_cstr(service),
-        .lease_ms = 600,
+        .lease_ms = LEASE_MS,
         .heartbeat_ms = 150,
         .call_contexts = 16,
     };
@@ -517,11 +518,11 @@ the_dialing_side_ends_its_lease_first(void)
     struct program core, gateway;
     struct peers_config config = config_of("core");
     uint64_t until;
-    config.lease_ms = 6000;
+    config.lease_ms = 3 * LEASE_MS;
     memset(&core, 0, sizeof(core));
     CU_ASSERT_EQUAL_FATAL(peers_new(loop, &config, &events, &core, &core.peers), OK);
     config = config_of("gateway");
-    config.lease_ms = 6000;
+    config.lease_ms = 3 * LEASE_MS;
     open_gateway(&gateway, &core, config, false);
     UNTIL(core.ups == 1 && gateway.ups == 1);
     /* whenever the link breaks, whoever spoke last */
@@ -570,7 +571,7 @@ a_peer_for_calls_only_keeps_its_lease_by_pings(void)
     CU_ASSERT_EQUAL(send_number(rest.peer, 0, 10, NULL), ERR_UNSUPPORTED);
     peers_set_state(core.peers, 5);
     peers_set_state(rest.peers, 6);
-    until = clock_monotonic_ms() + 1500;
+    until = clock_monotonic_ms() + LEASE_MS + 500;
     UNTIL(clock_monotonic_ms() > until);
     CU_ASSERT_EQUAL(core.downs + rest.downs, 0);
     CU_ASSERT_EQUAL(rest.state, 5);

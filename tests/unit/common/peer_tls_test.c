@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 15000u
+#define PATIENCE_MS 60000u
 
 static struct loop *loop;
 static char dir[] = "/tmp/sluice_tls_XXXXXX";

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GATEWAYS = 2, STORE = 2, SPARE = 3, PROGRAMS = 4, PATIENCE_MS = 10000 };
+enum { GATEWAYS = 2, STORE = 2, SPARE = 3, PROGRAMS = 4, PATIENCE_MS = 60000 };
 
 struct program {
     struct peers *peers;
@@ -195,7 +195,7 @@ program_start(unsigned index, const char *filter)
                                   .feed_listen = "127.0.0.1:0",
                                   .dial = &dial,
                                   .n_dial = 1,
-                                  .lease_ms = 600,
+                                  .lease_ms = 2000,
                                   .heartbeat_ms = 200};
     struct core_client_config client = {.digests = index < STORE, .grace_ms = 600};
     const struct shard_claim claim = {.number = 0, .count = 1, .term = index};
@@ -267,7 +267,7 @@ setup(void)
     config = (struct core_config){.call_listen = listen,
                                   .feed_listen = listen,
                                   .advertise = empty,
-                                  .lease_ms = 600,
+                                  .lease_ms = 2000,
                                   .stores = 1,
                                   .routes_max = 1000,
                                   .tokens_max = 100000,

@@ -302,7 +302,7 @@ told(const struct fake_peer *fake, uint8_t type)
 
 #define WAIT_FOR(condition)                                                                        \
     do {                                                                                           \
-        uint64_t until_ = clock_monotonic_ms() + 20000;                                            \
+        uint64_t until_ = clock_monotonic_ms() + 60000;                                            \
         while (!(condition) && clock_monotonic_ms() < until_)                                      \
             loop_run_once(loop, true);                                                             \
         CU_ASSERT_FATAL(condition);                                                                \

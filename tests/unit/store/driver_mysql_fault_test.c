@@ -137,7 +137,7 @@ a_server_killed_and_started_again_has_everything(void)
     CU_ASSERT_EQUAL(driver_apply(driver, &batch), ERR_IO);
     CU_ASSERT_EQUAL(driver_totals(driver, &totals), ERR_IO);
     CU_ASSERT_EQUAL(driver_totals(driver, &totals), ERR_IO);
-    CU_ASSERT(clock_monotonic_ms() - began < 20000);
+    CU_ASSERT(clock_monotonic_ms() - began < 60000);
     CU_ASSERT(strlen(driver_reason(driver)) > 0);
     server_start();
     CU_ASSERT_EQUAL(driver_apply(driver, &batch), OK);
@@ -223,8 +223,8 @@ a_server_that_hangs_is_given_up(void)
     uint64_t began;
     wipe();
     batch_init(&batch);
-    config.timeout_ms = 1000;
-    config.connect_timeout_ms = 1000;
+    config.timeout_ms = 2000;
+    config.connect_timeout_ms = 2000;
     driver = open_with(&config);
     fill(&batch);
     CU_ASSERT_EQUAL(driver_totals(driver, &totals), OK);
@@ -232,7 +232,7 @@ a_server_that_hangs_is_given_up(void)
     began = clock_monotonic_ms();
     CU_ASSERT_EQUAL(driver_apply(driver, &batch), ERR_IO);
     CU_ASSERT_EQUAL(driver_totals(driver, &totals), ERR_IO);
-    CU_ASSERT(clock_monotonic_ms() - began < 10000);
+    CU_ASSERT(clock_monotonic_ms() - began < 60000);
     kill(server_pid, SIGCONT);
     CU_ASSERT_EQUAL(driver_apply(driver, &batch), OK);
     CU_ASSERT_EQUAL(rows("queue"), 3);

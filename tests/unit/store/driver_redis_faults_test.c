@@ -177,7 +177,7 @@ a_killed_server_has_what_it_acknowledged(void)
     driver = driver_on(&settings);
     batch_init(&batch);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, kill_again_and_again, &killer), 0);
-    for (n = 1; (n < 30 || atomic_load(&killer.kills) < 8) && clock_monotonic_ms() - began < 60000;
+    for (n = 1; (n < 30 || atomic_load(&killer.kills) < 8) && clock_monotonic_ms() - began < 120000;
          n++) {
         fill(&batch, n);
         apply_until_done(driver, &batch);
@@ -207,8 +207,8 @@ a_stopped_server_is_an_error_in_bounded_time(void)
     redis_start(&server);
     (void)tell(&server, "FLUSHALL SYNC");
     settings_init(&settings, server.socket);
-    settings.config.timeout_ms = 100;
-    settings.config.connect_timeout_ms = 100;
+    settings.config.timeout_ms = 1000;
+    settings.config.connect_timeout_ms = 1000;
     driver = driver_on(&settings);
     batch_init(&batch);
     fill(&batch, 1);
@@ -220,7 +220,7 @@ a_stopped_server_is_an_error_in_bounded_time(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(driver_reason(driver), "in time"));
     CU_ASSERT_EQUAL(driver_totals(driver, &totals), ERR_IO);
     CU_ASSERT_EQUAL(driver_apply(driver, &batch), ERR_IO);
-    CU_ASSERT(clock_monotonic_ms() - began < 10000);
+    CU_ASSERT(clock_monotonic_ms() - began < 60000);
     kill(server.pid, SIGCONT);
     /* What was given up may still be done, before or after it is tried again: once in all. */
     apply_until_done(driver, &batch);

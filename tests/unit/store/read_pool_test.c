@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-#define PATIENCE_MS 20000u
+#define PATIENCE_MS 60000u
 
 static struct loop *loop;
 static struct driver driver;
@@ -137,7 +137,7 @@ static void
 a_job_whose_time_is_over_is_unavailable(void)
 {
     begin(1, 10);
-    read_pool_submit(pool, &job_new(1, 1000000, ERR_IO, clock_monotonic_ms() + 300)->job);
+    read_pool_submit(pool, &job_new(1, 1000000, ERR_IO, clock_monotonic_ms() + 1000)->job);
     await_back(1);
     CU_ASSERT_EQUAL(back_with[ERR_UNAVAILABLE], 1);
     CU_ASSERT(atomic_load(&reads) > 1);

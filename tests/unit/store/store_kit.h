@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define KIT_SECRET      "a secret of the tests"
-#define KIT_PATIENCE_MS 20000u
+#define KIT_PATIENCE_MS 60000u
 #define KIT_SEEN_MAX    20000u
 
 struct kit_seen {
