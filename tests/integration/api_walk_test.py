@@ -454,13 +454,18 @@ class Walk(ClusterTest):
             for example in node.get("examples", []):
                 self.assertEqual(schema.check(self.document, node, example), [], name)
 
-    def test_w_too_many_requests(self):
-        """At a copy of rest that takes one request a second of a key, and one sign-in a minute."""
+    def test_w_another_copy_and_too_many_requests(self):
+        """The copy takes one request a second of a key or user, and one sign-in a minute."""
         ports = [str(port) for port in free_ports(2)]
         limited = Program(self.cluster, "rest-limited", "rest", dict(
             self.cluster["rest"].env, SLUICE_PORT=ports[0], SLUICE_HTTP_PORT=ports[1], SLUICE_RATE_KEY="1", SLUICE_RATE_SIGN_IN="1"))
         self.addCleanup(limited.end)
         limited.start().await_ready()
+        user = {"X-API-Key": None, **self.sign_in("walker", "walker-1")}
+        there = f"http://{HOST}:{ports[0]}{PREFIX}/session"
+        self.assertEqual(http(there, headers={"Cookie": user["Cookie"]})[0], 200)
+        self.call("signOut", 204, headers=user)  # here: it has ended at every copy
+        self.assertEqual(http(there, headers={"Cookie": user["Cookie"]})[0], 401)
         for operation, (verb, _, node) in self.operations.items():
             if "429" not in node["responses"]:
                 continue
