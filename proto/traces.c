@@ -16,11 +16,26 @@ struct traces {
     struct kept list[TRACES_MAX];
 };
 
+/* What strangers choose may be long, and many events are kept. No character is cut in two. */
+static struct slice
+cut(struct slice text)
+{
+    size_t len = text.len;
+    if (len <= TRACES_TEXT)
+        return text;
+    len = TRACES_TEXT;
+    while (len > 0 && (text.data[len] & 0xc0) == 0x80)
+        len--;
+    return slice_of(text.data, len);
+}
+
 struct trace_event *
 trace_event_new(uint64_t time_ms, struct slice client, const char *event, struct slice topic,
                 const char *detail)
 {
     struct slice name = slice_cstr(event), more = slice_cstr(detail);
+    client = cut(client);
+    topic = cut(topic);
     struct trace_event *made =
         mem_alloc(sizeof(*made) + client.len + topic.len + name.len + more.len);
     uint8_t *at = made->bytes;

@@ -16,6 +16,7 @@
 #define TRACES_MAX     16u
 #define TRACES_EVENTS  1024u  /* kept of each */
 #define TRACES_IDLE_MS 15000u /* not asked for so long: it ends */
+#define TRACES_TEXT    1024u  /* bytes of a client id or topic in an event: the rest is cut */
 
 /* Something that happened; owned by whoever has it. */
 struct trace_event {
@@ -25,7 +26,7 @@ struct trace_event {
 };
 struct traces;
 
-/* New; everything is copied. */
+/* New; everything is copied. Texts are UTF-8. */
 struct trace_event *trace_event_new(uint64_t time_ms, struct slice client, const char *event,
                                     struct slice topic, const char *detail);
 void trace_event_free(struct trace_event *event);

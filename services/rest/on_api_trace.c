@@ -63,6 +63,15 @@ ask(struct trace *trace, const struct place *place, struct question *question,
                : question_ask(trace->upstream, UPSTREAM_STORE, place->store, question, answer);
 }
 
+static void
+take_name(struct place *place, struct slice name)
+{
+    if (name.len == 0 || !str_utf8_is_valid(name))
+        return;
+    mem_free(place->name);
+    place->name = slice_dup(name);
+}
+
 static enum err
 begin(struct trace *trace, struct place *place)
 {
@@ -76,10 +85,8 @@ begin(struct trace *trace, struct place *place)
     enum err err = ask(trace, place, &question, &answer);
     place->is_begun = err == OK;
     place->after = 0;
-    if (err == OK && answer->n_items != 0) {
-        mem_free(place->name);
-        place->name = slice_dup(question_item_text(answer->items[0], "name"));
-    }
+    if (err == OK && answer->n_items != 0 && place->store != NO_STORE)
+        take_name(place, question_item_text(answer->items[0], "name"));
     question_free(answer);
     return err;
 }

@@ -88,7 +88,27 @@ one_that_nobody_asks_for_ends(void)
     traces_free(traces);
 }
 
+static void
+long_texts_are_cut_between_characters(void)
+{
+    char topic[TRACES_TEXT + 3];
+    struct trace_event *event;
+    memset(topic, 'x', sizeof(topic));
+    memcpy(topic + TRACES_TEXT - 1, "\xc3\xa9", 2);
+    event = trace_event_new(1, slice_of(topic, TRACES_TEXT - 1), "e",
+                            slice_of(topic, sizeof(topic)), "d");
+    CU_ASSERT_EQUAL(event->topic.len, TRACES_TEXT - 1);
+    CU_ASSERT_EQUAL(event->client.len, TRACES_TEXT - 1);
+    CU_ASSERT_TRUE(slice_equal_cstr(event->detail, "d"));
+    trace_event_free(event);
+    memset(topic, 'x', sizeof(topic));
+    event = trace_event_new(1, slice_of(NULL, 0), "e", slice_of(topic, sizeof(topic)), "");
+    CU_ASSERT_EQUAL(event->topic.len, TRACES_TEXT);
+    trace_event_free(event);
+}
+
 static const struct cunit_case cases[] = {
+    CUNIT_CASE(long_texts_are_cut_between_characters),
     CUNIT_CASE(events_are_read_once_and_in_order),
     CUNIT_CASE(the_oldest_go_and_that_is_said),
     CUNIT_CASE(one_that_nobody_asks_for_ends),
