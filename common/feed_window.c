@@ -364,8 +364,10 @@ void
 feed_window_take_unfinished(struct feed_window *w,
                             void (*fn)(void *arg, uint8_t type, struct slice body), void *arg)
 {
-    if (!w->in_session)
+    if (!w->in_session) {
         feed_queue_hold(&w->queue);
+        w->base = w->next_send = w->high_sent; /* what the far end may still call done is not here */
+    }
     feed_queue_take_held(&w->queue, fn, arg);
 }
 

@@ -5,6 +5,7 @@
 #include "common/hash.h"
 #include "common/mem.h"
 #include "common/table.h"
+#include "services/store/neighbours.h"
 #include "services/store/retained_page.h"
 
 #define TOPICS_MAX 8192u
@@ -91,7 +92,8 @@ retained_limit_waits(struct store *store, struct slice bytes)
             forget(limit, false);
         return false;
     }
-    if (publish_record_decode(bytes, &record) != OK || !record.retain || record.payload.len == 0)
+    if (publish_record_decode(bytes, &record) != OK || !record.retain || record.payload.len == 0 ||
+        !neighbours_is_ours(store, record.topic))
         return false;
     hash = hash_local(record.topic.data, record.topic.len);
     topic = find(limit, hash);

@@ -638,12 +638,15 @@ what_is_unfinished_can_be_taken_out_for_somebody_else(void)
     struct feed_window *w = feed_window_new(&small);
     struct feed_window_out out;
     struct taken taken = {0};
+    uint64_t seq = 0;
     feed_window_start(w, 1, 0);
     CU_ASSERT_EQUAL(append_bytes(w, FEED_DATA, 10, NULL), OK); /* of this session only */
     (void)feed_window_release(w, true);
     CU_ASSERT_EQUAL(append_bytes(w, FEED_DATA, 190, NULL), OK);
     CU_ASSERT_EQUAL(append_bytes(w, FEED_DATA, 20, NULL), OK);
     CU_ASSERT_EQUAL(append_bytes(w, FEED_CONTROL, 30, NULL), OK);
+    while (feed_window_next(w, 1, &out))
+        seq = out.seq;
     feed_window_stop(w);
     feed_window_take_unfinished(w, note_taken, &taken);
     CU_ASSERT_EQUAL(taken.count, 3);
@@ -654,7 +657,9 @@ what_is_unfinished_can_be_taken_out_for_somebody_else(void)
     CU_ASSERT_EQUAL(taken.count, 3);
     CU_ASSERT_EQUAL(feed_window_done_ticket(w), feed_window_last_ticket(w));
     CU_ASSERT_EQUAL(feed_window_stats(w)->used_bytes, 0);
+    feed_window_former_done(w, seq); /* the far end comes back and says that it had finished */
     /* The next session has nothing of it; so it is when it is taken at the begin of that one. */
+    CU_ASSERT_NOT_EQUAL(seq, 0);
     feed_window_start(w, 2, 0);
     (void)feed_window_release(w, true);
     CU_ASSERT_FALSE(feed_window_next(w, 1, &out));
