@@ -31,4 +31,4 @@ issue() { # name, usage, SAN
 }
 issue server serverAuth "DNS:localhost,IP:127.0.0.1,IP:::1,DNS:$(hostname)"
 issue client clientAuth ""
-echo "Certificates are in $dir; make up uses them."
+echo "Certificates are in $dir; the next start (make down, make up) uses them, and gateways with TLS have them now."
