@@ -59,7 +59,7 @@ generated: $(PB_H)
 $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto
 	@mkdir -p $(GEN)/proto
 	$(Q)protoc-c --c_out=$(GEN) $<
-$(B)/gen/%.o: $(GEN)/%.c
+$(B)/gen/%.o: $(GEN)/%.c | $(PB_H)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -Wconversion -Wcast-qual -Wpedantic,$(CFLAGS)) -c -o $@ $<
 $(B)/%.o: %.c | $(PB_H)
