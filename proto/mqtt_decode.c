@@ -165,12 +165,21 @@ enum err
 mqtt_decode_ack(enum mqtt_version version, const struct mqtt_frame *frame, struct mqtt_ack *out,
                 enum mqtt_reason *reason)
 {
-    struct mqtt_ack ack = {0};
     struct cursor c = cursor_of(frame->body);
     if (frame->type < MQTT_PUBACK || frame->type > MQTT_PUBCOMP)
         return mqtt_decode_part_fail(ERR_PROTOCOL, reason);
     if (!mqtt_decode_part_flags_are_valid(version, frame))
         return mqtt_decode_part_fail(ERR_MALFORMED, reason);
+    if (frame->body.len == 2) { /* the packet id alone: the usual case */
+        uint16_t packet_id = cursor_u16(&c);
+        if (packet_id == 0)
+            return mqtt_decode_part_fail(ERR_PROTOCOL, reason);
+        out->packet_id = packet_id;
+        out->reason = MQTT_SUCCESS;
+        mqtt_properties_init(&out->properties);
+        return OK;
+    }
+    struct mqtt_ack ack = {0};
     mqtt_properties_init(&ack.properties);
     ack.packet_id = cursor_u16(&c);
     if (version == MQTT_5_0 && cursor_left(&c) > 0) {

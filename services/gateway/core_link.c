@@ -304,8 +304,9 @@ on_publish(struct core_link *link, struct slice body)
         uint32_t mask = hub->workers == 1 ? 1 : filters_match(hub->filters, message_topic(message));
         metric_counter_add(hub->metric.messages, 1);
         hub_post_message(hub, message, mask);
+    } else {
+        message_unref(message);
     }
-    message_unref(message);
 }
 
 void

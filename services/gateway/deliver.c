@@ -97,6 +97,14 @@ publication_message(struct publication *publication)
     return publication->message;
 }
 
+struct message *
+publication_take(struct publication *publication)
+{
+    struct message *message = publication_message(publication);
+    publication->message = NULL;
+    return message;
+}
+
 void
 publication_end(struct publication *publication)
 {

@@ -81,13 +81,16 @@ hub_post_hold_stores(struct hub *hub, uint64_t shards)
 void
 hub_post_message(struct hub *hub, struct message *message, uint32_t mask)
 {
-    for (unsigned w = 0; mask != 0; w++, mask >>= 1) {
-        if ((mask & 1) == 0)
-            continue;
-        struct post post = {
-            .kind = POST_MESSAGE, .b = message->publisher, .body = message_ref(message)};
-        post_box_add(hub->box, w, &post);
+    for (; mask != 0; mask &= mask - 1) {
+        bool is_last = (mask & (mask - 1)) == 0;
+        struct post post = {.kind = POST_MESSAGE,
+                            .b = message->publisher,
+                            .body = is_last ? message : message_ref(message)};
+        post_box_add(hub->box, (unsigned)__builtin_ctz(mask), &post);
+        if (is_last)
+            return;
     }
+    message_unref(message); /* nobody wants it */
 }
 
 /* ---- filters of workers */

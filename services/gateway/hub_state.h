@@ -133,7 +133,7 @@ void hub_post_place(struct hub *hub, uint8_t kind, uint8_t place, uint64_t versi
 void hub_post_hold(struct hub *hub, unsigned reason, bool on);
 /* Tells the workers for which shards too much is held; only their sessions' publishers stop. */
 void hub_post_hold_stores(struct hub *hub, uint64_t shards);
-/* A message from a core to the workers in mask; borrows the caller's reference. */
+/* A message from a core to the workers in mask; takes the caller's reference. */
 void hub_post_message(struct hub *hub, struct message *message, uint32_t mask);
 /* The function of the barrier. */
 void hub_post_change_done(void *arg, const struct barrier_change *change, enum err result);

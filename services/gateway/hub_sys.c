@@ -193,8 +193,9 @@ hub_sys_record(struct hub_sys *sys, struct slice body)
     if (sys_values_is_topic(message_topic(message))) {
         sys_values_put(sys->values, message);
         hub_post_message(hub, message, filters_match(hub->filters, message_topic(message)));
+    } else {
+        message_unref(message);
     }
-    message_unref(message);
 }
 
 bool

@@ -58,6 +58,8 @@ message_unref(struct message *message)
 {
     if (message == NULL)
         return;
-    if (atomic_fetch_sub_explicit(&message->refs, 1, memory_order_acq_rel) == 1)
+    /* The last one needs no locked operation: nobody else can add to it. */
+    if (atomic_load_explicit(&message->refs, memory_order_acquire) == 1 ||
+        atomic_fetch_sub_explicit(&message->refs, 1, memory_order_acq_rel) == 1)
         mem_free(message);
 }

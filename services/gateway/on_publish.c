@@ -170,18 +170,20 @@ send_elsewhere(struct connection *connection, struct publication *publication, u
                const struct mqtt_publish *publish)
 {
     struct worker *worker = connection->worker;
-    for (uint64_t others = places & ~(UINT64_C(1) << PLACE_REMOTE); others != 0;
-         others &= others - 1) {
-        unsigned to = (unsigned)__builtin_ctzll(others);
-        if (to < worker->count && to != worker->index)
-            worker_to_worker(worker, to,
-                             &(struct post){.kind = POST_MESSAGE,
-                                            .b = publication->publisher,
-                                            .c = worker->sample.begun_us,
-                                            .body = message_ref(publication_message(publication))});
-    }
+    uint64_t others =
+        places & ((UINT64_C(1) << worker->count) - 1) & ~(UINT64_C(1) << worker->index);
     bool is_wanted = (places >> PLACE_REMOTE & 1) != 0 || publication->retain ||
                      (publication->qos > 0 && !worker->digest_valid);
+    for (; others != 0; others &= others - 1) {
+        bool is_last = !is_wanted && (others & (others - 1)) == 0;
+        struct message *message =
+            is_last ? publication_take(publication) : message_ref(publication_message(publication));
+        worker_to_worker(worker, (unsigned)__builtin_ctzll(others),
+                         &(struct post){.kind = POST_MESSAGE,
+                                        .b = publication->publisher,
+                                        .c = worker->sample.begun_us,
+                                        .body = message});
+    }
     if (!is_wanted)
         return false;
     uint64_t cookie = 0;
@@ -202,7 +204,7 @@ send_elsewhere(struct connection *connection, struct publication *publication, u
     worker_to_hub(worker, &(struct post){.kind = POST_PUBLISH,
                                          .conn = connection->handle,
                                          .a = cookie,
-                                         .body = message_ref(publication_message(publication))});
+                                         .body = publication_take(publication)});
     return cookie != 0;
 }
 
@@ -210,13 +212,12 @@ static void
 send_inbound(struct connection *connection, struct publication *publication, uint16_t packet_id)
 {
     idmap_add(&connection_session(connection)->in, packet_id)->state = SESSION_IN_PENDING;
-    worker_to_hub(connection->worker,
-                  &(struct post){.kind = POST_INBOUND_PUBLISH,
-                                 .conn = connection->handle,
-                                 .a = connection->session_number,
-                                 .b = connection->epoch,
-                                 .aux = packet_id,
-                                 .body = message_ref(publication_message(publication))});
+    worker_to_hub(connection->worker, &(struct post){.kind = POST_INBOUND_PUBLISH,
+                                                     .conn = connection->handle,
+                                                     .a = connection->session_number,
+                                                     .b = connection->epoch,
+                                                     .aux = packet_id,
+                                                     .body = publication_take(publication)});
 }
 
 /* What is forwarded of the properties. False: the connection has failed. */

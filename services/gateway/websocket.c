@@ -27,25 +27,32 @@ read_be(const uint8_t *data, size_t n)
     return v;
 }
 
-/* Eight bytes at a time: the payload of every publish passes through here. */
+/* 32 and eight bytes at a time: the payload of every publish passes through here. `to` is `from` or
+ * lies before it, so that what is read together must be read before any of it is written. */
 static void
 unmask(uint8_t *to, const uint8_t *from, size_t len, const uint8_t mask[4], uint8_t *mask_at)
 {
-    uint8_t turned[8];
-    uint64_t wide;
-    size_t i = 0;
-    for (size_t k = 0; k < sizeof(turned); k++)
-        turned[k] = mask[(*mask_at + k) & 3];
-    memcpy(&wide, turned, sizeof(wide));
-    for (; len - i >= sizeof(wide); i += sizeof(wide)) {
-        uint64_t word;
-        memcpy(&word, from + i, sizeof(word));
-        word ^= wide;
-        memcpy(to + i, &word, sizeof(word));
-    }
-    for (; i < len; i++)
-        to[i] = from[i] ^ turned[i & 7];
+    uint32_t narrow;
+    unsigned turn = 8u * *mask_at;
+    memcpy(&narrow, mask, sizeof(narrow));
+    if (turn != 0)
+        narrow = narrow >> turn | narrow << (32 - turn);
+    uint64_t wide = (uint64_t)narrow << 32 | narrow;
     *mask_at = (uint8_t)((*mask_at + len) & 3);
+    uint64_t words[4];
+    for (; len >= sizeof(words); len -= sizeof(words), to += sizeof(words), from += sizeof(words)) {
+        memcpy(words, from, sizeof(words));
+        for (size_t k = 0; k < 4; k++)
+            words[k] ^= wide;
+        memcpy(to, words, sizeof(words));
+    }
+    for (; len >= 8; len -= 8, to += 8, from += 8) {
+        memcpy(words, from, 8);
+        words[0] ^= wide;
+        memcpy(to, words, 8);
+    }
+    for (; len > 0; len--, wide >>= 8)
+        *to++ = *from++ ^ (uint8_t)wide;
 }
 
 /* Reads a header. False: not all of it is there. A violation is told as soon as it shows. */
