@@ -10,6 +10,7 @@
 #include "proto/mqtt_decode.h"
 #include "proto/mqtt_encode.h"
 #include "services/gateway/access_book.h"
+#include "services/gateway/client_subscriptions.h"
 #include "services/gateway/connection_limits.h"
 #include "services/gateway/desk.h"
 #include "services/gateway/sys_values.h"
@@ -17,10 +18,6 @@
 
 /* SUBSCRIBEs and UNSUBSCRIBEs that may wait for answers before the client is read no further. */
 #define SUBACKS_FULL 256u
-
-/* Bytes of all filters of a client: so many for each subscription that it may have. */
-#define FILTER_BYTES     512u
-#define FILTER_BYTES_MIN (128u * 1024u)
 
 struct suback {
     struct suback *next;
@@ -58,56 +55,6 @@ suback_free(struct connection *connection, struct suback *suback)
     mem_free(suback);
 }
 
-static struct subscription *
-find(const struct connection *connection, const struct route *route)
-{
-    if (route->count < connection->subscription_count) {
-        for (uint32_t i = 0; i < route->count; i++) {
-            if (route_list(route)[i]->connection == connection)
-                return route_list(route)[i];
-        }
-        return NULL;
-    }
-    struct subscription *subscription = connection->subscriptions;
-    while (subscription != NULL && subscription->route != route)
-        subscription = subscription->next;
-    return subscription;
-}
-
-static struct subscription *
-add(struct connection *connection, struct route *route)
-{
-    struct subscription *subscription =
-        client_routes_subscribe(connection->worker->routes, route, connection);
-    subscription->next = connection->subscriptions;
-    connection->subscriptions = subscription;
-    connection->subscription_count++;
-    connection->filter_bytes += route->filter_len;
-    if (connection->flags & CONNECTION_IS_PERSISTENT)
-        connection->worker->persistent_subscriptions++;
-    return subscription;
-}
-
-static bool
-is_stored(const struct subscription *subscription)
-{
-    return (subscription->flags & SUBSCRIPTION_PERSISTENT) != 0 &&
-           (subscription->flags & SUBSCRIPTION_QOS) != 0;
-}
-
-static void
-set(struct subscription *subscription, uint8_t qos, bool no_local, bool as_published,
-    bool persistent, uint32_t identifier)
-{
-    subscription->route->store_count -= is_stored(subscription);
-    subscription->flags = (uint8_t)(qos | (no_local ? SUBSCRIPTION_NO_LOCAL : 0) |
-                                    (as_published ? SUBSCRIPTION_AS_PUBLISHED : 0) |
-                                    (persistent ? SUBSCRIPTION_PERSISTENT : 0));
-    subscription->identifier = identifier;
-    subscription->route->store_count += is_stored(subscription);
-    desk_shared_count(subscription->connection->worker, subscription->route);
-}
-
 /* What is still to be fetched for this filter is not wanted any more. */
 static void
 cancel_retained(struct connection *connection, struct slice filter)
@@ -118,33 +65,18 @@ cancel_retained(struct connection *connection, struct slice filter)
     desk_retained_continue(connection);
 }
 
-/* Frees the subscription, and its route if it was the last. */
 static void
 drop(struct connection *connection, struct subscription *subscription)
 {
-    struct worker *worker = connection->worker;
-    struct route *route = subscription->route;
-    struct subscription **at = &connection->subscriptions;
-    while (*at != subscription)
-        at = &(*at)->next;
-    *at = subscription->next;
-    connection->subscription_count--;
-    connection->filter_bytes -= route->filter_len;
     if (connection->retained_seen != NULL)
-        cancel_retained(connection, route_filter(route));
-    if (connection->flags & CONNECTION_IS_PERSISTENT)
-        worker->persistent_subscriptions--;
-    route->store_count -= is_stored(subscription);
-    client_routes_unsubscribe(worker->routes, subscription);
-    desk_shared_count(worker, route);
-    worker_release_route(worker, route);
+        cancel_retained(connection, route_filter(subscription->route));
+    client_subscriptions_remove(connection, subscription);
 }
 
 static bool
 drop_filter(struct connection *connection, struct slice filter)
 {
-    const struct route *route = client_routes_get(connection->worker->routes, filter);
-    struct subscription *subscription = route != NULL ? find(connection, route) : NULL;
+    struct subscription *subscription = client_subscriptions_find(connection, filter);
     if (subscription == NULL)
         return false;
     drop(connection, subscription);
@@ -287,19 +219,6 @@ retained_wanted(const struct connection *connection, const struct mqtt_subscript
     return connection->worker->options.retain_available ? wanted->retain_handling : 2;
 }
 
-/* For one subscription more. */
-static bool
-has_room(const struct connection *connection, struct slice filter)
-{
-    const struct worker *worker = connection->worker;
-    uint64_t count_max = worker->options.max_subscriptions;
-    uint64_t bytes_max = count_max * FILTER_BYTES;
-    if (bytes_max < FILTER_BYTES_MIN)
-        bytes_max = FILTER_BYTES_MIN;
-    return connection->subscription_count < count_max &&
-           connection->filter_bytes + filter.len <= bytes_max && !worker->overload.is_full;
-}
-
 static uint8_t
 subscribe_one(struct connection *connection, struct suback *suback, uint16_t index,
               const struct mqtt_subscription *wanted, uint32_t identifier)
@@ -314,25 +233,23 @@ subscribe_one(struct connection *connection, struct suback *suback, uint16_t ind
         connection_dropped(connection, DROP_DENIED_SUBSCRIBE);
         return MQTT_NOT_AUTHORIZED;
     }
-    if (!has_room(connection, wanted->filter)) {
-        const struct route *known = client_routes_get(worker->routes, wanted->filter);
-        if (known == NULL || find(connection, known) == NULL)
-            return MQTT_QUOTA_EXCEEDED;
-    }
+    if (!client_subscriptions_has_room(connection, wanted->filter) &&
+        client_subscriptions_find(connection, wanted->filter) == NULL)
+        return MQTT_QUOTA_EXCEEDED;
     bool is_share = wanted->share_group.len > 0;
     struct route *route = client_routes_add(worker->routes, wanted->filter);
     if (route == NULL)
         return MQTT_QUOTA_EXCEEDED;
     route->is_share = is_share;
-    struct subscription *subscription = find(connection, route);
+    struct subscription *subscription = client_subscriptions_get(connection, route);
     bool is_new = subscription == NULL;
     if (!is_new && !retained_fetch_has_room(connection))
         return MQTT_QUOTA_EXCEEDED;
     TRACE(connection, "subscribed", slice_of(NULL, 0), qos_of(wanted));
     if (is_new)
-        subscription = add(connection, route);
-    set(subscription, wanted->qos, wanted->no_local, wanted->retain_as_published, persistent,
-        identifier);
+        subscription = client_subscriptions_add(connection, route);
+    client_subscriptions_set(subscription, wanted->qos, wanted->no_local,
+                             wanted->retain_as_published, persistent, identifier);
     struct ticket_waiter waiter = {
         .conn = connection->handle, .pending_id = suback->id, .index = index};
     if (!worker_want_route(worker, route, is_new, &waiter))
@@ -461,7 +378,7 @@ desk_filter_ready(struct worker *worker, uint64_t id, enum err err)
         if (err != OK && waiter->index < suback->count) {
             suback->reasons[waiter->index] = refusal(err);
             struct subscription *subscription =
-                ticket->route != NULL ? find(connection, ticket->route) : NULL;
+                ticket->route != NULL ? client_subscriptions_get(connection, ticket->route) : NULL;
             if (subscription != NULL)
                 drop(connection,
                      subscription); /* the last one ends the route: ticket->route is NULL then */
@@ -538,13 +455,14 @@ desk_restore_subscription(struct connection *connection,
     if (route == NULL)
         return true; /* QoS 1 and 2 still come from the store */
     route->is_share = slice_has_prefix(subscription->filter, slice_cstr("$share/"));
-    struct subscription *mine = find(connection, route);
+    struct subscription *mine = client_subscriptions_get(connection, route);
     bool is_new = mine == NULL;
     if (is_new)
-        mine = add(connection, route);
-    set(mine, subscription->qos & SUBSCRIPTION_QOS, subscription->no_local,
-        subscription->retain_as_published, (connection->flags & CONNECTION_IS_PERSISTENT) != 0,
-        subscription->identifier);
+        mine = client_subscriptions_add(connection, route);
+    client_subscriptions_set(mine, subscription->qos & SUBSCRIPTION_QOS, subscription->no_local,
+                             subscription->retain_as_published,
+                             (connection->flags & CONNECTION_IS_PERSISTENT) != 0,
+                             subscription->identifier);
     struct ticket_waiter waiter = {.conn = connection->handle};
     return worker_want_route(worker, route, is_new, &waiter);
 }
