@@ -129,7 +129,7 @@ nth() { [ "$1" = 0 ] && echo 0 || echo $(($1 + $2)); } # port, step: 0 stays off
 for ((i = 0; i < stores; i++)); do
 	n=${i#0} # the first one is "store", its data "data"
 	shard=()
-	[ "$stores" = 1 ] || shard=(SLUICE_SHARD=$i SLUICE_SHARDS="$stores" SLUICE_STORES="$store_list")
+	[ "$stores" = 1 ] || shard=(SLUICE_SHARD="$i" SLUICE_SHARDS="$stores" SLUICE_STORES="$store_list")
 	start "store$n" store $((9301 + 10 * i)) "$((7301 + 10 * i)) $((7302 + 10 * i))" "${shard[@]}" \
 		SLUICE_DATA_DIR="$home/data$n" SLUICE_CORES="$core_list" \
 		SLUICE_CALL_LISTEN=$host:$((7301 + 10 * i)) SLUICE_FEED_LISTEN=$host:$((7302 + 10 * i))

@@ -4,6 +4,8 @@
  * twice), and is answered to the worker by its deadline. */
 #include "services/gateway/store_link.h"
 
+#include <assert.h>
+
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/mqtt_reason.h"
@@ -22,6 +24,7 @@ static unsigned
 next_in_turn(struct store_link *link)
 {
     unsigned count = store_link_count(link);
+    assert(count != 0); /* else nothing is placed */
     for (unsigned i = 0; i < count; i++) {
         unsigned shard = link->turn++ % count;
         if (store_link_takes_calls(&link->stores[shard]))
