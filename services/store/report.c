@@ -13,9 +13,8 @@
 
 #define REPORT_MS 1000u
 
-/* In tables that stores share the totals are those of all: one tells them. */
-static bool
-counts_retained(const struct store *store)
+bool
+report_counts_retained(const struct store *store)
 {
     return store->shard == 0 ||
            strcmp(driver_open_choice(store->config, DRIVER_RETAINED), "embedded") == 0;
@@ -26,7 +25,7 @@ count(const struct store *store, uint64_t now_ms, struct records_counters *out)
 {
     uint64_t *values = out->values;
     unsigned i;
-    values[COUNTER_RETAINED] = counts_retained(store) ? store->totals.retained_count : 0;
+    values[COUNTER_RETAINED] = report_counts_retained(store) ? store->totals.retained_count : 0;
     values[COUNTER_CLIENTS_DISCONNECTED] = sessions_count(store->sessions) - store->connected;
     values[COUNTER_SUBSCRIPTIONS] = subscriptions_count(store->subscriptions);
     values[COUNTER_STORED_MESSAGES] = store->queue_count;

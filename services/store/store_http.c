@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "services/store/lease_keeper.h"
+#include "services/store/report.h"
 #include "services/store/store_start.h"
 
 static bool
@@ -119,8 +120,11 @@ scrape(void *arg, struct buf *out)
                 (double)loop_lag_us(store->loop) / 1e6);
     gauge(out, "sluice_store_reads_waiting", "Reads that have not come back",
           read_pool_waiting(store->reads));
-    gauge(out, "sluice_store_retained_messages", "Retained messages", totals->retained_count);
-    gauge(out, "sluice_store_retained_bytes", "Bytes of retained messages", totals->retained_bytes);
+    gauge(out, "sluice_store_retained_messages",
+          "Retained messages; of a table that stores share, shard 0 says how many",
+          report_counts_retained(store) ? totals->retained_count : 0);
+    gauge(out, "sluice_store_retained_bytes", "Bytes of these",
+          report_counts_retained(store) ? totals->retained_bytes : 0);
     gauge(out, "sluice_store_users", "Users", totals->user_count);
     gauge(out, "sluice_store_used_bytes", "Bytes in use of the database", totals->used_bytes);
     gauge(out, "sluice_store_limit_bytes", "Bytes that the database may use", totals->limit_bytes);
