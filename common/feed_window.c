@@ -366,7 +366,8 @@ feed_window_take_unfinished(struct feed_window *w,
 {
     if (!w->in_session) {
         feed_queue_hold(&w->queue);
-        w->base = w->next_send = w->high_sent; /* what the far end may still call done is not here */
+        /* What the far end may still call done is not here. */
+        w->base = w->next_send = w->high_sent;
     }
     feed_queue_take_held(&w->queue, fn, arg);
 }

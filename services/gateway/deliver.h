@@ -40,9 +40,9 @@ void deliver_free(struct deliver *deliver);
 void publication_of(struct message *message, struct publication *out);
 /* The counted message, made at first need. Borrowed: it ends with publication_end. */
 struct message *publication_message(struct publication *publication);
-/* Drops the counted message, if there is one. Not after publication_of. */
 /* The same, and the reference becomes the caller's: for the last who gets it. */
 struct message *publication_take(struct publication *publication);
+/* Drops the counted message, if there is one. Not after publication_of. */
 void publication_end(struct publication *publication);
 
 /* Delivers to every client of this worker that wants it; returns the places of others that want it.

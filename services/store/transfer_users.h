@@ -4,8 +4,8 @@
  *     {"user":"ann","md5":"5f4dcc3b5aa765d61d8327deb882cf99","roles":["ADMIN","USER"]}
  *
  * or as columns between tabs or commas (a column with commas is in double quotes), roles between
- * commas, semicolons, '|' or spaces, or a list that Erlang's term_to_binary wrote, in hex (83...), as
- * the replaced server keeps them in MySQL. Pure. */
+ * commas, semicolons, '|' or spaces, or a list that Erlang's term_to_binary wrote, in hex (83...),
+ * as the replaced server keeps them in MySQL. Pure. */
 #ifndef SERVICES_STORE_TRANSFER_USERS_H
 #define SERVICES_STORE_TRANSFER_USERS_H
 

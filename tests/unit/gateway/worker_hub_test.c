@@ -72,7 +72,7 @@ a_store_that_is_held_back_stops_the_qos_2_of_its_sessions_only(void)
     CU_ASSERT(fake_hub_wait(&stage.hub, POST_INBOUND_PUBLISH, 1));
     stage_tell(&stage, (struct post){.kind = POST_HOLD_STORES, .a = 3});
     CU_ASSERT(stage_ping(idle));
-    stage_send(pub, "30 05 00 01 't' 00 'x'"); /* QoS 0 */
+    stage_send(pub, "30 05 00 01 't' 00 'x'");       /* QoS 0 */
     stage_send(pub, "34 07 00 01 't' 00 02 00 'b'"); /* handled, and then it is not read any more */
     CU_ASSERT(fake_hub_wait(&stage.hub, POST_INBOUND_PUBLISH, 2));
     stage_send(pub, "34 07 00 01 't' 00 03 00 'c'");
