@@ -87,9 +87,18 @@ class Ends(ClusterTest):
         client.send(mqtt.ack(mqtt.PUBACK, got.pid, version=client.version))
         client.unsubscribe(topic)
 
-    def drop(self, client):
-        """Ends the connection as if the network had failed."""
+    def drop(self, client, session=None):
+        """Ends the connection as if the network had failed. session: id of a persistent one; waits until the
+        store knows, so that what is published then is not sent to the connection that has gone."""
         client.close()
+        if session is not None:
+            await_true(f"{session} is away", lambda: '"state":"disconnected"' in self.cluster.rest(
+                "GET", "/api/v1/sessions/" + quote(session, safe=""))[1])
+
+    def await_gone(self, client_id):
+        """Waits until no gateway has a connection of this id any more."""
+        await_true(f"{client_id} is gone", lambda: self.cluster.rest(
+            "GET", "/api/v1/clients/" + quote(client_id, safe=""))[0] == 404)
 
     def leave(self, client, reason=None, props=None):
         client.send(mqtt.disconnect(reason, client.version, props))

@@ -19,26 +19,54 @@ NAMES = ("version", "uptime", "clients/connected", "clients/disconnected", "clie
 class Sys:
     OPTIONS = {"per": {"core": {"SLUICE_SYS_INTERVAL": "500ms"}}}
 
-    def values(self, gateway=None, **options):
+    def between_reports(self):
+        """Waits until a report has come to its end. What is asked for then comes before the next one, which
+        would come instead of what is retained; nearly always: on a busy machine it must be asked again."""
+        self.holder.expect(mqtt.PUBLISH)
+        try:
+            while True:
+                self.holder.recv(0.1)
+        except TimeoutError:
+            pass
+
+    def values(self, version=5):
         """What a new subscriber is given at once: topic below $SYS/broker -> text."""
-        gateway = self.FAR if gateway is None else gateway
-        with mqtt.Client(self.cluster.port(gateway), options.pop("version", 5)) as client:
-            client.connect(self.name("-new"), **options)
+        for _ in range(5):
+            self.between_reports()
+            out = self.values_now(version)
+            if out.keys() >= set(NAMES):
+                break
+        return out
+
+    def values_now(self, version):
+        with mqtt.Client(self.cluster.port(self.FAR), version) as client:
+            client.connect(self.name("-new"))
             client.send(mqtt.subscribe(1, [("$SYS/#", 0)], client.version))
-            out = {}
+            out, new = {}, 0
             client.expect(mqtt.SUBACK)
             while not out.keys() >= set(NAMES):
-                got = client.expect(mqtt.PUBLISH, 2)
+                got = client.expect(mqtt.PUBLISH)
                 if got.retain:
                     out[got.topic[len("$SYS/broker/"):]] = got.payload.decode()
-                elif out:
-                    break  # what was kept is complete
+                else:
+                    new += 1
+                    if out or new > 2 * len(NAMES):
+                        break  # what was kept is complete
             return out
 
     def ready(self):
         """A client of ours that looks on; only it is connected."""
         self.holder = self.watcher("$SYS/#", LATER, "-holder")
         self.await_number("clients/connected", lambda n: n == 1)
+
+    def assert_takes(self, seconds, act):
+        """At least so long. A busy machine may bring one late and the next in time: the best of three counts."""
+        took = []
+        while len(took) < 3 and (not took or took[-1] < seconds):
+            begin = time.monotonic()
+            act()
+            took.append(time.monotonic() - begin)
+        self.assertGreater(took[-1], seconds, took)
 
     def number(self, name):
         """The next value that is told."""
@@ -53,7 +81,7 @@ class Sys:
             if got.topic == topic:
                 return int(got.payload.split()[0])
 
-    def await_number(self, name, condition, timeout=15):
+    def await_number(self, name, condition, timeout=60):
         seen = []
 
         def look():
@@ -76,13 +104,18 @@ class Sys:
 
     def test_a_persistent_session_gets_them_too_and_at_its_return_only_new_ones(self):
         self.ready()
-        sub = self.of_kind("persistent", self.name())
-        sub.subscribe(("$SYS/broker/uptime", 2))
-        got = sub.expect(mqtt.PUBLISH)
+        for i in range(5):
+            name = self.name(str(i))
+            self.between_reports()
+            sub = self.of_kind("persistent", name)
+            sub.subscribe(("$SYS/broker/uptime", 2))
+            got = sub.expect(mqtt.PUBLISH)
+            if got.retain:
+                break
         self.assertEqual((got.topic, got.retain, got.qos), ("$SYS/broker/uptime", True, 0))
         self.assertFalse(sub.expect(mqtt.PUBLISH).retain)
         sub.close()
-        sub = self.of_kind("persistent", self.name())
+        sub = self.of_kind("persistent", name)
         self.assertEqual(sub.connack.session_present, 1)
         self.assertFalse(sub.expect(mqtt.PUBLISH).retain)
 
@@ -91,11 +124,9 @@ class Sys:
         for kind in KINDS:
             sub = self.of_kind(kind, self.name() + kind)
             sub.subscribe(("$SYS/broker/uptime", 1 | LATER))
-            start = time.monotonic()
-            for _ in range(4):
-                got = sub.expect(mqtt.PUBLISH)
-                self.assertEqual((got.topic, got.retain, got.qos), ("$SYS/broker/uptime", False, 0))
-            self.assertGreater(time.monotonic() - start, 1.2)
+            self.assert_takes(1.2, lambda: [self.assertEqual(
+                (got.topic, got.retain, got.qos), ("$SYS/broker/uptime", False, 0))
+                for got in (sub.expect(mqtt.PUBLISH) for _ in range(4))])
 
     def test_a_filter_that_begins_with_a_wildcard_gets_none(self):  # [MQTT-4.7.2-1]
         self.ready()
@@ -210,10 +241,7 @@ class TwoGateways(Sys, Ends):
             sub = self.client(self.name(str(gateway)), gateway=gateway)
             sub.subscribe(("$SYS/broker/uptime", LATER))
             sub.expect(mqtt.PUBLISH)
-            start = time.monotonic()
-            for _ in range(4):
-                sub.expect(mqtt.PUBLISH)
-            self.assertGreater(time.monotonic() - start, 1.6)
+            self.assert_takes(1.6, lambda: [sub.expect(mqtt.PUBLISH) for _ in range(4)])
 
     def test_zz_the_other_core_goes_on_when_one_dies_and_counters_do_not_fall(self):
         sub = self.client(self.name())
@@ -227,7 +255,7 @@ class TwoGateways(Sys, Ends):
                         sub.recv(0.01)
                 except TimeoutError:
                     pass
-            got = int(sub.expect(mqtt.PUBLISH, 20).payload)
+            got = int(sub.expect(mqtt.PUBLISH).payload)
             self.assertGreaterEqual(got, last)
             last = got
             self.cluster[core].restart().await_ready()

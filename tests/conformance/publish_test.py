@@ -31,7 +31,7 @@ class Publish:
             pub.publish(topic, str(i), 1 + i % 2)
         first = [sub.expect(mqtt.PUBLISH) for _ in range(4)]
         self.assertEqual([g.dup for g in first], [False] * 4)
-        self.drop(sub)
+        self.drop(sub, topic)
         pub.publish(topic, "4", 1)
         back = self.of_kind("persistent", topic, far=False)
         again = [back.expect(mqtt.PUBLISH) for _ in range(5)]

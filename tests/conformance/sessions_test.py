@@ -212,7 +212,7 @@ class Sessions:
                     pub.publish(topic, f"{i}", 1 + i % 2)
                 sent = [sub.expect(mqtt.PUBLISH) for _ in range(10)]
                 self.assertEqual([int(g.payload) for g in sent], list(range(10)))
-                sub.close()
+                self.drop(sub, topic)
                 for i in range(10, 20):
                     pub.publish(topic, f"{i}", 1 + i % 2)
                 back = self.of_kind("persistent", topic, False, version)

@@ -232,6 +232,7 @@ class Shared:
             self.drop(first.client)
             if kind == "persistent":
                 self.leave(self.client(self.name("-m0")))  # a clean start ends the session
+            self.await_gone(self.name("-m0"))  # else it might be the one picked for what comes now
             sent = self.send(self.publisher(), 3, 2, 1, topic)  # behind whatever the loss could bring
             self.assertEqual(self.gather([second], 3), sent)
 
@@ -257,6 +258,7 @@ class Shared:
             first.client.send(mqtt.ack(kind, got.pid, 0x83))
             first.client.nothing()
             self.drop(first.client)
+            self.await_gone(self.name(f"-m{10 * qos}"))
             sent = self.send(self.publisher(), 2, qos, 1, topic)
             self.assertEqual(self.gather([second], 2), sent)
 
