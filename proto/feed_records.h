@@ -238,10 +238,10 @@ enum call_method {
     CALL_ADMIN_DISCONNECTS = 151, /* G: search, user, per_second: sends them away at a pace */
     /* G: begin or end (flags), per_second. Answered: draining, connections */
     CALL_ADMIN_DRAIN = 152,
-    /* GS: trace: its number, random, of the asker. With begin: client, topic (a filter); a store
-     * answers with its name. With end: no more. Else events behind `after`: time_ms, client, event,
-     * topic, detail; lost: how many were forgotten; next: always. A trace that nobody asks for ends
-     * after 15 s. */
+    /* GCS: trace: its number, random, of the asker. With begin: client, topic (a filter); all but
+     * gateways answers with its name. With end: no more. Else events behind `after`: time_ms,
+     * client, event, topic, detail; lost: how many were forgotten; next: always. A trace that
+     * nobody asks for ends after 15 s. */
     CALL_ADMIN_TRACE = 153
 };
 

@@ -74,6 +74,9 @@ give(struct router *router, struct group *group, const struct shared_message *me
     if (wait && shared.hops == 0)
         shared.hops = 1; /* nobody could take it at once: it need not come back for that */
     router->random++;
+    if (router->is_watched)
+        router->io.gave(router->arg, record->topic, shared.share,
+                        place == GROUPS_NO_PLACE ? ROUTER_NO_PLACE : place);
     if (place == GROUPS_NO_PLACE) {
         router->stats.shared_nobody++;
         return false;

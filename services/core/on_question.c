@@ -12,6 +12,7 @@
 
 #define DEADLINE_MAX_MS 60000u
 #define GROUPS_ANSWER   1000u
+#define SHARE_SHOWN     256 /* bytes of a group's name in a trace */
 
 static void
 reply(const struct on_question *desk, struct call_request request, enum err err, struct slice body)
@@ -81,6 +82,27 @@ on_question_tick(struct on_question *desk, uint64_t now_ms)
     struct call_request request;
     while (relays_take_due(desk->relays, now_ms, &request) == OK)
         fail(desk, request, ERR_UNAVAILABLE);
+    trace_desk_tick(&desk->trace, now_ms, clock_wall_ms());
+    router_watch(desk->router, desk->trace.watched != NULL);
+}
+
+void
+on_question_gave(struct on_question *desk, struct slice topic, struct slice share, uint32_t place)
+{
+    char detail[SHARE_SHOWN + 256];
+    enum router_kind kind;
+    int len = (int)share.len;
+    if (share.len > SHARE_SHOWN)
+        for (len = SHARE_SHOWN; len > 0 && (share.data[len] & 0xc0) == 0x80;)
+            len--; /* no character is cut in two */
+    if (place == ROUTER_NO_PLACE)
+        str_format(detail, sizeof(detail), "%.*s: no member can take it", len,
+                   (const char *)share.data);
+    else
+        str_format(detail, sizeof(detail), "%.*s: %s", len, (const char *)share.data,
+                   router_place_name(desk->router, place, &kind));
+    trace_desk_tell(&desk->trace, clock_wall_ms(), slice_of(NULL, 0),
+                    place == ROUTER_NO_PLACE ? "dropped" : "picked", topic, detail);
 }
 
 /* ---- answered here */
@@ -144,7 +166,7 @@ list_groups(const struct on_question *desk, const Sluice__AdminAsk *ask,
 }
 
 static enum err
-answer(const struct on_question *desk, uint16_t method, const Sluice__AdminAsk *ask,
+answer(struct on_question *desk, uint16_t method, const Sluice__AdminAsk *ask,
        struct admin_writer *writer)
 {
     const struct admin_program program = {.service = "core",
@@ -158,6 +180,12 @@ answer(const struct on_question *desk, uint16_t method, const Sluice__AdminAsk *
                                           .obstacle = router_obstacle(desk->router)};
     if (method == CALL_ADMIN_GROUPS)
         return list_groups(desk, ask, writer);
+    if (method == CALL_ADMIN_TRACE) {
+        enum err err =
+            trace_desk_ask(&desk->trace, peers_name(desk->peers), ask, program.now_ms, writer);
+        router_watch(desk->router, desk->trace.watched != NULL);
+        return err;
+    }
     return admin_program_answer(&program, method, ask, writer);
 }
 

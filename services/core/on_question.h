@@ -6,6 +6,7 @@
 
 #include "common/call.h"
 #include "common/str.h"
+#include "proto/trace_desk.h"
 #include "services/core/relays.h"
 #include "services/core/router.h"
 #include <stdint.h>
@@ -22,6 +23,7 @@ struct on_question {
     struct peers *peers;
     struct router *router;
     struct relays *relays;
+    struct trace_desk trace;
     uint64_t started_ms;
     /* Appends a record to the feed of the gateway at this place. */
     enum err (*send)(void *arg, uint32_t place, uint8_t type, const struct slice *parts, size_t n);
@@ -37,5 +39,8 @@ ERR_MUST_USE enum err on_question_answer(struct on_question *desk, uint32_t plac
 /* The gateway at this place is gone: what it was asked is answered so. */
 void on_question_down(struct on_question *desk, uint32_t place);
 void on_question_tick(struct on_question *desk, uint64_t now_ms);
+/* As router_io.gave, for live traces. */
+void on_question_gave(struct on_question *desk, struct slice topic, struct slice share,
+                      uint32_t place);
 
 #endif

@@ -283,6 +283,13 @@ io_serving(void *arg, bool serving)
 }
 
 static void
+io_gave(void *arg, struct slice topic, struct slice share, uint32_t place)
+{
+    struct peer_link *link = arg;
+    on_question_gave(&link->questions, topic, share, place);
+}
+
+static void
 io_drop(void *arg, uint32_t place, enum err why)
 {
     struct peer_link *link = arg;
@@ -341,7 +348,7 @@ peer_link_new(struct loop *loop, const struct core_config *config, struct peer_l
                                                .room = on_room,
                                                .call = on_call,
                                                .gone = on_gone};
-    static const struct router_io io = {io_append, io_finished, io_serving, io_drop};
+    static const struct router_io io = {io_append, io_finished, io_serving, io_drop, io_gave};
     struct router_config router = {.lease_ms = config->lease_ms,
                                    .stores = (uint32_t)config->stores,
                                    .routes_max = config->routes_max,
@@ -409,6 +416,7 @@ peer_link_free(struct peer_link *link)
     loop_on_turn_remove(link->loop, on_turn, link);
     peers_free(link->peers);
     relays_free(link->questions.relays);
+    trace_desk_fini(&link->questions.trace);
     router_free(link->router);
     for (i = 0; i < PEERS_MAX; i++)
         mem_free(link->seats[i]);

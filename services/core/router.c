@@ -319,6 +319,12 @@ router_stores_wanted(const struct router *router)
                                                         : router->shards.count;
 }
 
+void
+router_watch(struct router *router, bool is_watched)
+{
+    router->is_watched = is_watched;
+}
+
 const char *
 router_obstacle(const struct router *router)
 {

@@ -68,6 +68,9 @@ struct router_io {
     void (*serving)(void *arg, bool serving);
     /* peer_drop: end the session; the place is told down later (not from within this call). */
     void (*drop)(void *arg, uint32_t place, enum err why);
+    /* While it is watched (router_watch): a message for this group was given to the place;
+     * ROUTER_NO_PLACE: nobody could take it. */
+    void (*gave)(void *arg, struct slice topic, struct slice share, uint32_t place);
 };
 
 struct router_stats {
@@ -146,6 +149,8 @@ bool router_is_serving(const struct router *router);
 /* Why we do not serve; a static text, "" when we do. */
 const char *router_obstacle(const struct router *router);
 
+/* Whether somebody watches what groups get; not at first. */
+void router_watch(struct router *router, bool is_watched);
 struct router_stats router_stats(const struct router *router);
 /* The gateway of this name that is up; ROUTER_NO_PLACE: none. */
 uint32_t router_gateway(const struct router *router, struct slice name);

@@ -68,6 +68,7 @@ struct router {
     uint64_t inputs;                    /* items in the inputs of all places */
     bool was_stalled;
     bool serving, retired, ticking;
+    bool is_watched; /* io.gave is wanted */
     uint64_t now_ms, since_ms;
     struct totals *totals;
     uint64_t sys_at_ms; /* when $SYS messages are due */

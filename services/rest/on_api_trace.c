@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Live traces as server-sent events. The stream's thread asks every store and gateway again and
- * again for what has happened since; they keep a little, and forget a trace that nobody asks for.
- * New gateways are found on the way. Events of different programs come in no order but that of
+/* Live traces as server-sent events. The stream's thread asks every store, core and gateway again
+ * and again for what has happened since; they keep a little, and forget a trace that nobody asks
+ * for. New gateways are found on the way. Events of different programs come in no order but that of
  * being asked; each has its time. */
 #include "common/clock.h"
 #include "common/crypt.h"
@@ -23,12 +23,13 @@
 #define TEXT_MAX    ((size_t)4 << 20)
 
 struct place {
-    char *name;   /* of a store: its address, until it says its name */
-    size_t store; /* its index, or NO_STORE: a gateway */
+    char *name; /* of stores and cores: the address, until they say their name */
+    bool is_gateway;
+    enum upstream_kind kind; /* of what is no gateway, */
+    size_t index;            /* and which */
     uint64_t after;
     bool is_begun;
 };
-#define NO_STORE SIZE_MAX
 
 struct trace {
     struct upstream *upstream;
@@ -58,9 +59,9 @@ ask(struct trace *trace, const struct place *place, struct question *question,
     Sluice__AdminAnswer **answer)
 {
     question->deadline_ms = DEADLINE_MS;
-    return place->store == NO_STORE
+    return place->is_gateway
                ? question_ask_gateway(trace->upstream, place->name, question, answer)
-               : question_ask(trace->upstream, UPSTREAM_STORE, place->store, question, answer);
+               : question_ask(trace->upstream, place->kind, place->index, question, answer);
 }
 
 static void
@@ -85,33 +86,35 @@ begin(struct trace *trace, struct place *place)
     enum err err = ask(trace, place, &question, &answer);
     place->is_begun = err == OK;
     place->after = 0;
-    if (err == OK && answer->n_items != 0 && place->store != NO_STORE)
+    if (err == OK && answer->n_items != 0 && !place->is_gateway)
         take_name(place, question_item_text(answer->items[0], "name"));
     question_free(answer);
     return err;
 }
 
 static void
-add_place(struct trace *trace, const char *name, size_t store)
+add_place(struct trace *trace, const char *name, struct place place)
 {
     trace->places = mem_realloc_array(trace->places, trace->count + 1, sizeof *trace->places);
-    trace->places[trace->count++] = (struct place){.name = mem_strdup(name), .store = store};
+    place.name = mem_strdup(name);
+    trace->places[trace->count++] = place;
 }
 
 static bool
 has_gateway(const struct trace *trace, const char *name)
 {
     for (size_t i = 0; i < trace->count; i++)
-        if (trace->places[i].store == NO_STORE && strcmp(trace->places[i].name, name) == 0)
+        if (trace->places[i].is_gateway && strcmp(trace->places[i].name, name) == 0)
             return true;
     return false;
 }
 
 static void
-add_stores(struct trace *trace)
+add_ends(struct trace *trace, enum upstream_kind kind)
 {
-    for (size_t i = 0; i < upstream_count(trace->upstream, UPSTREAM_STORE); i++)
-        add_place(trace, upstream_address(trace->upstream, UPSTREAM_STORE, i), i);
+    for (size_t i = 0; i < upstream_count(trace->upstream, kind); i++)
+        add_place(trace, upstream_address(trace->upstream, kind, i),
+                  (struct place){.kind = kind, .index = i});
 }
 
 /* Adds gateways that are new. */
@@ -125,7 +128,7 @@ look(struct trace *trace)
         return err;
     for (size_t i = 0; i < count; i++)
         if (!has_gateway(trace, names[i]))
-            add_place(trace, names[i], NO_STORE);
+            add_place(trace, names[i], (struct place){.is_gateway = true});
     api_json_free_texts(names, count);
     trace->look_ms = clock_monotonic_ms();
     return OK;
@@ -264,11 +267,12 @@ on_api_trace(struct api_request *request)
     trace->end_ms = clock_monotonic_ms() + api_number(request, "seconds") * 1000;
     trace->said_ms = clock_monotonic_ms();
     buf_init(&trace->text, TEXT_MAX);
-    add_stores(trace);
+    add_ends(trace, UPSTREAM_STORE);
+    add_ends(trace, UPSTREAM_CORE);
     enum err err = look(trace);
     for (size_t i = 0; err == OK && i < trace->count; i++) {
         err = begin(trace, &trace->places[i]);
-        if (trace->places[i].store != NO_STORE)
+        if (!trace->places[i].is_gateway)
             err = OK; /* one that is away is asked again; one of an older version has no traces */
     }
     if (err != OK) {

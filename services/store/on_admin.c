@@ -9,7 +9,6 @@
 #include "proto/mqtt_packet.h"
 #include "services/store/desks.h"
 #include "services/store/session_life.h"
-#include "services/store/store_trace.h"
 
 #define LOOKS_MAX              2048u
 #define ITEMS_MAX              1000u
@@ -219,7 +218,7 @@ answer(struct store *store, uint16_t method, const Sluice__AdminAsk *ask,
     case CALL_ADMIN_SUBSCRIPTIONS:
         return list_subscriptions(store, ask, writer);
     case CALL_ADMIN_TRACE:
-        return store_trace_ask(store, ask, writer);
+        return trace_desk_ask(&store->trace, peers_name(store->peers), ask, program.now_ms, writer);
     default:
         return admin_program_answer(&program, method, ask, writer);
     }

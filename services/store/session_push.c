@@ -48,7 +48,7 @@ session_push_dropped(struct store *store, const struct session *session, enum st
     metric_counter_add(store->counters.dropped[why], times);
     drops_note(store->drops, why, times, session->number, session_client(session),
                clock_monotonic_ms());
-    if (store->watched != NULL)
+    if (store->trace.watched != NULL)
         store_trace_dropped(store, session, why, times, record);
 }
 
@@ -385,7 +385,7 @@ session_push_message(struct store *store, const struct publish_record *record, s
         subscriptions_hit_ids(store->subscriptions, &hits[i], ids);
         seq = enqueue(store, session, job->body, qos, record->retain && hits[i].retain_as_published,
                       ids, hits[i].id_count);
-        if (store->watched != NULL)
+        if (store->trace.watched != NULL)
             store_trace_queued(store, session, record->topic);
         if (session->state == SESSION_CONNECTED)
             job->targets[job->count++] = (struct target){session, seq};
@@ -421,7 +421,7 @@ session_push_retained(struct store *store, struct session *session,
     job = job_new(body_new(store->next_body++, bytes, record->expiry_ms), 1);
     batch_message(commit_batch(store->commit), &bytes, 1);
     seq = enqueue(store, session, job->body, qos, true, &identifier, id_count);
-    if (store->watched != NULL)
+    if (store->trace.watched != NULL)
         store_trace_queued(store, session, record->topic);
     if (session->state == SESSION_CONNECTED)
         job->targets[job->count++] = (struct target){session, seq};

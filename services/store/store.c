@@ -26,7 +26,6 @@
 #include "services/store/store_http.h"
 #include "services/store/store_link.h"
 #include "services/store/store_start.h"
-#include "services/store/store_trace.h"
 #include "services/store/user_rows.h"
 
 #include <assert.h>
@@ -151,7 +150,7 @@ on_tick(void *arg)
     report_tick(store, now_ms);
     on_admin_publish_tick(store, now_ms);
     drops_tick(store->drops, now_ms);
-    store_trace_tick(store, now_ms);
+    trace_desk_tick(&store->trace, now_ms, store_wall_ms(store));
     if (now_ms - store->last_sweep_ms >= SWEEP_MS) {
         store->last_sweep_ms = now_ms;
         retained_sweep_start(store);
@@ -423,7 +422,7 @@ store_free(struct store *store)
     driver_close(store->driver);
     wheel_fini(&store->deadlines);
     drops_free(store->drops);
-    store_trace_free(store);
+    trace_desk_fini(&store->trace);
     metrics_free(store->metrics);
     mem_free(store);
 }

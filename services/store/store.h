@@ -20,6 +20,7 @@
 #include "proto/origins.h"
 #include "proto/publish_record.h"
 #include "proto/shard_seats.h"
+#include "proto/trace_desk.h"
 #include "services/store/commit.h"
 #include "services/store/driver.h"
 #include "services/store/late_wills.h"
@@ -47,17 +48,14 @@ struct session_ending_wait;
 struct subscribe_job;
 struct store_link;
 struct store_start;
-struct trace_watch;
-struct traces;
 
 struct store {
     const struct store_config *config;
     struct loop *loop;
     struct metrics *metrics;
     struct store_metrics counters;
-    struct drops *drops;         /* says in the log what counters.dropped counts */
-    struct trace_watch *watched; /* by operators; NULL: nothing */
-    struct traces *traces;       /* what was seen of it; NULL: nothing yet */
+    struct drops *drops;     /* says in the log what counters.dropped counts */
+    struct trace_desk trace; /* what operators watch */
     struct http *http;
     struct store_start *start;
     struct driver *driver;

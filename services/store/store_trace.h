@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Live traces of the store: while an operator watches a client or a topic, what queues and retained
- * messages do with it is kept for him (traces.h). Off, it costs one look at a pointer. */
+ * messages do with it is kept for him (trace_desk.h). Off, it costs one look at a pointer. */
 #ifndef SERVICES_STORE_STORE_TRACE_H
 #define SERVICES_STORE_STORE_TRACE_H
 
-#include "proto/admin_codec.h"
 #include "services/store/store.h"
 
-/* CALL_ADMIN_TRACE. */
-ERR_MUST_USE enum err store_trace_ask(struct store *store, const Sluice__AdminAsk *ask,
-                                      struct admin_writer *writer);
-/* Every tick. */
-void store_trace_tick(struct store *store, uint64_t now_ms);
-void store_trace_free(struct store *store);
-
-/* Only while store->watched is not NULL: STORE_TRACE. client may be empty. */
+/* Only while store->trace.watched is not NULL: STORE_TRACE. client may be empty. */
 void store_trace_tell(struct store *store, struct slice client, const char *event,
                       struct slice topic, const char *detail);
 /* The message has entered the queue of this session. */
@@ -25,7 +17,7 @@ void store_trace_dropped(struct store *store, const struct session *session, enu
 
 #define STORE_TRACE(store_, ...)                                                                   \
     do {                                                                                           \
-        if (__builtin_expect((store_)->watched != NULL, 0))                                        \
+        if (__builtin_expect((store_)->trace.watched != NULL, 0))                                  \
             store_trace_tell((store_), __VA_ARGS__);                                               \
     } while (0)
 

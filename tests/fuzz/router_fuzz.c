@@ -258,7 +258,7 @@ step(struct stage *stage, uint8_t what, uint8_t how, struct cursor *c)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct router_io io = {io_append, io_finished, io_serving, io_drop};
+    static const struct router_io io = {io_append, io_finished, io_serving, io_drop, NULL};
     const struct router_config config = {.lease_ms = 20,
                                          .stores = 1,
                                          .routes_max = 8,

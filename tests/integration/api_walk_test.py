@@ -443,6 +443,13 @@ class Walk(ClusterTest):
         ended = self.events(self.read_until(of_client, rb'"session_end.*\n\n', b"text/event-stream").decode())
         self.assertIn(("dropped", "session_end, 3 messages"), [(e["event"], e["detail"]) for e in ended])
         self.call("deleteRetained", 204, topic="queue/4")
+        member = self.client("member", user="queues", password="c")
+        member.subscribe(("$share/team/queue/#", 1))
+        of_topic, picked = self.begin_trace("topic=queue/picked&seconds=60")
+        speaker.publish("queue/picked", b"x", 1)
+        picked = self.events(self.read_until(of_topic, rb'"picked",.*\n\n', picked).decode())
+        self.assertIn(("core0", "queue/picked", "$share/team/queue/#: gateway0"),
+                      [(e["place"], e["topic"], e["detail"]) for e in picked if e["event"] == "picked"])
 
     # ---- what is left
 

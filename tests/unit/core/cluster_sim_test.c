@@ -508,7 +508,7 @@ r_drop(void *arg, uint32_t place, enum err why)
 static void
 core_start(struct world *w, uint32_t index)
 {
-    static const struct router_io io = {r_append, r_finished, r_serving, r_drop};
+    static const struct router_io io = {r_append, r_finished, r_serving, r_drop, NULL};
     struct router_config config = {.lease_ms = LEASE, .stores = 1, .store_park_bytes = 20000};
     config.digest_entries = w->seed % 2 == 0 ? 6 : 40; /* always shortened, never shortened */
     struct core_node *core = &w->cores[index];

@@ -19,6 +19,7 @@ static struct {
     bool full;
 } at[PLACES];
 static struct router *router;
+static char gave[256]; /* what the watcher was told */
 
 static void
 take_shared(uint32_t place, const struct slice *parts, size_t n)
@@ -84,6 +85,16 @@ f_drop(void *arg, uint32_t place, enum err why)
 }
 
 static void
+f_gave(void *arg, struct slice topic, struct slice share, uint32_t place)
+{
+    size_t len = strlen(gave);
+    (void)arg;
+    (void)str_format(gave + len, sizeof(gave) - len, "%.*s %.*s %d;", (int)topic.len,
+                     (const char *)topic.data, (int)share.len, (const char *)share.data,
+                     place == ROUTER_NO_PLACE ? -1 : (int)place);
+}
+
+static void
 record(uint32_t place, uint8_t type, const void *data, size_t len)
 {
     CU_ASSERT_EQUAL(router_record(router, place, type, slice_of(data, len)), OK);
@@ -136,7 +147,7 @@ give_back(uint32_t place, uint8_t flags, uint64_t token)
 static void
 setup(void)
 {
-    static const struct router_io io = {f_append, f_finished, f_serving, f_drop};
+    static const struct router_io io = {f_append, f_finished, f_serving, f_drop, f_gave};
     struct router_config config = {.lease_ms = LEASE, .stores = 1, .tokens_max = 1000};
     static const char *const names[] = {"g0", "g1", "g2", "s0"};
     memset(at, 0, sizeof(at));
@@ -315,6 +326,28 @@ what_nobody_can_take_ends(void)
 }
 
 static void
+who_watches_is_told_who_was_picked(void)
+{
+    setup();
+    share(1, 1, 0);
+    gave[0] = '\0';
+    publish(0, 1, 1);
+    CU_ASSERT_STRING_EQUAL(gave, "");
+    router_watch(router, true);
+    publish(0, 1, 2);
+    CU_ASSERT_STRING_EQUAL(gave, "t $share/g/t 1;");
+    for (uint64_t token = 21; token < 60 && router_stats(router).shared_nobody == 0; token++) {
+        gave[0] = '\0';
+        give_back(1, SHARED_FULL, token);
+    }
+    CU_ASSERT_STRING_EQUAL(gave, "t $share/g/t -1;");
+    router_watch(router, false);
+    publish(0, 1, 3);
+    CU_ASSERT_STRING_EQUAL(gave, "t $share/g/t -1;");
+    router_free(router);
+}
+
+static void
 malformed_returns_are_refused(void)
 {
     static const uint8_t junk[40] = {0};
@@ -335,6 +368,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(what_waited_for_a_full_gateway_that_is_gone_goes_to_another),
     CUNIT_CASE(what_is_handed_back_goes_to_another_and_is_answered_then),
     CUNIT_CASE(what_nobody_can_take_ends),
+    CUNIT_CASE(who_watches_is_told_who_was_picked),
     CUNIT_CASE(malformed_returns_are_refused),
 };
 CUNIT_MAIN("on_group", cases)

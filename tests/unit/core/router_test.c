@@ -123,7 +123,7 @@ publish(uint32_t place, const char *topic, uint8_t qos, bool retain, uint64_t to
 static void
 setup(bool serve)
 {
-    static const struct router_io io = {f_append, f_finished, f_serving, f_drop};
+    static const struct router_io io = {f_append, f_finished, f_serving, f_drop, NULL};
     struct router_config config = {.lease_ms = LEASE,
                                    .stores = 1,
                                    .tokens_max = 1000,
