@@ -20,6 +20,7 @@ struct driver_mysql_config {
     uint64_t start_timeout_ms;
     uint64_t connections; /* for reads; changes have one of their own */
     /* Not settings of their own: the store's. */
+    uint64_t idle_ms;    /* transactions that stand still so long are ended; 0: timeout_ms */
     uint64_t max_record; /* a server that cannot take a record of that size is not used; 0: any */
 };
 

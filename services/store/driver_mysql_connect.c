@@ -116,14 +116,18 @@ make_database(struct driver_mysql_conn *conn)
     return err != OK ? err : dial(conn, conn->config->database);
 }
 
-/* A store whose machine is gone in the middle of a transaction must not hold its locks for hours,
- * or nobody could take its shard over. MySQL has no such variable: there, wait_timeout decides. */
+/* A store that stops or is gone in the middle of a transaction must not hold its locks for hours, or
+ * nobody could take its shard over. MySQL has no such variable: there, wait_timeout decides. */
 static enum err
 limit_idle_transactions(struct driver_mysql_conn *conn)
 {
+    const struct driver_mysql_config *config = conn->config;
+    uint64_t ms = config->timeout_ms;
     char sql[80];
-    enum err err = str_format(sql, sizeof(sql), "SET SESSION idle_transaction_timeout = %u",
-                              seconds(conn->config->timeout_ms));
+    enum err err;
+    if (config->idle_ms != 0 && config->idle_ms < ms)
+        ms = config->idle_ms;
+    err = str_format(sql, sizeof(sql), "SET SESSION idle_transaction_timeout = %u", seconds(ms));
     if (err == OK && driver_mysql_conn_text(conn, sql) != OK && !driver_mysql_conn_is_open(conn))
         err = ERR_IO;
     return err;

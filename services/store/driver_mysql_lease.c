@@ -50,13 +50,15 @@ write_claim(struct driver_mysql *d, const struct driver_claim *claim)
                                               MYSQL_NUMBER(claim->is_forced),
                                               MYSQL_NUMBER(claim->until_ms)};
     const struct driver_mysql_value take[] = {shard, MYSQL_NUMBER(d->owner)};
-    enum err err = driver_mysql_conn_run(&d->writer, MYSQL_LEASE_ADD, &shard);
+    /* First what may have to wait, for a batch of the owner: he can renew meanwhile, and our lease
+     * begins behind it. */
+    enum err err = driver_mysql_conn_run(&d->writer, MYSQL_SHARD_TAKE, take);
+    if (err == OK)
+        err = driver_mysql_conn_run(&d->writer, MYSQL_LEASE_ADD, &shard);
     if (err == OK)
         err = driver_mysql_conn_run(&d->writer, MYSQL_LEASE_CLAIM, ours);
     if (err == OK && d->writer.affected == 0)
         return ERR_BUSY;
-    if (err == OK)
-        err = driver_mysql_conn_run(&d->writer, MYSQL_SHARD_TAKE, take);
     return err == OK ? driver_mysql_conn_commit(&d->writer) : err;
 }
 

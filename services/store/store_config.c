@@ -208,5 +208,6 @@ store_config_load(int argc, char *const *argv, struct store_config *config, stru
     outcome = conf_load(&program, tables, sizeof(tables) / sizeof(tables[0]), argc, argv, check,
                         config, conf);
     config->mysql.max_record = config->max_record;
+    config->mysql.idle_ms = config->shard_lease_ms;
     return outcome;
 }

@@ -180,16 +180,16 @@ class Program:
 class Cluster:
     """with Cluster(gateways=2, cores=2) as c: c.port(0), c["core0"].kill() ...
     tls: settings of TLS for the gateways; their ports are chosen here. stores: shards; the stores are
-    c["store"], c["store1"] ...; STORES in the environment for tests that do not say."""
+    c["store"], c["store1"] ...; STORES in the environment for tests that do not say. spares: c["spare0"] ..."""
 
-    def __init__(self, gateways=1, cores=1, anonymous=True, env=None, per=None, tls=None, stores=None):
+    def __init__(self, gateways=1, cores=1, anonymous=True, env=None, per=None, tls=None, stores=None, spares=0):
         """env: settings for every program; per: {"gateway": {...}} or {"core0": {...}} for some."""
         self.directory = tempfile.mkdtemp(prefix="sluice-test-")
         self.programs, self.n_gateways, self.n_cores, self.jitter = {}, gateways, cores, Jitter()
         self.n_stores = stores or int(os.environ.get("STORES", "1"))
         per = per or {}
         core_ports = [free_ports(3) for _ in range(cores)]
-        store_ports = [free_ports(3) for _ in range(self.n_stores)]
+        store_ports = [free_ports(3) for _ in range(self.n_stores + spares)]
         store_list = ",".join(f"{HOST}:{p[0]}" for p in store_ports)
         core_list = ",".join(f"{HOST}:{p[0]}" for p in core_ports)
         common = {"SLUICE_CLUSTER_SECRET": "test-secret-of-the-cluster", "SLUICE_LOG_FORMAT": "kv", **(env or {})}
@@ -199,12 +199,12 @@ class Cluster:
             self.programs[name] = Program(self, name, service, {k: str(v) for k, v in merged.items()})
 
         for i, ports in enumerate(store_ports):
-            name = f"store{i}" if i else "store"
+            name = f"spare{i - self.n_stores}" if i >= self.n_stores else f"store{i}" if i else "store"
             add(name, "store", {
                 "SLUICE_CALL_LISTEN": f"{HOST}:{ports[0]}", "SLUICE_FEED_LISTEN": f"{HOST}:{ports[1]}",
                 "SLUICE_HTTP_PORT": ports[2], "SLUICE_CORES": core_list,
                 "SLUICE_DATA_DIR": os.path.join(self.directory, f"data{i or ''}"),
-                **({"SLUICE_SHARD": i, "SLUICE_SHARDS": self.n_stores, "SLUICE_STORES": store_list}
+                **({"SLUICE_SHARD": i if i < self.n_stores else "spare", "SLUICE_SHARDS": self.n_stores, "SLUICE_STORES": store_list}
                    if self.n_stores > 1 else {})})
         for i, ports in enumerate(core_ports):
             add(f"core{i}", "core", {"SLUICE_CALL_LISTEN": f"{HOST}:{ports[0]}",
@@ -273,7 +273,7 @@ class Cluster:
         self.jitter.stop()
         errors = []
         order = [n for n in self.programs if n == "rest"] + [n for n in self.programs if n.startswith("gateway")] + \
-                [n for n in self.programs if n.startswith("core")] + [n for n in self.programs if n.startswith("store")]
+                [n for n in self.programs if n.startswith("core")] + [n for n in self.programs if n.startswith(("store", "spare"))]
         for name in order:
             try:
                 self.programs[name].end()
