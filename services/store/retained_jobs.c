@@ -353,8 +353,9 @@ retained_jobs_run(struct store *store)
     const struct retained_job *last = store->retained_last;
     uint64_t now_ms = loop_now_ms(store->loop);
     unsigned looks = 0, done = 0;
-    bool is_last = last == NULL;
-    while (!is_last && looks++ < LOOKS && done < JOBS && store_has_room(store)) {
+    bool is_last = false;
+    while (!is_last && store->retained_jobs != NULL && looks++ < LOOKS && done < JOBS &&
+           store_has_room(store)) {
         struct retained_job *job = store->retained_jobs;
         is_last = job == last;
         done += look_at(store, job, now_ms);
