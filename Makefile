@@ -49,7 +49,7 @@ FUZZERS     := $(FUZZ_SRC:%.c=build/fuzz/%)
         test-unit test-integration test-cluster test-soak test-interop test-browser test-fresh test-deploy test-k8s k8s
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
 
 all: programs $(B)/mqload ## build the four programs (FLAVOUR=release|asan|tsan)
 programs: $(PROGRAMS)
