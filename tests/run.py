@@ -72,8 +72,8 @@ def timed(item):
     took = time.monotonic() - begin
     with PRINTING:
         print(f"{'ok  ' if not failed else 'FAIL'} {path}: {passed} passed, {failed} failed ({took:.1f} s)", flush=True)
-        if failed:
-            print(out[-20000:], flush=True)
+        shown = out[-20000:] + "\n" if failed else "".join(line + "\n" for line in out.splitlines() if "(bound: " in line)
+        print(shown, end="", flush=True)
     return passed, failed
 
 

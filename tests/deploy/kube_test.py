@@ -111,7 +111,7 @@ class Kustomize(unittest.TestCase):
 class Helm(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.helm("install", "--create-namespace", "--set", "exampleUser.name=guest", "--set", "exampleUser.password=guest")
+        cls.helm("install", "--create-namespace", "--set", "exampleUser.name=guest", "--set", "exampleUser.password=guest", "--set", "store.shards=2")
         cls.addClassCleanup(empty_namespace)
         await_settled("all pods ready after helm install")
         await_true("the example user", lambda: mosquitto("pub", "-t", "x", "-n").returncode == 0, 60, 0.5)
