@@ -139,7 +139,7 @@ nng_door_url(const char *address, bool tls, char out[NNG_DOOR_URL_MAX])
 
     if (slice_has_prefix(rest, slice_cstr("tcp://")))
         rest = slice_sub(rest, 6, rest.len);
-    else if (slice_has_prefix(rest, slice_cstr("tls+tcp://")))
+    else if (tls && slice_has_prefix(rest, slice_cstr("tls+tcp://")))
         rest = slice_sub(rest, 10, rest.len);
     for (size_t i = 0; i < rest.len; i++) {
         if (rest.data[i] <= ' ' || rest.data[i] == '/' || rest.data[i] > '~')

@@ -29,7 +29,8 @@ enum err nng_door_tls_new(const struct nng_door_tls_config *config,
 void nng_door_tls_free(struct nng_door_tls *tls);
 
 /* "host:port", "tcp://host:port" or "tls+tcp://host:port" to the URL to use (scheme by `tls`).
- * ERR_INVALID: no host or port, too long. */
+ * ERR_INVALID: no host or port, too long, or TLS is asked for that there is not: who wrote it must
+ * not be given a plain connection. */
 enum err nng_door_url(const char *address, bool tls, char out[NNG_DOOR_URL_MAX]) ERR_MUST_USE;
 
 /* Listens and tells the bound port. ERR_EXISTS: port taken. ERR_INVALID: bad address. */
