@@ -519,6 +519,7 @@ class Walk(ClusterTest):
             self.assertEqual(len(self.call("getOverview", 200)["unreachable"]), 2)
             self.call("listPrograms", 200)
         finally:
+            self.cluster["store"].kill()  # no matter how far this came
             self.cluster["store"].restart()
             self.cluster["core0"].restart()
             for name in ("store", "core0", "gateway0", "rest"):
