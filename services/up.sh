@@ -27,8 +27,9 @@ flock -n 9 || fail "another make up or make down is running"
 secret() { # file: 32 random bytes in hex, kept
 	[ -s "$1" ] || (umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$1")
 }
-secret "$home/cluster-secret"
-secret "$home/api-key"
+for name in cluster-secret api-key; do
+	secret "$home/$name" 2>/dev/null && [ -s "$home/$name" ] || fail "cannot write $home/$name (is the disk full?)"
+done
 
 running() { # name: is the program of that pid file alive and ours?
 	local pid

@@ -255,16 +255,17 @@ class Ending:
         for version, data, reason in ((5, mqtt.connect("x", level=9), 0x84), (4, mqtt.connect("", version=4, clean=False), 2),
                                       (3, mqtt.connect("", version=3), 2), (4, mqtt.connect("x", version=4, level=7), None),
                                       (5, mqtt.packet(mqtt.CONNECT, mqtt.text("MQTT") + b"\5\1" + struct.pack(">H", 0)), 0x81)):
-            with self.subTest(version=version, data=data):
-                client = self.raw(version)
-                client.send(data + mqtt.packet(mqtt.PINGREQ))
-                got = client.expect(mqtt.CONNACK)
-                self.assertEqual(got.session_present, 0)
-                if reason is None:
-                    self.assertNotEqual(got.reason, 0)
-                else:
-                    self.assertEqual(got.reason, reason)
-                client.expect_closed()
+            for behind in (b"", mqtt.packet(mqtt.PINGREQ)):
+                with self.subTest(version=version, data=data, behind=behind):
+                    client = self.raw(version)
+                    client.send(data + behind)
+                    got = client.expect(mqtt.CONNACK)
+                    self.assertEqual(got.session_present, 0)
+                    if reason is None:
+                        self.assertNotEqual(got.reason, 0)
+                    else:
+                        self.assertEqual(got.reason, reason)
+                    client.expect_closed()
         self.assertEqual(self.timeouts(), before)  # it was not the clock that closed them
 
 

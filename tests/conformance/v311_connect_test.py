@@ -240,14 +240,15 @@ class Connect311:
         self.cluster.add_user(self.name(), "secret")
         watcher = self.watcher(topic, 1)
         for version in VERSIONS:
-            client = self.raw(version)
-            client.send(mqtt.connect("c", version=version, user=self.name(), password="wrong") +
-                        mqtt.publish(topic, "late", 1, 1, version=version) +
-                        mqtt.publish(topic, "late", 1, 1, retain=True, version=version) +
-                        mqtt.connect("c", version=version, user=self.name(), password="secret") +
-                        mqtt.publish(topic, "late", 1, 1, version=version))
-            self.assertNotEqual(client.expect(mqtt.CONNACK).body[1], 0)
-            client.expect_closed()
+            for refused in (mqtt.connect("c", version=version, user=self.name(), password="wrong"),  # by the store
+                            mqtt.connect("c", version=version, level=7)):  # by the gateway, at once
+                client = self.raw(version)
+                client.send(refused + mqtt.publish(topic, "late", 1, 1, version=version) +
+                            mqtt.publish(topic, "late", 1, 1, retain=True, version=version) +
+                            mqtt.connect("c", version=version, user=self.name(), password="secret") +
+                            mqtt.publish(topic, "late", 1, 1, version=version))
+                self.assertNotEqual(client.expect(mqtt.CONNACK).body[1], 0)
+                client.expect_closed()
         self.quiet(watcher)
 
     def test_an_unanswerable_connect_is_closed_in_silence(self):
