@@ -41,9 +41,8 @@ class Sys:
     def values_now(self, version):
         with mqtt.Client(self.cluster.port(self.FAR), version) as client:
             client.connect(self.name("-new"))
-            client.send(mqtt.subscribe(1, [("$SYS/#", 0)], client.version))
+            client.subscribe("$SYS/#")
             out, new = {}, 0
-            client.expect(mqtt.SUBACK)
             while not out.keys() >= set(NAMES):
                 got = client.expect(mqtt.PUBLISH)
                 if got.retain:
