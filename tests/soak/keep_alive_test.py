@@ -68,7 +68,7 @@ class KeepAlive(unittest.TestCase):
             watcher.subscribe(("gone", 1))
             took = asyncio.run(self.scene(c.port()))
             print(f"{SILENT} clients were closed after {min(took) / KEEP_ALIVE:.3f} to {max(took) / KEEP_ALIVE:.3f} keep alives")
-            self.assertGreaterEqual(min(took), 1.5 * KEEP_ALIVE)
+            self.assertGreaterEqual(min(took), 1.5 * KEEP_ALIVE - 0.01)  # the gateway counts milliseconds
             bounds.within(self, "slowest close, keep alives", max(took) / KEEP_ALIVE, 1.6)
             self.assertEqual(sorted(int(watcher.receive().payload) for _ in range(SILENT)), list(range(SILENT)))
             watcher.nothing()
