@@ -116,8 +116,8 @@ make_database(struct driver_mysql_conn *conn)
     return err != OK ? err : dial(conn, conn->config->database);
 }
 
-/* A store that stops or is gone in the middle of a transaction must not hold its locks for hours, or
- * nobody could take its shard over. MySQL has no such variable: there, wait_timeout decides. */
+/* A store that stops or is gone in the middle of a transaction must not hold its locks for hours,
+ * or nobody could take its shard over. MySQL has no such variable: there, wait_timeout decides. */
 static enum err
 limit_idle_transactions(struct driver_mysql_conn *conn)
 {
