@@ -41,6 +41,17 @@ class ClusterTest(unittest.TestCase):
         finally:
             cls.cluster.abandon()
 
+    def run(self, result=None):
+        """What the programs logged is shown with a failure: another run may not fail again."""
+        def bad():
+            return len(result.failures) + len(result.errors) if result else 0
+        before = bad()
+        result = super().run(result) or result
+        if bad() > before:
+            for program in self.cluster.programs.values():
+                print(f"--- {self.id()}: {program.name}\n{program.log()[-1500:]}", file=sys.stderr, flush=True)
+        return result
+
     def setUp(self):
         self.clients = []
 
