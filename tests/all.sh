@@ -20,7 +20,7 @@ suite() { # flavour, files...
 build FLAVOUR=asan unit programs
 TEST_JOBS=2 suite asan build/asan/tests/unit/*/*_test
 threads=(common/{mem,mailbox,loop,log,metrics,http,feed_window,peer,peer_crash} core/peer_link
-	gateway/{throttle,addresses,worker,worker_session,worker_hub,hub,message} store/{commit,read_pool,store_flow,store_reads})
+	gateway/{throttle,addresses,worker,worker_session,worker_hub,hub,message} store/{commit,lease_keeper,read_pool,store_flow,store_reads})
 tsan=()
 for t in "${threads[@]}"; do
 	tsan+=("build/tsan/tests/unit/${t}_test")
