@@ -88,6 +88,10 @@ $(B)/services/rest/assets.o: $(wildcard services/rest/*.json services/rest/pages
 DRIVER_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/store/driver_*_test.c) tests/unit/store/transfer_test.c)
 $(DRIVER_TESTS): LIBS_store := $(B)/libstore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_store)
 $(DRIVER_TESTS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/store/driver_contract*.c))
+# The simulated cluster: what is in sim*.c; it comes behind the archives, too.
+SIM_TEST := $(B)/tests/unit/core/cluster_sim_test
+$(SIM_TEST): LIBS_core := $(B)/libcore.a $(B)/libproto.a $(B)/libcommon.a $(LIBS_core)
+$(SIM_TEST): $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/core/sim*.c))
 # Rooms of a service that read strangers' bytes; the archives come behind them once more.
 $(addprefix build/fuzz/tests/fuzz/,websocket_fuzz proxy_header_fuzz scram_fuzz router_fuzz answers_fuzz tokens_fuzz): LIBS_base := build/fuzz/libproto.a build/fuzz/libcommon.a $(LIBS_base)
 build/fuzz/tests/fuzz/websocket_fuzz: $(addprefix build/fuzz/services/gateway/,websocket.o websocket_upgrade.o)

@@ -47,6 +47,7 @@ core_client_new(const struct core_client_config *config, const struct core_clien
     /* Answers may outlive the incarnation that they were meant for (a core's feed to a store keeps
      * them), so neither tickets nor flushes start from the same number again. */
     client->era = config->era;
+    client->attempt = config->era;
     client->flush_counter = config->ticket_base & ~FLUSH_BIT;
     client->ticket_first = config->ticket_base + 1;
     client->ticket_next = config->ticket_base + 1;
@@ -180,6 +181,7 @@ core_client_down(struct core_client *client, uint32_t index)
     core->exposed = true;
     /* It may live, and pass on what we gave it after our newer publishes went another way. */
     client->era += core->serving || core->flush_token != 0;
+    client->attempt++;
     core->serving = false;
     core->away_ms = client->now_ms;
     core->flush_token = 0;
@@ -197,6 +199,7 @@ core_client_state(struct core_client *client, uint32_t index, uint32_t state)
     if (!client->cores[index].up)
         return;
     client->cores[index].serving = (state & STATE_SERVING) != 0;
+    client->cores[index].exact = (state & STATE_EXACT) != 0;
     set_update(client);
 }
 
@@ -241,6 +244,13 @@ core_client_room(struct core_client *client, uint32_t core)
         return;
     core_client_routes_pump(client, core);
     core_client_tokens_pump(client, core);
+}
+
+void
+core_client_recovering(struct core_client *client, bool on, uint64_t age_ms)
+{
+    client->recovering = on;
+    client->recovered_ms = age_ms;
 }
 
 void

@@ -151,6 +151,11 @@ ERR_MUST_USE enum err core_client_publish(struct core_client *client, struct sli
 ERR_MUST_USE enum err core_client_publish_numbered(struct core_client *client, uint64_t token,
                                                    struct slice record, uint64_t a, uint64_t b);
 
+/* While on: what is given now may have been sent by a former incarnation with the same origin, at
+ * most age_ms ago. A QoS 2 record of this kind, as one whose core is lost, goes to a core as
+ * FEED_AGAIN, so that it asks before it chooses a member of a group. */
+void core_client_recovering(struct core_client *client, bool on, uint64_t age_ms);
+
 /* As publish and publish_numbered for the body of a FEED_SHARED_RETURN (records_shared_return_*;
  * QoS
  * >= 1): kept and sent again like a publish, answered when another place has the message. */
@@ -158,9 +163,10 @@ ERR_MUST_USE enum err core_client_return(struct core_client *client, struct slic
                                          uint64_t b);
 ERR_MUST_USE enum err core_client_return_numbered(struct core_client *client, uint64_t token,
                                                   struct slice body, uint64_t a, uint64_t b);
-/* Tells a core that is up with which numbers of its FEED_SHARED_PUBLISH it need not bother any
- * more. body: n times u64. */
-void core_client_shared_done(struct core_client *client, uint32_t core, struct slice body);
+/* Tells a core that is up what has become of its FEED_SHARED_PUBLISH and FEED_SHARED_ASK: a
+ * FEED_SHARED_DONE, FEED_SHARED_CLAIM or FEED_SHARED_ANSWER. */
+void core_client_shared_tell(struct core_client *client, uint32_t core, uint8_t type,
+                             struct slice body);
 
 /* The owner wants filter from now on (it must be among what io.routes gives already) or with other
  * flags. route_done(cookie) comes once: OK when every serving core has answered (at least one),

@@ -26,6 +26,8 @@ struct core_entry {
     uint32_t head; /* bytes before the record; not 0: the body of a FEED_SHARED_RETURN */
     uint8_t core;
     bool sent;
+    bool again;        /* sent before, through a core that is lost */
+    uint64_t since_ms; /* first sent, or given */
     uint8_t bytes[];
 };
 
@@ -50,6 +52,7 @@ struct core_state {
     bool up;
     bool exposed;     /* it may know less than was promised: see core_client_up */
     bool serving;     /* its flag; counts only when up */
+    bool exact;       /* takes FEED_AGAIN */
     uint64_t away_ms; /* not up since */
     char *name;
     struct core_queue unsent; /* chosen for this core, its feed is full */
@@ -101,6 +104,9 @@ struct core_client {
     bool conservative;     /* the set changed again while flushing: hold every topic */
     uint64_t flush_counter;
     uint64_t era;           /* of QoS 0 records */
+    uint64_t attempt;       /* rises when a core is lost: FEED_AGAIN */
+    bool recovering;        /* what is given now may have been sent by a former incarnation ... */
+    uint64_t recovered_ms;  /* ... that long ago */
     struct core_queue held; /* waiting for the end of flushing, or for a core that serves */
     bool holding;           /* what io.hold said */
 

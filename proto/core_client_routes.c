@@ -311,9 +311,9 @@ core_client_route_remove(struct core_client *client, struct slice filter)
 }
 
 void
-core_client_shared_done(struct core_client *client, uint32_t core, struct slice body)
+core_client_shared_tell(struct core_client *client, uint32_t core, uint8_t type, struct slice body)
 {
-    core_client_routes_control(client, core, FEED_SHARED_DONE, &body, 1, 0);
+    core_client_routes_control(client, core, type, &body, 1, 0);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "proto/publish_record.h"
 #include "proto/records.h"
+#include "proto/repeats.h"
 #include <assert.h>
 
 enum { RECORD_FLAGS_AT = 40, RECORD_TOPIC_AT = 43, RING_MIN = 1024 };
@@ -103,16 +104,39 @@ ring_cover(struct core_client *client, uint64_t token)
     client->ring_size = size;
 }
 
+/* A QoS 2 record that another core had before: the core asks whether somebody has it. */
+static enum err
+entry_send_again(struct core_client *client, const struct core_entry *entry, uint32_t core,
+                 uint8_t type)
+{
+    uint8_t head[REPEATS_AGAIN_BYTES];
+    struct repeats_again again = {
+        .attempt = client->attempt, .age_ms = client->now_ms - entry->since_ms, .type = type};
+    struct slice parts[2] = {slice_of(head, repeats_again_encode(&again, head)),
+                             slice_of(entry->bytes, entry->len)};
+    return client->io.append(client->arg, core, FEED_AGAIN, parts, 2, false, NULL);
+}
+
+static bool
+is_asked_about(const struct core_client *client, const struct core_entry *entry, uint32_t core)
+{
+    return entry->again && client->cores[core].exact &&
+           (entry->bytes[entry->head + RECORD_FLAGS_AT] & 3) == 2;
+}
+
 /* Puts the entry into its core's feed. Numbers are written now: the floor is the newest then. */
 static enum err
 entry_send(struct core_client *client, struct core_entry *entry, uint32_t core)
 {
     struct slice part = slice_of(entry->bytes, entry->len);
-    enum err err;
+    uint8_t type = entry->head != 0 ? FEED_SHARED_RETURN : FEED_PUBLISH;
+    enum err err = ERR_TOO_LARGE;
     publish_record_set_numbers(entry->bytes + entry->head, client->config.origin, entry->token,
                                entry->token != 0 ? client->floor : client->era);
-    err = client->io.append(client->arg, core, entry->head != 0 ? FEED_SHARED_RETURN : FEED_PUBLISH,
-                            &part, 1, false, NULL);
+    if (is_asked_about(client, entry, core))
+        err = entry_send_again(client, entry, core, type);
+    if (err == ERR_TOO_LARGE) /* with its head at least: better without the question than never */
+        err = client->io.append(client->arg, core, type, &part, 1, false, NULL);
     if (err == OK) {
         entry->sent = true;
         entry->core = (uint8_t)core;
@@ -183,6 +207,7 @@ core_client_tokens_lost(struct core_client *client, uint32_t index)
         if (entry->sent) {
             client->stats.resent++;
             client->stats.unsent++;
+            entry->again = true;
         }
         entry->sent = false;
         entry->core = CORE_NONE;
@@ -315,6 +340,8 @@ publish(struct core_client *client, uint64_t token, struct slice bytes, size_t h
         return ERR_BUSY;
     entry = entry_new(client, bytes, token);
     entry->head = (uint32_t)head;
+    entry->again = client->recovering;
+    entry->since_ms = client->now_ms - (client->recovering ? client->recovered_ms : 0);
     entry->a = a;
     entry->b = b;
     ring_cover(client, token);

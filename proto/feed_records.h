@@ -40,6 +40,18 @@ enum feed_record {
     FEED_SHARED_RETURN = 7,
     /* n times: u64 number: members have these messages of SHARED_PUBLISH: forget your copies. */
     FEED_SHARED_DONE = 8,
+    /* u64 attempt, u64 age_ms, u8 type, body: a FEED_PUBLISH or FEED_SHARED_RETURN of QoS 2 that
+     * may have gone through a core before that is lost to the sender. attempt: rises whenever the
+     * sender loses a core; age_ms: since it was first sent. Only to a core with STATE_EXACT. */
+    FEED_AGAIN = 9,
+    /* n times: u64 number: a gateway is about to give these messages of SHARED_PUBLISH (QoS 2) to
+     * members: forget your copies. It does so once FEED_SHARED_TAKEN says so. Numbers rise. */
+    FEED_SHARED_CLAIM = 10,
+    /* u64 id, u8 enum repeats_verdict: the answer to FEED_SHARED_ASK. */
+    FEED_SHARED_ANSWER = 11,
+    /* n times: u64 number: these messages of SHARED_PUBLISH (QoS 2) are here and are not claimed:
+     * members take them with QoS 1. */
+    FEED_SHARED_HELD = 14,
     /* u64 incarnation, u8 flags (COUNTERS_*), n times: u8 enum feed_counter, u64 value: what the
      * sender has counted since its start. Every second or so, to every core. */
     FEED_COUNTERS = 12,
@@ -58,7 +70,7 @@ enum feed_record {
     FEED_DIGEST_ADD = 19,
     /* u64 version, filter */
     FEED_DIGEST_REMOVE = 20,
-    /* u64 number (0: none), u8 hops (times it was handed back), u32 pick, u16 length,
+    /* u64 number (0: none), u8 hops (times it was handed back; SHARED_ASKED), u32 pick, u16 length,
      * "$share/group/filter", record: for one member of the group here: number `pick` of them,
      * counted modulo how many there are. With hops 0 a gateway hands it back (SHARED_FULL) if no
      * member can take it at once; else it may wait for a member. A gateway answers a number with
@@ -69,7 +81,14 @@ enum feed_record {
      */
     FEED_SHARED_OTHERS = 22,
 
+    /* u64 id, u64 origin, u64 token, u64 floor, u64 attempt, "$share/group/filter": have you taken
+     * this publish for the group? If not, take it from nobody but me from now on. To places with
+     * STATE_EXACT. */
+    FEED_SHARED_ASK = 26,
+
     /* -- core -> gateway ---------------------------------------------------- */
+    /* u64 number, u8 flags (TAKEN_*): claims up to this number are granted. */
+    FEED_SHARED_TAKEN = 27,
     /* u32 gateways, u64 clients: how many gateways are up, and what they hold in all. To the
      * gateway that has asked this core for FEED_SYS, once for each of its FEED_COUNTERS. */
     FEED_LOAD = 23,
@@ -134,6 +153,12 @@ enum {
 
     SHARED_FULL = 1 << 0, /* RETURN: members are there, but they cannot take more now */
     SHARED_HOPS_MAX = 4,  /* handed back more often: nobody can take it */
+    SHARED_ASKED =
+        1 << 7, /* PUBLISH, in hops: given after a FEED_SHARED_ASK. To places with STATE_EXACT */
+
+    /* Begin of a session: what was claimed in the former one and lies above the number was given to
+     * others. */
+    TAKEN_BEGIN = 1 << 0,
 
     CLOSE_WILL = 1 << 0,       /* publish the will (else it is deleted) */
     CLOSE_HAS_EXPIRY = 1 << 1, /* DISCONNECT changed the session expiry */
@@ -146,7 +171,9 @@ enum {
 
 /* Application bits that every heartbeat carries (peer state). */
 enum {
-    STATE_SERVING = 1 << 0 /* core: takes publishes; store: takes opens */
+    STATE_SERVING = 1 << 0, /* core: takes publishes; store: takes opens */
+    STATE_EXACT =
+        1 << 1 /* speaks FEED_AGAIN, FEED_SHARED_CLAIM, FEED_SHARED_ASK and their answers */
 };
 
 /* Flags of FEED_COUNTERS. */

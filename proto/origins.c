@@ -143,6 +143,13 @@ origins_take(struct origins *origins, uint64_t number, uint64_t token, uint64_t 
 }
 
 bool
+origins_has(struct origins *origins, uint64_t number, uint64_t token)
+{
+    const struct origin *origin = get_origin(origins, number);
+    return origin != NULL && token_set_has(origin->set, token);
+}
+
+bool
 origins_is_late(struct origins *origins, uint64_t number, uint64_t era, uint64_t now_ms)
 {
     struct origin *origin;

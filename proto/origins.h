@@ -32,6 +32,8 @@ void origins_free(struct origins *origins);
  * above the floor; ERR_INVALID: token 0. */
 ERR_MUST_USE enum err origins_take(struct origins *origins, uint64_t origin, uint64_t token,
                                    uint64_t floor, uint64_t now_ms, bool *seen);
+/* Whether the token was taken, or lies below the floor. Changes nothing. */
+bool origins_has(struct origins *origins, uint64_t origin, uint64_t token);
 /* A QoS 0 record of this origin and era (publish_record.h) came. True: one of a later era came
  * before it, so it is late and to be dropped. An era 0 is not kept. */
 bool origins_is_late(struct origins *origins, uint64_t origin, uint64_t era, uint64_t now_ms);

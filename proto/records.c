@@ -75,7 +75,9 @@ records_shared_publish_decode(struct slice body, struct records_shared *out)
     struct cursor c = cursor_of(body);
     struct records_shared r = {0};
     r.number = cursor_u64(&c);
-    r.hops = cursor_u8(&c);
+    r.flags = cursor_u8(&c);
+    r.hops = r.flags & ~SHARED_ASKED & 0xFF;
+    r.flags &= SHARED_ASKED;
     r.pick = cursor_u32(&c);
     return shared_tail(&c, &r, out);
 }
@@ -84,7 +86,7 @@ size_t
 records_shared_publish_encode(const struct records_shared *shared, uint8_t *out)
 {
     buf_store_u64(out, shared->number);
-    out[8] = shared->hops;
+    out[8] = (uint8_t)(shared->hops | (shared->flags & SHARED_ASKED));
     buf_store_u32(out + 9, shared->pick);
     buf_store_u16(out + 13, (uint16_t)shared->share.len);
     return RECORDS_SHARED_PUBLISH_BYTES;

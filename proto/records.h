@@ -44,7 +44,7 @@ uint64_t records_route_shared(uint8_t flags, uint32_t members, uint32_t members_
 struct records_shared {
     uint64_t number;
     uint8_t hops;
-    uint8_t flags; /* RETURN */
+    uint8_t flags; /* RETURN: SHARED_FULL; PUBLISH: SHARED_ASKED */
     uint32_t pick; /* PUBLISH */
     struct slice share;
     struct slice record; /* not yet decoded */

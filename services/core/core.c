@@ -111,6 +111,20 @@ scrape(void *arg, struct buf *out)
     put(out, "sluice_core_shared_unkept_total", true,
         "Messages for shared subscriptions given away without a copy, shared-keep being full.",
         s.shared_unkept);
+    put(out, "sluice_core_shared_asked_total", true,
+        "QoS 2 messages for shared subscriptions that were sent again: all places were asked for "
+        "them.",
+        s.shared_asked);
+    put(out, "sluice_core_shared_found_total", true, "Of those: a place had it.", s.shared_found);
+    put(out, "sluice_core_shared_doubtful_total", true,
+        "Of those: a gateway that is gone may have given it to a member, so nobody else got it.",
+        s.shared_doubtful);
+    put(out, "sluice_core_shared_unasked_total", true,
+        "QoS 2 messages for shared subscriptions sent again that came when too many were asked "
+        "for.",
+        s.shared_unasked);
+    put(out, "sluice_core_shared_asking", false, "Messages that places are being asked for.",
+        s.asking);
     put(out, "sluice_core_shared_groups", false, "Shared subscriptions.", s.groups);
     put(out, "sluice_core_shared_kept_bytes", false,
         "Copies of what members of shared subscriptions have not acknowledged.", s.kept_bytes);

@@ -101,6 +101,12 @@ keeps_remove(struct keeps *keeps, struct keep *keep)
     mem_free(keep);
 }
 
+uint64_t
+keeps_last(const struct keeps *keeps)
+{
+    return keeps->next;
+}
+
 struct keep *
 keeps_first(const struct keeps *keeps, uint32_t place)
 {

@@ -19,9 +19,11 @@ struct keep {
     uint64_t number;
     uint64_t ticket; /* of the place's feed; UINT64_MAX: parked */
     uint32_t place;
-    uint32_t wait; /* of the publish: valid until its frame is done; or WAITS_NONE */
+    uint32_t wait; /* of the publish: valid until its frame is done, or while held; or WAITS_NONE */
     uint32_t share_len, len;
     uint8_t hops;
+    bool asked; /* SHARED_ASKED */
+    bool held;  /* the wait is held until the gateway has claimed it, or says that it will not */
     uint8_t bytes[]; /* share, record */
 };
 
@@ -37,6 +39,7 @@ struct keep *keeps_add(struct keeps *keeps, uint32_t place, struct slice share, 
 /* NULL: unknown. */
 struct keep *keeps_get(struct keeps *keeps, uint64_t number);
 void keeps_remove(struct keeps *keeps, struct keep *keep);
+uint64_t keeps_last(const struct keeps *keeps); /* the newest number */
 /* The oldest of a place, or NULL. */
 struct keep *keeps_first(const struct keeps *keeps, uint32_t place);
 

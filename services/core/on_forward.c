@@ -7,6 +7,7 @@
 #include "proto/feed_records.h"
 #include "proto/publish_record.h"
 #include "proto/records.h"
+#include "proto/repeats.h"
 #include "services/core/router_part.h"
 
 bool
@@ -110,7 +111,8 @@ retained_owner(const struct router *router, struct slice topic)
 }
 
 static enum err
-publish(struct router *router, uint32_t source, uint64_t session, struct slice body)
+publish(struct router *router, uint32_t source, uint64_t session, struct slice body,
+        const struct again *again)
 {
     struct publish_record record;
     const uint32_t *places;
@@ -134,7 +136,7 @@ publish(struct router *router, uint32_t source, uint64_t session, struct slice b
         (void)on_forward_deliver(router, places[i], FEED_PUBLISH, &body, 1, wait);
         wanted++;
     }
-    wanted += on_group_publish(router, source, &record, body, wait);
+    wanted += on_group_publish(router, source, &record, body, wait, again);
     router->stats.unwanted += wanted == 0 && owner == ROUTER_NO_PLACE;
     if (owner != ROUTER_NO_PLACE) /* kept, which is no subscriber's wish */
         (void)on_forward_deliver(router, owner, FEED_PUBLISH, &body, 1, wait);
@@ -171,6 +173,27 @@ flush(struct router *router, uint32_t source, uint64_t session, struct slice bod
     return OK;
 }
 
+/* Of a FEED_AGAIN in an input: not its age but when it was first sent. */
+#define SINCE (UINT64_C(1) << 63)
+
+static enum err
+publish_again(struct router *router, uint32_t source, uint64_t session, struct slice body)
+{
+    struct repeats_again record;
+    struct again again;
+    enum err err = repeats_again_decode(body, &record);
+    if (err != OK)
+        return err;
+    again.attempt = record.attempt;
+    again.since_ms = (record.age_ms & SINCE) != 0     ? record.age_ms & ~SINCE
+                     : record.age_ms < router->now_ms ? router->now_ms - record.age_ms
+                                                      : 0;
+    router->stats.again++;
+    return record.type == FEED_PUBLISH
+               ? publish(router, source, session, record.body, &again)
+               : on_group_return(router, source, session, record.body, &again);
+}
+
 static enum err
 take(struct router *router, uint32_t source, uint64_t session, uint8_t type, struct slice body)
 {
@@ -178,10 +201,28 @@ take(struct router *router, uint32_t source, uint64_t session, uint8_t type, str
     case FEED_FLUSH:
         return flush(router, source, session, body);
     case FEED_SHARED_RETURN:
-        return on_group_return(router, source, session, body);
+        return on_group_return(router, source, session, body, NULL);
+    case FEED_AGAIN:
+        return publish_again(router, source, session, body);
     default:
-        return publish(router, source, session, body);
+        return publish(router, source, session, body, NULL);
     }
+}
+
+/* Until we can take it. */
+static void
+input_put(struct router *router, struct place *place, uint8_t type, struct slice body)
+{
+    struct repeats_again again;
+    uint8_t head[REPEATS_AGAIN_BYTES];
+    struct slice parts[2] = {slice_of(NULL, 0), body};
+    if (type == FEED_AGAIN && repeats_again_decode(body, &again) == OK) {
+        again.age_ms = SINCE | (again.age_ms < router->now_ms ? router->now_ms - again.age_ms : 0);
+        parts[0] = slice_of(head, repeats_again_encode(&again, head));
+        parts[1] = again.body;
+    }
+    park_put(&place->input, type, place->session, parts, 2);
+    router->inputs++;
 }
 
 enum err
@@ -192,8 +233,7 @@ on_forward_record(struct router *router, uint32_t index, uint8_t type, struct sl
         return take(router, index, place->session, type, body);
     if (place->input.bytes + body.len > router->config.input_bytes)
         return ERR_BUSY;
-    park_put(&place->input, type, place->session, &body, 1);
-    router->inputs++;
+    input_put(router, place, type, body);
     return OK;
 }
 

@@ -97,8 +97,11 @@ on_route_remove(struct router *router, uint32_t place, struct slice body)
     if (err != OK)
         return err;
     if (share_filter(filter, &inner)) {
-        if (groups_remove(router->groups, place, filter))
-            on_digest_removed(router, ROUTER_NO_PLACE, inner);
+        if (!groups_remove(router->groups, place, filter))
+            return OK;
+        on_digest_removed(router, ROUTER_NO_PLACE, inner);
+        if (router->places[place]->kind == ROUTER_GATEWAY)
+            on_ask_left(router, place, filter, router->now_ms);
         return OK;
     }
     if (routes_remove(router->routes, place, filter))

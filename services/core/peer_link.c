@@ -153,6 +153,7 @@ on_up(void *arg, struct peer *peer, const struct peer_info *info)
     seat->drop = OK;
     link->seats[place] = seat;
     router_up(link->router, place);
+    router_state(link->router, place, info->incarnation, info->state);
     return store ? PEER_KEEP : PEER_DROP;
 }
 
@@ -236,6 +237,15 @@ on_room(void *arg, struct peer *peer)
 }
 
 static void
+on_state(void *arg, struct peer *peer, uint32_t flags)
+{
+    struct peer_link *link = arg;
+    const struct seat *seat = seat_of(peer);
+    if (seat != NULL)
+        router_state(link->router, seat->place, peer_incarnation(peer), flags);
+}
+
+static void
 on_call(void *arg, struct peer *peer, struct call_request request, uint16_t method,
         struct slice body)
 {
@@ -279,7 +289,7 @@ io_serving(void *arg, bool serving)
 {
     struct peer_link *link = arg;
     log_info(serving ? "serving" : "retiring", LOG_END);
-    peers_set_state(link->peers, serving ? STATE_SERVING : 0);
+    peers_set_state(link->peers, STATE_EXACT | (serving ? STATE_SERVING : 0));
 }
 
 static void
@@ -346,6 +356,7 @@ peer_link_new(struct loop *loop, const struct core_config *config, struct peer_l
                                                .frame_end = on_frame_end,
                                                .done = on_done,
                                                .room = on_room,
+                                               .state = on_state,
                                                .call = on_call,
                                                .gone = on_gone};
     static const struct router_io io = {io_append, io_finished, io_serving, io_drop, io_gave};
@@ -399,6 +410,7 @@ peer_link_new(struct loop *loop, const struct core_config *config, struct peer_l
         return err;
     }
     link->questions.peers = link->peers;
+    peers_set_state(link->peers, STATE_EXACT);
     router_tick(link->router, clock_monotonic_ms());
     loop_timer_init(&link->timer, loop, on_tick, link);
     loop_timer_start(&link->timer, TICK_MS, true);

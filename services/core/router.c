@@ -32,6 +32,8 @@ router_new(const struct router_config *config, const struct router_io *io, void 
     router->routes = routes_new(router->config.routes_max);
     router->groups = groups_new(router->config.routes_max, router->config.strategy);
     router->keeps = keeps_new(router->config.keep_bytes, router->config.keep_base);
+    router->inquiries = inquiries_new(router->config.keep_bytes);
+    router->ghosts = ghosts_new();
     router->tokens = waits_new(router->config.tokens_max, on_forward_answer, router);
     router->tickets = waits_new(TICKETS_MAX, on_route_answer, router);
     for (uint32_t i = 0; i < ROUTER_STORES_MAX; i++)
@@ -49,6 +51,7 @@ place_free(struct place *place)
     park_fini(&place->control);
     buf_fini(&place->tokens_done);
     buf_fini(&place->routes_done);
+    buf_fini(&place->claim_waits);
     digest_free(place->digest);
     mem_free(place->name);
     mem_free(place);
@@ -66,6 +69,8 @@ router_free(struct router *router)
     routes_free(router->routes);
     groups_free(router->groups);
     keeps_free(router->keeps);
+    inquiries_free(router->inquiries);
+    ghosts_free(router->ghosts);
     waits_free(router->tokens);
     waits_free(router->tickets);
     mem_free(router);
@@ -76,6 +81,11 @@ place_init(struct place *place, enum router_kind kind, struct slice name)
 {
     place->used = true;
     place->kind = kind;
+    place->exact = false;
+    place->incarnation = 0;
+    place->claimed = 0;
+    place->lost_incarnation = 0;
+    place->claims_news = false;
     place->name = slice_dup(name);
     park_init(&place->input);
     park_init(&place->park);
@@ -83,6 +93,7 @@ place_init(struct place *place, enum router_kind kind, struct slice name)
     park_init(&place->control);
     buf_init(&place->tokens_done, ANSWERS_MAX);
     buf_init(&place->routes_done, ANSWERS_MAX);
+    buf_init(&place->claim_waits, ANSWERS_MAX);
 }
 
 /* A free slot, taken. ROUTER_NO_PLACE: too many. */
@@ -136,6 +147,7 @@ router_up(struct router *router, uint32_t index)
     if (place->up)
         router_down(router, index);
     place->up = true;
+    place->heard_ms = router->now_ms;
     place->resyncing = true;
     place->session++;
     routes_mark(router->routes, index);
@@ -145,12 +157,30 @@ router_up(struct router *router, uint32_t index)
 }
 
 void
+router_state(struct router *router, uint32_t index, uint64_t incarnation, uint32_t flags)
+{
+    struct place *place = router->places[index];
+    bool exact = (flags & STATE_EXACT) != 0;
+    bool is_new = place->incarnation != incarnation || place->told_session != place->session;
+    if (!place->up || (!is_new && place->exact == exact))
+        return;
+    place->told_session = place->session;
+    place->incarnation = incarnation;
+    place->exact = exact;
+    if (exact && place->kind == ROUTER_GATEWAY)
+        on_group_begin(router, index);
+    on_ask_up(router, index);
+}
+
+void
 router_down(struct router *router, uint32_t index)
 {
     struct place *place = router->places[index];
     if (!place->up)
         return;
     place->up = false;
+    place->exact =
+        place->exact && place->kind == ROUTER_STORE; /* which is asked as soon as it is up */
     place->resyncing = false;
     place->session++;
     on_counters_down(router, index);
@@ -159,9 +189,11 @@ router_down(struct router *router, uint32_t index)
     park_fini(&place->control);
     if (place->kind == ROUTER_STORE)
         return;
+    on_ask_down(router, index);
     on_digest_down(router, index);
     on_route_remove_place(router, index);
     on_group_rehome(router, index);
+    on_group_end(router, index);
     on_forward_void(router, index);
 }
 
@@ -187,6 +219,7 @@ router_gone(struct router *router, uint32_t index)
         /* What its feed held is lost. Nobody was told that it is done: a new session makes every
          * source send again what it has not been answered. */
         size_t lost = waits_fail(router->tokens, index);
+        on_ask_gone(router, index);
         place->last_ticket = 0;
         place->done_ticket = 0;
         for (i = 0; lost != 0 && i < router->place_count; i++) {
@@ -208,14 +241,25 @@ router_record(struct router *router, uint32_t place, uint8_t type, struct slice 
     enum err err = OK;
     if (!router->places[place]->up)
         return OK;
+    router->places[place]->heard_ms = router->now_ms;
     switch (type) {
     case FEED_PUBLISH:
     case FEED_FLUSH:
     case FEED_SHARED_RETURN:
+    case FEED_AGAIN:
         err = on_forward_record(router, place, type, body);
         break;
     case FEED_SHARED_DONE:
         err = on_group_done(router, place, body);
+        break;
+    case FEED_SHARED_CLAIM:
+        err = on_group_claim(router, place, body);
+        break;
+    case FEED_SHARED_HELD:
+        err = on_group_held(router, place, body);
+        break;
+    case FEED_SHARED_ANSWER:
+        err = on_ask_answer(router, place, body);
         break;
     case FEED_ROUTE_ADD:
         err = on_route_add(router, place, body);
@@ -252,6 +296,7 @@ void
 router_done(struct router *router, uint32_t index, uint64_t ticket)
 {
     struct place *place = router->places[index];
+    place->heard_ms = router->now_ms;
     if (ticket > place->done_ticket)
         place->done_ticket = ticket;
     waits_reach(router->tokens, index, ticket);
@@ -362,6 +407,7 @@ router_tick(struct router *router, uint64_t now_ms)
     router->now_ms = now_ms;
     on_digest_review(router);
     on_counters_tick(router);
+    on_ask_tick(router);
     if (router->serving || router->retired || router_obstacle(router)[0] != '\0')
         return;
     router->serving = true;
@@ -387,7 +433,8 @@ router_is_serving(const struct router *router)
 bool
 router_is_idle(const struct router *router)
 {
-    return waits_count(router->tokens) == 0 && router->inputs == 0 && router->gateways_parked == 0;
+    return waits_count(router->tokens) == 0 && router->inputs == 0 &&
+           inquiries_count(router->inquiries) == 0 && router->gateways_parked == 0;
 }
 
 static void
@@ -460,6 +507,7 @@ router_stats(const struct router *router)
     stats.groups = groups_count(router->groups);
     stats.kept = keeps_count(router->keeps);
     stats.kept_bytes = keeps_bytes(router->keeps);
+    stats.asking = inquiries_count(router->inquiries);
     stats.stalled = router->was_stalled;
     stats.serving = router_is_serving(router);
     for (i = 0; i < router->place_count; i++) {

@@ -18,7 +18,8 @@
  *     acknowledged a digest that covers the route.
  *   - A message for a shared subscription goes to one place of each group. Of QoS >= 1 a copy is
  *     kept until the gateway says that a member has it (SHARED_DONE); a gateway that is gone, or
- *     hands it back (SHARED_RETURN), has it given to another place.
+ *     hands it back (SHARED_RETURN), has it given to another place. QoS 2 that is sent again is
+ *     given to a place only when all have said that they do not have it (on_ask.c).
  *   - We serve (state flag) after lease_ms of listening, when `stores` stores have finished a
  *     resync, everybody who is up has finished theirs, and every gateway has acknowledged its
  *     digest.
@@ -88,7 +89,12 @@ struct router_stats {
     uint64_t shared_rehomed;  /* taken from a gateway that is gone */
     uint64_t shared_nobody;   /* dropped: no member anywhere could take it */
     uint64_t shared_unkept;   /* given away without a copy: no room */
-    size_t groups, kept, kept_bytes;
+    uint64_t again;           /* QoS 2 that came again after its core was lost */
+    uint64_t shared_asked;    /* of those, for groups: all places were asked */
+    uint64_t shared_found;    /* a place had it */
+    uint64_t shared_doubtful; /* a lost gateway may have had it: nobody else gets it */
+    uint64_t shared_unasked;  /* no room to ask: given all the same */
+    size_t groups, kept, kept_bytes, asking;
     size_t tokens_open, tickets_open;
     size_t filters, routes;
     size_t digest_entries; /* of all gateways */
@@ -121,6 +127,9 @@ uint32_t router_store(struct router *router, uint32_t shard, uint32_t shards, st
 uint32_t router_stores_wanted(const struct router *router);
 /* A session begins; a gateway gets its digest. Must follow a down of the former one. */
 void router_up(struct router *router, uint32_t place);
+/* The incarnation and the STATE_* flags of a place that is up: right after router_up, and when they
+ * change. */
+void router_state(struct router *router, uint32_t place, uint64_t incarnation, uint32_t flags);
 void router_down(struct router *router, uint32_t place);
 /* The place, a shard that is down, goes to another store: first each record that its predecessor
  * had not finished with, in order, then the end of these. */

@@ -7,7 +7,9 @@
 #include "proto/publish_record.h"
 #include "proto/shards.h"
 #include "services/core/digest.h"
+#include "services/core/ghosts.h"
 #include "services/core/groups.h"
+#include "services/core/inquiries.h"
 #include "services/core/keeps.h"
 #include "services/core/park.h"
 #include "services/core/router.h"
@@ -29,6 +31,12 @@ struct place {
     bool wants_sys; /* $SYS messages, from us */
     enum router_kind kind;
     char *name;
+    uint64_t told_session;               /* router_state was told in it */
+    bool exact;                          /* speaks of claims and repeats (STATE_EXACT) */
+    uint64_t incarnation;                /* of the session, and of the last one when down */
+    uint64_t heard_ms;                   /* when it last said something */
+    uint64_t lost_ms;                    /* a gateway: when it went down */
+    uint64_t lost_incarnation, until_ms; /* which one did, and when it last said something */
     uint64_t session; /* rises with every up: answers of a former one are dropped */
 
     /* As a source. */
@@ -41,6 +49,9 @@ struct place {
     struct park former;  /* what its former store had not finished with, while that is taken over */
     struct park control; /* digest records waiting for room */
     uint64_t last_ticket, done_ticket;
+    uint64_t claimed;       /* a gateway: number of its last SHARED_CLAIM */
+    bool claims_news;       /* it was not told yet */
+    struct buf claim_waits; /* u32: publishes whose answer waits until it is told */
 
     /* A gateway's digest. */
     struct digest *digest;
@@ -56,6 +67,9 @@ struct router {
     struct routes *routes;
     struct groups *groups; /* shared subscriptions */
     struct keeps *keeps;
+    struct inquiries *inquiries;
+    struct ghosts *ghosts;
+    uint64_t ghosts_at_ms; /* when they are swept */
     uint64_t random;
     struct waits *tokens;  /* lane: place, position: ticket of its feed */
     struct waits *tickets; /* lane: place, position: digest version; LANE_SERVING */
@@ -97,12 +111,60 @@ void on_forward_answer(void *router, uint32_t owner, uint64_t session, uint64_t 
 uint64_t on_forward_deliver(struct router *router, uint32_t place, uint8_t type,
                             const struct slice *parts, size_t n, uint32_t wait);
 
+/* What a FEED_AGAIN says beside the record. */
+struct again {
+    uint64_t attempt;
+    uint64_t since_ms; /* when it was first sent */
+};
+
+/* A message on its way to a member of a group. */
+struct shared_message {
+    const struct publish_record *record;
+    struct slice bytes; /* the record */
+    uint32_t source;
+    uint32_t exclude; /* a place, or GROUPS_NO_PLACE */
+    uint32_t wait;
+    uint8_t hops;
+    bool rehomed;
+    bool asked; /* all places were, before */
+};
+
+/* on_ask.c */
+/* A QoS 2 message for the group that was sent again: all places are asked before one is chosen.
+ * False: no room for that; choose. */
+bool on_ask_begin(struct router *router, struct slice share, const struct shared_message *message,
+                  const struct again *again);
+ERR_MUST_USE enum err on_ask_answer(struct router *router, uint32_t place, struct slice body);
+/* What the place speaks is known; it is up. */
+void on_ask_up(struct router *router, uint32_t place);
+/* The gateway had members of the group until then. */
+void on_ask_left(struct router *router, uint32_t place, struct slice share, uint64_t until_ms);
+/* The gateway is gone; before its groups are removed. */
+void on_ask_down(struct router *router, uint32_t place);
+/* The store, and what its feed held, is forgotten. */
+void on_ask_gone(struct router *router, uint32_t place);
+void on_ask_tick(struct router *router);
+
 /* on_group.c */
 /* One copy for each group that wants it. Returns how many got one. */
 size_t on_group_publish(struct router *router, uint32_t source, const struct publish_record *record,
-                        struct slice bytes, uint32_t wait);
+                        struct slice bytes, uint32_t wait, const struct again *again);
 ERR_MUST_USE enum err on_group_return(struct router *router, uint32_t source, uint64_t session,
-                                      struct slice body);
+                                      struct slice body, const struct again *again);
+/* To a member of the group. False: nobody can take it. */
+bool on_group_give(struct router *router, struct group *group,
+                   const struct shared_message *message);
+/* To a store that has it, so that the wait ends when it is committed there. */
+void on_group_repeat(struct router *router, uint32_t place, struct slice share, struct slice record,
+                     uint32_t wait);
+/* FEED_SHARED_CLAIM, FEED_SHARED_HELD */
+ERR_MUST_USE enum err on_group_claim(struct router *router, uint32_t source, struct slice body);
+ERR_MUST_USE enum err on_group_held(struct router *router, uint32_t source, struct slice body);
+/* A session with a gateway ends, or begins: then it hears which claims of the former one were
+ * granted.
+ */
+void on_group_end(struct router *router, uint32_t place);
+void on_group_begin(struct router *router, uint32_t place);
 ERR_MUST_USE enum err on_group_done(struct router *router, uint32_t source, struct slice body);
 /* A parked FEED_SHARED_PUBLISH has left, or never will (ON_PUBLISH_LOST). */
 void on_group_sent(struct router *router, struct slice body, uint64_t ticket);
@@ -110,7 +172,8 @@ void on_group_sent(struct router *router, struct slice body, uint64_t ticket);
  * on_forward_void, so that answers wait for those. */
 void on_group_rehome(struct router *router, uint32_t place);
 
-/* At the end of a turn: tells stores whether others have connected members. */
+/* At the end of a turn: tells stores whether others have connected members, and gateways what is
+ * theirs. */
 void on_group_turn(struct router *router);
 
 /* on_route.c */

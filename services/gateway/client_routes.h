@@ -38,6 +38,7 @@ struct route {
     struct ticket *ticket; /* the hub has not yet said that it is known everywhere */
     uint32_t count, size;
     uint32_t store_count; /* of a share: members that get QoS 1 and 2 from the store */
+    uint32_t exact_count; /* of a share: members that get QoS 2 from here */
     bool is_share;        /* "$share/group/filter": matches no topic, on_shared.c chooses from it */
     union {
         struct subscription *one;   /* size == 0 */

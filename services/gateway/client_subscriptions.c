@@ -65,16 +65,25 @@ is_stored(const struct subscription *subscription)
            (subscription->flags & SUBSCRIPTION_QOS) != 0;
 }
 
+static bool
+is_exact(const struct subscription *subscription)
+{
+    return (subscription->flags & SUBSCRIPTION_PERSISTENT) == 0 &&
+           (subscription->flags & SUBSCRIPTION_QOS) == 2;
+}
+
 void
 client_subscriptions_set(struct subscription *subscription, uint8_t qos, bool no_local,
                          bool as_published, bool persistent, uint32_t identifier)
 {
     subscription->route->store_count -= is_stored(subscription);
+    subscription->route->exact_count -= is_exact(subscription);
     subscription->flags = (uint8_t)(qos | (no_local ? SUBSCRIPTION_NO_LOCAL : 0) |
                                     (as_published ? SUBSCRIPTION_AS_PUBLISHED : 0) |
                                     (persistent ? SUBSCRIPTION_PERSISTENT : 0));
     subscription->identifier = identifier;
     subscription->route->store_count += is_stored(subscription);
+    subscription->route->exact_count += is_exact(subscription);
     desk_shared_count(subscription->connection->worker, subscription->route);
 }
 
@@ -92,6 +101,7 @@ client_subscriptions_remove(struct connection *connection, struct subscription *
     if (connection->flags & CONNECTION_IS_PERSISTENT)
         worker->persistent_subscriptions--;
     route->store_count -= is_stored(subscription);
+    route->exact_count -= is_exact(subscription);
     client_routes_unsubscribe(worker->routes, subscription);
     desk_shared_count(worker, route);
     worker_release_route(worker, route);

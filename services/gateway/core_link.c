@@ -185,8 +185,12 @@ core_link_new(struct hub *hub)
     link->tail = &link->head;
     link->apply_number = NO_NUMBER;
     link->origins = origins_new(ORIGINS_IN_MEMORY, ORIGINS_MAX);
-    for (unsigned i = 0; i < CORE_CLIENT_CORES_MAX; i++)
+    link->takes = takes_new(&(struct takes_config){.origins = link->origins});
+    for (unsigned i = 0; i < CORE_CLIENT_CORES_MAX; i++) {
         buf_init(&link->done[i], DONE_MAX);
+        buf_init(&link->claims[i], DONE_MAX);
+        buf_init(&link->held[i], DONE_MAX);
+    }
     link->client = core_client_new(&config, &io, link);
     core_client_tick(link->client, loop_now_ms(hub->loop));
     /* All of them before any is up: a SUBACK must not go past a core that we have not met yet. */
@@ -215,8 +219,7 @@ core_link_free(struct core_link *link)
         return;
     while (link->head != NULL)
         pop_waiting(link);
-    for (unsigned i = 0; i < CORE_CLIENT_CORES_MAX; i++)
-        buf_fini(&link->done[i]);
+    core_shared_free(link);
     core_client_free(link->client);
     origins_free(link->origins);
     mem_free(link);
@@ -245,6 +248,7 @@ core_link_up(struct core_link *link, struct hub_peer *core, const struct peer_in
     /* The same core thought us gone: what it had given us it has given to others by now. */
     bool is_moved = info->lapsed && link->incarnations[core->index] == info->incarnation;
     link->incarnations[core->index] = info->incarnation;
+    core_shared_up(link, core->index);
     /* Also a core that restarted, or that we met late, may have served without our routes. */
     if (core_client_up(link->client, core->index, info->state) || info->lapsed) {
         struct post post = {
@@ -268,7 +272,13 @@ core_link_down(struct core_link *link, struct hub_peer *core)
 }
 
 bool
-core_link_is_stale(struct core_link *link, const struct message *message, struct slice share)
+core_link_is_exact(const struct core_link *link, uint32_t core)
+{
+    return link->cores[core] != NULL && (peer_state(link->cores[core]->peer) & STATE_EXACT) != 0;
+}
+
+bool
+core_link_is_stale(struct core_link *link, const struct message *message)
 {
     /* The fixed head of publish_record.h, which message_from_record has checked. */
     uint64_t origin = cursor_load_u64(message->bytes);
@@ -282,8 +292,6 @@ core_link_is_stale(struct core_link *link, const struct message *message, struct
         metric_counter_add(link->hub->metric.late, 1);
         return true;
     }
-    if (share.len != 0) /* the same publish may come once for each group */
-        origin ^= hash_stable(share);
     /* Too far above the floor to be remembered: better twice than not at all. */
     if (origins_take(link->origins, origin, token, floor, now_ms, &seen) != OK || !seen)
         return false;
@@ -300,7 +308,7 @@ on_publish(struct core_link *link, struct slice body)
         metric_counter_add(hub->metric.malformed, 1);
         return;
     }
-    if (!core_link_is_stale(link, message, slice_of(NULL, 0))) {
+    if (!core_link_is_stale(link, message)) {
         uint32_t mask = hub->workers == 1 ? 1 : filters_match(hub->filters, message_topic(message));
         metric_counter_add(hub->metric.messages, 1);
         hub_post_message(hub, message, mask);
@@ -326,10 +334,8 @@ core_link_record(struct core_link *link, struct hub_peer *core, uint8_t type, st
         hub_sys_load(link->hub->sys, body);
         return;
     }
-    if (type == FEED_SHARED_PUBLISH) {
-        core_shared_take(link, core->index, body);
+    if (core_shared_record(link, core->index, type, body))
         return;
-    }
     enum err err = type == FEED_ASK ? hub_admin_record(link->hub->admin, core->index, body)
                                     : core_client_record(link->client, core->index, type, body);
     if (err == ERR_UNSUPPORTED)
@@ -467,6 +473,7 @@ core_link_tick(struct core_link *link, uint64_t now_ms)
         tell_digest_valid(link);
     if (now_ms >= link->expire_at_ms) {
         origins_forget(link->origins, now_ms, ORIGIN_IDLE_MS, NULL, NULL, NULL);
+        takes_tick(link->takes, now_ms);
         link->expire_at_ms = now_ms + FORGET_MS;
     }
 }

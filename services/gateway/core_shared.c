@@ -3,9 +3,15 @@
  * The hub's part in shared subscriptions: a core picked this gateway for a message, here the worker
  * is picked; what workers hand back goes to another worker if theirs were only full, else to a
  * core, which keeps it as safe as a publish until somebody else has it.
+ *
+ * QoS 2 waits here until the core has granted the claim to it (proto/takes.h): a round trip, in
+ * which nothing is lost whoever dies. From then on it is this gateway's: it goes to a member, or is
+ * handed back as a publish of ours.
  */
 #include "services/gateway/core_link_part.h"
 
+#include "common/cursor.h"
+#include "proto/feed_records.h"
 #include "proto/records.h"
 
 #define DONE_CHUNK 32768u
@@ -19,12 +25,68 @@ core_shared_wants(const struct hub *hub, struct slice filter)
     return records_route_shared(0, count.members, count.members_qos0);
 }
 
+/* To the worker of the member picked. */
+static void
+hand_out(struct core_link *link, struct handout *handout)
+{
+    struct hub *hub = link->hub;
+    unsigned worker = 0;
+    uint32_t pick = 0;
+    if (!shares_pick(hub->shares, handout_share(handout), handout->message->qos, 0, handout->pick,
+                     &worker, &pick)) {
+        core_link_shared_return(link, hub->workers, 0, handout);
+        return;
+    }
+    struct post post = {.kind = POST_SHARED, .aux = pick, .body = handout};
+    hub_post_to(hub, worker, &post);
+}
+
+static enum takes_verdict
+judge(struct core_link *link, const struct message *message, struct slice share,
+      struct takes_copy *copy)
+{
+    if (message->qos == 0)
+        return core_link_is_stale(link, message) ? TAKES_DROP : TAKES_GIVE;
+    /* The fixed head of publish_record.h, which message_from_record has checked. */
+    copy->key = takes_key(cursor_load_u64(message->bytes), share);
+    copy->token = cursor_load_u64(message->bytes + 8);
+    copy->floor = cursor_load_u64(message->bytes + 16);
+    copy->qos = message->qos;
+    /* A member that takes it with QoS 1 must not lose it with us: no claim, the core keeps its
+     * copy. */
+    copy->claims = message->qos == 2 && link->begun[copy->core] &&
+                   shares_get(link->hub->shares, share).members_qos2 != 0;
+    return takes_arrive(link->takes, copy, loop_now_ms(link->hub->loop));
+}
+
+static void
+send_numbers(struct core_link *link, unsigned core, struct buf *numbers, uint8_t type)
+{
+    while (buf_len(numbers) != 0) {
+        struct slice part = slice_sub(buf_slice(numbers), 0, DONE_CHUNK);
+        core_client_shared_tell(link->client, core, type, part);
+        buf_consume(numbers, part.len);
+    }
+}
+
+/* At the end of the turn, or when there are many. */
+static void
+tell_number(struct core_link *link, uint32_t core, struct buf *numbers, uint8_t type,
+            uint64_t number)
+{
+    buf_put_u64(numbers, number);
+    link->any_done = true;
+    if (buf_len(numbers) >= DONE_CHUNK)
+        send_numbers(link, core, numbers, type);
+}
+
 /* A message for one member of a group. */
-void
-core_shared_take(struct core_link *link, uint32_t core, struct slice body)
+static void
+take(struct core_link *link, uint32_t core, struct slice body)
 {
     struct hub *hub = link->hub;
     struct records_shared shared;
+    struct takes_copy copy = {.core = core};
     struct message *message = NULL;
     if (records_shared_publish_decode(body, &shared) != OK ||
         message_from_record(shared.record, &message) != OK) {
@@ -32,21 +94,118 @@ core_shared_take(struct core_link *link, uint32_t core, struct slice body)
         return;
     }
     metric_counter_add(hub->metric.shared, 1);
-    if (core_link_is_stale(link, message, shared.share)) {
+    copy.number = shared.number;
+    copy.asked = (shared.flags & SHARED_ASKED) != 0;
+    enum takes_verdict verdict = judge(link, message, shared.share, &copy);
+    if (verdict == TAKES_DROP) {
+        metric_counter_add(hub->metric.repeats, message->qos != 0);
         if (shared.number != 0)
             core_link_shared_done(link, core, shared.number);
         message_unref(message);
         return;
     }
     struct handout *handout = handout_new(message, shared.share, shared.number, core, shared.hops);
-    unsigned worker = 0;
-    uint32_t pick = 0;
-    if (!shares_pick(hub->shares, shared.share, message->qos, 0, shared.pick, &worker, &pick)) {
-        core_link_shared_return(link, hub->workers, 0, handout);
+    handout->pick = shared.pick;
+    if (verdict == TAKES_GIVE) {
+        if (message->qos == 2 && shared.number != 0 && core_link_is_exact(link, core))
+            tell_number(link, core, &link->held[core], FEED_SHARED_HELD, shared.number);
+        hand_out(link, handout);
         return;
     }
-    struct post post = {.kind = POST_SHARED, .aux = pick, .body = handout};
-    hub_post_to(hub, worker, &post);
+    takes_hold(link->takes, &copy, handout, sizeof(*handout) + shared.share.len + message->len);
+    tell_number(link, core, &link->claims[core], FEED_SHARED_CLAIM, copy.number);
+}
+
+/* The core has forgotten its copy, so nobody need be told when a member has the message; or
+ * somebody else has, or will have, it. */
+static void
+claim_over(void *arg, void *item, bool granted)
+{
+    struct core_link *link = arg;
+    struct handout *handout = item;
+    if (!granted) {
+        handout_free(handout);
+        return;
+    }
+    handout->number = 0;
+    hand_out(link, handout);
+}
+
+static void
+claim_dropped(void *arg, void *item, bool granted)
+{
+    (void)arg;
+    (void)granted;
+    handout_free(item);
+}
+
+static void
+taken(struct core_link *link, uint32_t core, struct slice body)
+{
+    uint64_t number;
+    uint8_t flags;
+    if (repeats_taken_decode(body, &number, &flags) != OK) {
+        metric_counter_add(link->hub->metric.malformed, 1);
+        return;
+    }
+    link->begun[core] = link->begun[core] || (flags & TAKEN_BEGIN) != 0;
+    takes_granted(link->takes, core, number, (flags & TAKEN_BEGIN) != 0,
+                  loop_now_ms(link->hub->loop), claim_over, link);
+}
+
+static void
+asked(struct core_link *link, uint32_t core, struct slice body)
+{
+    uint8_t answer[REPEATS_ANSWER_BYTES];
+    struct repeats_ask ask;
+    if (repeats_ask_decode(body, &ask) != OK) {
+        metric_counter_add(link->hub->metric.malformed, 1);
+        return;
+    }
+    enum repeats_verdict verdict = takes_ask(link->takes, core, &ask, loop_now_ms(link->hub->loop));
+    core_client_shared_tell(link->client, core, FEED_SHARED_ANSWER,
+                            slice_of(answer, repeats_answer_encode(ask.id, verdict, answer)));
+}
+
+bool
+core_shared_record(struct core_link *link, uint32_t core, uint8_t type, struct slice body)
+{
+    switch (type) {
+    case FEED_SHARED_PUBLISH:
+        take(link, core, body);
+        return true;
+    case FEED_SHARED_TAKEN:
+        taken(link, core, body);
+        return true;
+    case FEED_SHARED_ASK:
+        asked(link, core, body);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void
+core_shared_up(struct core_link *link, uint32_t core)
+{
+    buf_reset(&link->done[core]);
+    buf_reset(&link->claims[core]);
+    buf_reset(&link->held[core]);
+    link->begun[core] = false;
+    /* One that knows of claims says first which of them it has granted. */
+    if (!core_link_is_exact(link, core))
+        takes_granted(link->takes, core, 0, true, loop_now_ms(link->hub->loop), claim_over, link);
+}
+
+void
+core_shared_free(struct core_link *link)
+{
+    takes_free(link->takes, claim_dropped, NULL);
+    for (unsigned i = 0; i < CORE_CLIENT_CORES_MAX; i++) {
+        buf_fini(&link->done[i]);
+        buf_fini(&link->claims[i]);
+        buf_fini(&link->held[i]);
+    }
 }
 
 void
@@ -59,26 +218,12 @@ core_link_share_changed(struct core_link *link, struct slice share)
         core_client_route_tell(link->client, share, core_shared_wants(link->hub, share));
 }
 
-static void
-send_done(struct core_link *link, unsigned core)
-{
-    struct buf *done = &link->done[core];
-    while (buf_len(done) != 0) {
-        struct slice part = slice_sub(buf_slice(done), 0, DONE_CHUNK);
-        core_client_shared_done(link->client, core, part);
-        buf_consume(done, part.len);
-    }
-}
-
 void
 core_link_shared_done(struct core_link *link, uint32_t core, uint64_t number)
 {
     if (core >= link->count)
         return;
-    buf_put_u64(&link->done[core], number);
-    link->any_done = true;
-    if (buf_len(&link->done[core]) >= DONE_CHUNK)
-        send_done(link, core);
+    tell_number(link, core, &link->done[core], FEED_SHARED_DONE, number);
 }
 
 enum err
@@ -147,7 +292,10 @@ core_link_shared_return(struct core_link *link, unsigned worker, uint8_t flags,
 void
 core_shared_turn(struct core_link *link)
 {
-    for (unsigned i = 0; link->any_done && i < link->count; i++)
-        send_done(link, i);
+    for (unsigned i = 0; link->any_done && i < link->count; i++) {
+        send_numbers(link, i, &link->done[i], FEED_SHARED_DONE);
+        send_numbers(link, i, &link->claims[i], FEED_SHARED_CLAIM);
+        send_numbers(link, i, &link->held[i], FEED_SHARED_HELD);
+    }
     link->any_done = false;
 }

@@ -16,8 +16,9 @@
 struct handout {
     UT_hash_handle hh;       /* in a session, by packet id */
     struct message *message; /* one reference */
-    uint64_t number;         /* the core's copy; 0: it has none */
+    uint64_t number;         /* the core's copy; 0: it has none (any more) */
     uint32_t core;           /* which core gave it */
+    uint32_t pick;           /* the member it chose */
     uint16_t packet_id;
     uint16_t share_len;
     uint8_t hops;

@@ -254,6 +254,8 @@ open_peers(struct hub *hub)
     };
     enum err err = peers_new(hub->loop, &peers, &events, hub, &hub->peers);
     mem_free(dial);
+    if (err == OK)
+        peers_set_state(hub->peers, STATE_EXACT);
     return err;
 }
 

@@ -182,7 +182,7 @@ static void
 on_share_count(struct hub *hub, struct post *post)
 {
     struct slice share = post_filter_slice(post->body);
-    struct shares_count count = {(uint32_t)post->a, (uint32_t)post->b};
+    struct shares_count count = {(uint32_t)post->a, (uint32_t)post->b, post->aux};
     (void)shares_set(hub->shares, share, post->worker, count);
     core_link_share_changed(hub->core, share);
 }

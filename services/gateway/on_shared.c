@@ -199,8 +199,8 @@ desk_shared_forget(struct connection *connection, uint32_t core)
         return;
     HASH_ITER(hh, session->handouts, handout, next)
     {
-        if (handout->core != core)
-            continue;
+        if (handout->core != core || handout->number == 0)
+            continue; /* without a copy, the core gave it to nobody else */
         HASH_DEL(session->handouts, handout);
         handout_free(handout);
     }
@@ -215,5 +215,6 @@ desk_shared_count(struct worker *worker, const struct route *route)
     worker_to_hub(worker, &(struct post){.kind = POST_SHARE_COUNT,
                                          .a = route->count - route->store_count,
                                          .b = route->count,
+                                         .aux = route->exact_count,
                                          .body = post_filter_new(route_filter(route))});
 }

@@ -74,7 +74,8 @@ enum post_kind {
 
     /* ---- shared subscriptions ---- */
     /* worker -> hub: body: struct post_filter "$share/group/filter"; this worker's members, a: for
-     * QoS 1 and 2, b: for QoS 0. Comes before FILTER_ADD and FILTER_REMOVE. */
+     * QoS 1 and 2, b: for QoS 0, aux: that take QoS 2. Comes before FILTER_ADD and FILTER_REMOVE.
+     */
     POST_SHARE_COUNT,
     /* worker -> hub: a: number, aux: core: a member has it. */
     POST_SHARED_DONE,

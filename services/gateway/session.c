@@ -149,7 +149,8 @@ session_queue_forget(struct session *session, uint32_t core)
     for (uint32_t i = 0; i < session->queue_count; i++) {
         struct session_queued *queued =
             &session->queue[(session->queue_head + i) & (session->queue_size - 1)];
-        if (queued->handout == NULL || queued->handout->core != core)
+        if (queued->handout == NULL || queued->handout->core != core ||
+            queued->handout->number == 0)
             continue;
         handout_free(queued->handout);
         queued->handout = NULL;

@@ -72,6 +72,7 @@ shares_set(struct shares *shares, struct slice share, unsigned worker, struct sh
     }
     entry->total.members += count.members - entry->counts[worker].members;
     entry->total.members_qos0 += count.members_qos0 - entry->counts[worker].members_qos0;
+    entry->total.members_qos2 += count.members_qos2 - entry->counts[worker].members_qos2;
     entry->counts[worker] = count;
     total = entry->total;
     if (total.members == 0 && total.members_qos0 == 0)

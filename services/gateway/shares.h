@@ -15,10 +15,10 @@
 
 struct shares;
 
-/* Members that take QoS 1 and 2 here (those of persistent sessions get them from the store), and
- * those that take QoS 0. */
+/* Members that take QoS 1 and 2 here (those of persistent sessions get them from the store), those
+ * that take QoS 0, and of the first those that take QoS 2. */
 struct shares_count {
-    uint32_t members, members_qos0;
+    uint32_t members, members_qos0, members_qos2;
 };
 
 struct shares *shares_new(unsigned workers);

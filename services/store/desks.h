@@ -67,8 +67,9 @@ void on_admin_publish_free_all(struct store *store);
 
 /* ---- records of cores */
 void on_routed_publish(struct store *store, struct slice body);
-/* FEED_SHARED_PUBLISH */
-void on_routed_shared(struct store *store, struct slice body);
+/* FEED_SHARED_PUBLISH and FEED_SHARED_ASK of a core, by its number in core_client */
+void on_routed_shared(struct store *store, uint32_t core, struct slice body);
+void on_routed_ask(struct store *store, uint32_t core, struct slice body);
 /* The end of a frame: token sets join the batch. */
 void on_routed_end(struct store *store);
 

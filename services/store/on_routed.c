@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A publish that a core routed to this store: retained, or wanted by persistent sessions. */
-#include "common/hash.h"
 #include "common/log.h"
+#include "proto/core_client.h"
 #include "proto/records.h"
 #include "services/store/desks.h"
 #include "services/store/neighbours.h"
@@ -107,22 +107,42 @@ on_routed_publish(struct store *store, struct slice body)
 }
 
 void
-on_routed_shared(struct store *store, struct slice body)
+on_routed_shared(struct store *store, uint32_t core, struct slice body)
 {
     struct records_shared shared;
     struct publish_record record;
-    struct publish_record known;
+    struct takes_copy copy = {.core = core};
     if (records_shared_publish_decode(body, &shared) != OK ||
         publish_record_decode(shared.record, &record) != OK || record.qos == 0) {
         metric_counter_add(store->counters.malformed, 1);
         return;
     }
     /* The same publish may come once for each group, and once for other subscriptions. */
-    known = record;
-    known.origin ^= hash_stable(shared.share);
-    if (is_stale(store, &known))
+    copy.key = takes_key(record.origin, shared.share);
+    copy.token = record.token;
+    copy.floor = record.floor;
+    copy.qos = record.qos;
+    copy.asked = (shared.flags & SHARED_ASKED) != 0;
+    if (takes_arrive(store->takes, &copy, store_wall_ms(store)) == TAKES_DROP) {
+        metric_counter_add(store->counters.repeats, 1);
         return;
+    }
     metric_counter_add(store->counters.publishes, 1);
     if (!has_expired(store, &record))
         session_shared_push(store, &shared, &record);
+}
+
+void
+on_routed_ask(struct store *store, uint32_t core, struct slice body)
+{
+    uint8_t answer[REPEATS_ANSWER_BYTES];
+    struct repeats_ask ask;
+    enum repeats_verdict verdict;
+    if (repeats_ask_decode(body, &ask) != OK) {
+        metric_counter_add(store->counters.malformed, 1);
+        return;
+    }
+    verdict = takes_ask(store->takes, core, &ask, store_wall_ms(store));
+    core_client_shared_tell(store->cores, core, FEED_SHARED_ANSWER,
+                            slice_of(answer, repeats_answer_encode(ask.id, verdict, answer)));
 }

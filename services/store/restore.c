@@ -349,7 +349,7 @@ restore_outbox(struct store *store)
 {
     while (store->outbox_copies != NULL) {
         struct restore_copy *copy = store->outbox_copies;
-        enum err err = session_life_send(store, copy->seq, slice_of(copy->bytes, copy->len));
+        enum err err = session_life_send_again(store, copy->seq, slice_of(copy->bytes, copy->len));
         store->outbox_copies = copy->next;
         if (err != OK)
             log_error("outbox_publish_failed", LOG_U64("seq", copy->seq), LOG_ERR(err), LOG_END);

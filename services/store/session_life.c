@@ -112,6 +112,23 @@ session_life_send(struct store *store, uint64_t seq, struct slice bytes)
     return core_client_publish_numbered(store->cores, seq, bytes, seq, 0);
 }
 
+enum err
+session_life_send_again(struct store *store, uint64_t seq, struct slice bytes)
+{
+    enum { FLOOR_AT = 16 }; /* publish_record.h */
+    struct records_shared shared;
+    struct slice record =
+        records_shared_return_decode(bytes, &shared) == OK ? shared.record : bytes;
+    uint64_t now_ms = store_wall_ms(store), written_ms = now_ms;
+    enum err err;
+    if (record.len >= PUBLISH_RECORD_FIXED)
+        written_ms = cursor_load_u64(record.data + FLOOR_AT);
+    core_client_recovering(store->cores, true, written_ms < now_ms ? now_ms - written_ms : 0);
+    err = session_life_send(store, seq, bytes);
+    core_client_recovering(store->cores, false, 0);
+    return err;
+}
+
 /* The outbox entry is durable: on its way to a core. */
 static void
 outbox_committed(void *arg, uint64_t a, uint64_t b, uint64_t c)
@@ -137,7 +154,7 @@ own_record(const struct store *store, const struct records_shared *shared,
     struct buf *bytes = mem_alloc(sizeof(*bytes));
     record.origin = store->origin;
     record.token = 0;
-    record.floor = 0;
+    record.floor = store_wall_ms(store); /* until it is sent: when it was written */
     buf_init(bytes, head + size);
     if (shared != NULL) {
         buf_commit(bytes, records_shared_return_encode(

@@ -55,6 +55,9 @@ void session_life_return(struct store *store, const struct records_shared *share
                          const struct publish_record *record);
 /* Gives bytes of the outbox to the cores, as they were written. */
 ERR_MUST_USE enum err session_life_send(struct store *store, uint64_t seq, struct slice bytes);
+/* As session_life_send for one that a former incarnation left: it may have been sent. */
+ERR_MUST_USE enum err session_life_send_again(struct store *store, uint64_t seq,
+                                              struct slice bytes);
 
 /* A session was taken over from a live connection. What that one's gateway has still to say comes
  * before its SESSION_CLOSE in its feed: until then (SESSION_HANDOVER_MS at most) nothing is pushed

@@ -130,7 +130,7 @@ set_serving(struct store *store)
     if (serving == store->serving)
         return;
     store->serving = serving;
-    peers_set_state(store->peers, serving ? STATE_SERVING : 0);
+    peers_set_state(store->peers, STATE_EXACT | (serving ? STATE_SERVING : 0));
     log_info(serving ? "serving" : "not_serving", LOG_END);
 }
 
@@ -156,6 +156,7 @@ on_tick(void *arg)
         retained_sweep_start(store);
         origins_forget(store->origins, store_wall_ms(store), ORIGIN_IDLE_MS, keep_origin,
                        origin_forgotten, store);
+        takes_tick(store->takes, store_wall_ms(store));
     }
 }
 
@@ -287,7 +288,9 @@ open_peers(struct store *store)
         dial[config->cores.count + i] = (struct peers_dial){"store", config->stores.items[i], true};
     store_name(store, name, sizeof(name));
     err = peers_new(store->loop, &peers, store_link_events(), store, &store->peers);
-    if (err != OK)
+    if (err == OK)
+        peers_set_state(store->peers, STATE_EXACT);
+    else
         log_error("peers_not_opened", LOG_STR("call_listen", config->call_listen),
                   LOG_STR("feed_listen", config->feed_listen), LOG_ERR(err), LOG_END);
     mem_free(dial);
@@ -304,6 +307,7 @@ make_rooms(struct store *store)
     wheel_init(&store->deadlines, TICK_MS, 4096, clock_monotonic_ms());
     store->subscriptions = subscriptions_new((size_t)store->config->filters_max);
     store->origins = origins_new(ORIGINS_WRITTEN, ORIGINS_MAX);
+    store->takes = takes_new(&(struct takes_config){.origins = store->origins, .lasts = true});
     store->outbox = outbox_new(OUTBOX_COUNT_MAX, OUTBOX_BYTES_MAX);
     store->late_wills = late_wills_new();
     store->users = users_new(REMEMBER_MAX, key);
@@ -412,6 +416,7 @@ store_free(struct store *store)
     subscriptions_free(store->subscriptions);
     sessions_free(store->sessions);
     store_link_free_all(store);
+    takes_free(store->takes, NULL, NULL);
     origins_free(store->origins);
     outbox_free(store->outbox);
     late_wills_free(store->late_wills);

@@ -20,6 +20,7 @@
 #include "proto/origins.h"
 #include "proto/publish_record.h"
 #include "proto/shard_seats.h"
+#include "proto/takes.h"
 #include "proto/trace_desk.h"
 #include "services/store/commit.h"
 #include "services/store/driver.h"
@@ -66,6 +67,7 @@ struct store {
     struct sessions *sessions;
     struct subscriptions *subscriptions;
     struct origins *origins;
+    struct takes *takes; /* of shared subscriptions */
     struct outbox *outbox;
     struct late_wills *late_wills;
     struct users *users;

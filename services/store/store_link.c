@@ -200,7 +200,11 @@ handle_core(struct store *store, struct store_link *link, uint8_t type, struct s
         return;
     }
     if (type == FEED_SHARED_PUBLISH) {
-        on_routed_shared(store, body);
+        on_routed_shared(store, link->core, body);
+        return;
+    }
+    if (type == FEED_SHARED_ASK) {
+        on_routed_ask(store, link->core, body);
         return;
     }
     err = core_client_record(store->cores, link->core, type, body);
@@ -251,8 +255,9 @@ must_wait(struct store *store, const struct store_link *link, uint8_t type, stru
 static bool
 must_park(struct store *store, const struct store_link *link, uint8_t type, struct slice body)
 {
-    if (link->kind == STORE_LINK_CORE && type != FEED_PUBLISH && type != FEED_SHARED_PUBLISH)
-        return false; /* answers make room */
+    if (link->kind == STORE_LINK_CORE && type != FEED_PUBLISH && type != FEED_SHARED_PUBLISH &&
+        type != FEED_SHARED_ASK)
+        return false; /* answers make room; a question stays behind what it may be about */
     return buf_len(&link->parked) != 0 || must_wait(store, link, type, body);
 }
 

@@ -52,6 +52,8 @@ ADVICE = [
     (r"sluice_core_parked_bytes", "a store is away or slow"),
     (r"sluice_core_routes_refused_total", "`routes-max` is reached"),
     (r"sluice_core_undeliverable_total", "rising: report it, with the log"),
+    (r"sluice_core_shared_doubtful_total", "QoS 2 lost with a gateway while a core was away: see why both were"),
+    (r"sluice_core_shared_unasked_total", "these may have come to two members: `shared-keep`"),
     (r"sluice_core_shared_(nobody|unkept)_total", "members of shared subscriptions do not keep up; `shared-keep`"),
     (r".*(malformed|unknown|unknown_records|stale)_total", "a few around restarts are fine; rising steadily: programs of versions that do not fit, or a stranger"),
     (r".*(hellos_refused|frames_refused|secrets_refused)_total", "a stranger, or another `cluster-secret`: the log names the address"),

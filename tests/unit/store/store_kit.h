@@ -357,7 +357,7 @@ kit_is_up(struct kit *kit)
 {
     return kit->store->serving && kit->gateway_peer != NULL && kit->core_peer != NULL &&
            kit->gateway_ups >= kit->gateway_ups_wanted && kit->core_ups >= kit->core_ups_wanted &&
-           peer_state(kit->gateway_peer) == STATE_SERVING;
+           (peer_state(kit->gateway_peer) & STATE_SERVING) != 0;
 }
 
 static inline struct kit *
