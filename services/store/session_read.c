@@ -130,6 +130,10 @@ void
 session_read_resume(struct store *store, struct session *session, uint64_t seq)
 {
     const struct session_queue *queue = &session->lasting->queue;
+    /* What came while nobody was connected is on disk only, or on its way there: a page that is
+     * read before would not show it, and nothing else would ask for it. */
+    if (session->lasting->moved_stamp < store->stamp - 1)
+        session->lasting->moved_stamp = store->stamp - 1;
     session->lasting->resume_to = seq;
     if (queue->disk_from <= seq && queue->disk_from < queue->next_seq)
         session_read_more(store, session);

@@ -81,7 +81,8 @@ struct lasting {
     uint32_t inbound_size;
     struct session_inbound *inbound;
     uint64_t created_ms;  /* wall clock */
-    uint64_t moved_stamp; /* what was taken off the queue for others is durable then */
+    uint64_t moved_stamp; /* no page is read before this is durable: what was taken off the queue
+                             for others, what came while nobody was connected */
     uint64_t seq_limit;   /* as written: no sequence number at or above it was used */
     /* Taken over from a live connection: what the former gateway has still to say about the queue
      * comes first (session_life.h). */

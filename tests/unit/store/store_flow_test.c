@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store as its peers see it: sessions, queues, acknowledgements, takeover, QoS 2, and all of it
  * over restarts. */
+#include "services/store/desks.h"
 #include "tests/unit/store/store_talk.h"
 
 static void
@@ -185,6 +186,42 @@ a_restart_costs_no_connection_and_repeats_nothing(void)
     kit_free(kit);
 }
 
+/* It goes to disk only, since nobody is connected; the gateway comes before it is there. */
+static void
+what_comes_just_before_its_gateway_is_back_is_not_forgotten(void)
+{
+    struct kit *kit = kit_new();
+    const struct publish_record record = {
+        .origin = 42, .token = 1, .floor = 1, .qos = 1, .topic = slice_cstr("t")};
+    Sluice__SessionAnnounce announce = SLUICE__SESSION_ANNOUNCE__INIT;
+    Sluice__SessionOpen open = SLUICE__SESSION_OPEN__INIT;
+    uint8_t body[512], bytes[512];
+    size_t len = publish_record_encode_head(&record, body);
+    struct store_link *link;
+    struct opened opened = open_session(kit, LASTING("c", 1));
+    ready(kit, opened, 1, 0);
+    CU_ASSERT_EQUAL(subscribe(kit, opened, "t", 1, 0), 1);
+    kit_restart_store(kit);
+    for (link = kit->store->links; link->kind != STORE_LINK_GATEWAY;)
+        link = link->next;
+    memcpy(body + len, "soon", 4);
+    open.client_id.data = (uint8_t *)(uintptr_t) "c";
+    open.client_id.len = 1;
+    open.conn = 1;
+    open.expiry_s = 3600;
+    open.version = 5;
+    open.receive_maximum = 100;
+    announce.open = &open;
+    announce.session = opened.session;
+    announce.epoch = opened.epoch;
+    on_routed_publish(kit->store, slice_of(body, len + 4));
+    on_session_announce(kit->store, link,
+                        slice_of(bytes, sluice__session_announce__pack(&announce, bytes)));
+    await_seen(kit, 1);
+    CU_ASSERT_STRING_EQUAL(kit->seen[0].payload, "soon");
+    kit_free(kit);
+}
+
 static void
 a_qos2_publish_is_routed_under_one_token_over_a_restart(void)
 {
@@ -231,6 +268,7 @@ static const struct cunit_case cases[] = {
     CUNIT_CASE(an_absent_session_gets_its_queue_in_order_also_after_a_restart),
     CUNIT_CASE(a_small_window_is_kept_and_unacknowledged_messages_come_again_with_dup),
     CUNIT_CASE(a_restart_costs_no_connection_and_repeats_nothing),
+    CUNIT_CASE(what_comes_just_before_its_gateway_is_back_is_not_forgotten),
     CUNIT_CASE(a_qos2_publish_is_routed_under_one_token_over_a_restart),
 };
 CUNIT_MAIN("store_flow", cases)
