@@ -63,7 +63,9 @@ const size_t metrics_bounds_us_count = sizeof(metrics_bounds_us) / sizeof(metric
 unsigned
 metrics_shard_assign(void)
 {
-    unsigned shard = atomic_fetch_add(&metrics_shard_next, 1) % METRICS_SHARDS;
+    unsigned shard = atomic_fetch_add(&metrics_shard_next, 1);
+    if (shard > METRICS_SHARDS - 1)
+        shard = METRICS_SHARDS - 1;
     metrics_shard_plus1 = shard + 1;
     return shard;
 }

@@ -122,7 +122,11 @@ mqtt_properties_name(uint8_t id)
 void
 mqtt_properties_init(struct mqtt_properties *properties)
 {
-    *properties = absent;
+    /* Copied from where gcc does not see what it copies: it would clear the fields one after the
+     * other by `rep stos`, which holds up every PUBLISH for some 40 cycles. */
+    const struct mqtt_properties *from = &absent;
+    __asm__("" : "+r"(from));
+    *properties = *from;
 }
 
 static void

@@ -89,9 +89,9 @@ publication_message(struct publication *publication)
                                         .publisher = publication->publisher,
                                         .qos = publication->qos,
                                         .retain = publication->retain,
-                                        .topic = publication->topic,
-                                        .properties = publication->properties,
-                                        .payload = publication->payload};
+                                        .topic = slice_by_words(&publication->topic),
+                                        .properties = slice_by_words(&publication->properties),
+                                        .payload = slice_by_words(&publication->payload)};
         publication->message = message_new(&record);
     }
     return publication->message;
@@ -117,12 +117,12 @@ static bool
 describe(struct worker *worker, const struct publication *publication, uint8_t qos, bool retain,
          bool dup, struct mqtt_publish_out *out)
 {
-    *out = (struct mqtt_publish_out){.topic = publication->topic,
+    *out = (struct mqtt_publish_out){.topic = slice_by_words(&publication->topic),
                                      .payload_len = publication->payload.len,
                                      .qos = qos,
                                      .retain = retain,
                                      .dup = dup,
-                                     .properties = publication->properties};
+                                     .properties = slice_by_words(&publication->properties)};
     if (publication->expiry_ms != 0) {
         uint64_t now = worker_wall_ms(worker);
         uint64_t left_ms = publication->expiry_ms > now ? publication->expiry_ms - now : 0;

@@ -83,10 +83,10 @@ hub_post_message(struct hub *hub, struct message *message, uint32_t mask)
 {
     for (; mask != 0; mask &= mask - 1) {
         bool is_last = (mask & (mask - 1)) == 0;
-        struct post post = {.kind = POST_MESSAGE,
-                            .b = message->publisher,
-                            .body = is_last ? message : message_ref(message)};
-        post_box_add(hub->box, (unsigned)__builtin_ctz(mask), &post);
+        *post_box_next(hub->box, (unsigned)__builtin_ctz(mask)) =
+            (struct post){.kind = POST_MESSAGE,
+                          .b = message->publisher,
+                          .body = is_last ? message : message_ref(message)};
         if (is_last)
             return;
     }

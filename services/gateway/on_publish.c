@@ -178,11 +178,12 @@ send_elsewhere(struct connection *connection, struct publication *publication, u
         bool is_last = !is_wanted && (others & (others - 1)) == 0;
         struct message *message =
             is_last ? publication_take(publication) : message_ref(publication_message(publication));
-        worker_to_worker(worker, (unsigned)__builtin_ctzll(others),
-                         &(struct post){.kind = POST_MESSAGE,
-                                        .b = publication->publisher,
-                                        .c = worker->sample.begun_us,
-                                        .body = message});
+        *post_box_next(worker->to_workers, (unsigned)__builtin_ctzll(others)) =
+            (struct post){.kind = POST_MESSAGE,
+                          .worker = worker->index,
+                          .b = publication->publisher,
+                          .c = worker->sample.begun_us,
+                          .body = message};
     }
     if (!is_wanted)
         return false;
@@ -201,10 +202,12 @@ send_elsewhere(struct connection *connection, struct publication *publication, u
             session_ack_lonely(session, cookie);
         sample_wait(connection, cookie);
     }
-    worker_to_hub(worker, &(struct post){.kind = POST_PUBLISH,
-                                         .conn = connection->handle,
-                                         .a = cookie,
-                                         .body = publication_take(publication)});
+    struct message *message = publication_take(publication);
+    *post_box_next(worker->to_hub, 0) = (struct post){.kind = POST_PUBLISH,
+                                                      .worker = worker->index,
+                                                      .conn = connection->handle,
+                                                      .a = cookie,
+                                                      .body = message};
     return cookie != 0;
 }
 
@@ -295,7 +298,7 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
         connection_pause(connection, PAUSE_HOLD, true);
     if (worker->held_shards != 0 && publish.qos == 2 && is_held(connection))
         connection_pause(connection, PAUSE_STORE, true);
-    struct publication publication = {.payload = publish.payload,
+    struct publication publication = {.payload = slice_by_words(&publish.payload),
                                       .publisher = connection->session_number,
                                       .qos = publish.qos,
                                       .retain = publish.retain};
@@ -305,7 +308,7 @@ desk_publish(struct connection *connection, const struct mqtt_frame *frame)
         if (!read_properties(connection, &publish, &publication))
             return;
     }
-    publication.topic = publish.topic;
+    publication.topic = slice_by_words(&publish.topic);
     if (publish.retain && !worker->options.retain_available) {
         connection_fail(connection, MQTT_RETAIN_NOT_SUPPORTED);
         return;

@@ -55,8 +55,8 @@ post_box_set(struct post_box *post_box, unsigned worker, struct mailbox *mailbox
     post_box->boxes[worker].mailbox = mailbox;
 }
 
-void
-post_box_add(struct post_box *post_box, unsigned worker, const struct post *post)
+struct post *
+post_box_next(struct post_box *post_box, unsigned worker)
 {
     assert(worker < post_box->workers);
     struct box *box = &post_box->boxes[worker];
@@ -73,8 +73,14 @@ post_box_add(struct post_box *post_box, unsigned worker, const struct post *post
         }
         box->start = 0;
     }
-    box->posts[box->start + box->count++] = *post;
     post_box->count++;
+    return &box->posts[box->start + box->count++];
+}
+
+void
+post_box_add(struct post_box *post_box, unsigned worker, const struct post *post)
+{
+    *post_box_next(post_box, worker) = *post;
 }
 
 static void

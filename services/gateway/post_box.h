@@ -26,6 +26,10 @@ void post_box_free(struct post_box *post_box);
 /* Mailboxes are borrowed; NULL: posts to this worker wait. */
 void post_box_set(struct post_box *post_box, unsigned worker, struct mailbox *mailbox);
 
+/* The place of one more post, to be filled at once: what is filled in place is not copied while its
+ * fields are still on their way to memory, for which the processor would have to wait. Borrowed
+ * until the next call. */
+struct post *post_box_next(struct post_box *post_box, unsigned worker);
 /* Copies the post; its body changes hands. */
 void post_box_add(struct post_box *post_box, unsigned worker, const struct post *post);
 /* Hands over what the mailboxes take. True when nothing is left. */

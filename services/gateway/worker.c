@@ -72,14 +72,6 @@ worker_to_hub(struct worker *worker, const struct post *post)
 }
 
 void
-worker_to_worker(struct worker *worker, unsigned to, const struct post *post)
-{
-    struct post copy = *post;
-    copy.worker = worker->index;
-    post_box_add(worker->to_workers, to, &copy);
-}
-
-void
 worker_check_digest(struct worker *worker)
 {
     if (worker->digest_valid && worker->digest_until_ms != 0 &&

@@ -148,12 +148,10 @@ struct worker {
     uint8_t *read_buffer;
 };
 
-/* Posts to the hub and to another worker; they leave at the end of the turn. The body changes
- * hands. */
 /* POST_HOLD_STORES. */
 void worker_hold_stores(struct worker *worker, uint64_t shards);
+/* A post to the hub; it leaves at the end of the turn. The body changes hands. */
 void worker_to_hub(struct worker *worker, const struct post *post);
-void worker_to_worker(struct worker *worker, unsigned to, const struct post *post);
 
 /* Bytes of a client were read: the digests may have run out while this thread was stopped. Looks at
  * the clock itself, because the turn's time may be from before the stop. */

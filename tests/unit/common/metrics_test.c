@@ -156,29 +156,32 @@ add_many(void *arg)
 }
 
 static void
-threads_add_while_another_scrapes(void)
+more_threads_than_shards_add_while_another_scrapes(void)
 {
     struct shared shared = {metrics_new(), NULL};
-    pthread_t threads[4];
+    pthread_t threads[METRICS_SHARDS + 4];
     unsigned i;
     shared.histogram = metrics_histogram(shared.metrics, "h_seconds", "H.", NULL, 0,
                                          metrics_bounds_us, metrics_bounds_us_count, METRICS_US);
-    for (i = 0; i < 4; i++)
+    for (i = 0; i < METRICS_SHARDS + 4; i++)
         pthread_create(&threads[i], NULL, add_many, &shared);
     for (i = 0; i < 20; i++)
         render(shared.metrics);
-    for (i = 0; i < 4; i++)
+    for (i = 0; i < METRICS_SHARDS + 4; i++)
         pthread_join(threads[i], NULL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(render(shared.metrics), "\nn_total 400000\n"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(render(shared.metrics), "\nh_seconds_count 400000\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(render(shared.metrics), "\nn_total 1200000\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(render(shared.metrics), "\nh_seconds_count 1200000\n"));
     metrics_free(shared.metrics);
     buf_fini(&out);
 }
 
 static const struct cunit_case cases[] = {
-    CUNIT_CASE(families_have_help_type_and_series), CUNIT_CASE(histogram_buckets_are_cumulative),
-    CUNIT_CASE(too_many_series_share_one),          CUNIT_CASE(scrape_hooks_run_before_rendering),
-    CUNIT_CASE(the_process_describes_itself),       CUNIT_CASE(what_does_not_fit_is_told),
-    CUNIT_CASE(threads_add_while_another_scrapes),
+    CUNIT_CASE(families_have_help_type_and_series),
+    CUNIT_CASE(histogram_buckets_are_cumulative),
+    CUNIT_CASE(too_many_series_share_one),
+    CUNIT_CASE(scrape_hooks_run_before_rendering),
+    CUNIT_CASE(the_process_describes_itself),
+    CUNIT_CASE(what_does_not_fit_is_told),
+    CUNIT_CASE(more_threads_than_shards_add_while_another_scrapes),
 };
 CUNIT_MAIN("metrics", cases)
