@@ -10,6 +10,7 @@
 #include "common/call.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/loop.h"
 #include "common/mailbox.h"
 #include "common/mem.h"
@@ -264,7 +265,11 @@ struct call_pending {
 struct call_client {
     nng_socket req;
     nng_aio *aio;
-    bool opened;
+    bool opened, dialing;
+    nng_dialer dialer;
+    char url[NNG_DOOR_URL_MAX];
+    struct nng_door_tls *tls; /* borrowed */
+    size_t max_bytes;
     struct loop_watch watch;
     struct mailbox *mailbox;
     call_link_fn on_link;
@@ -365,15 +370,33 @@ on_client_readable(void *arg, unsigned ready)
 }
 
 static enum err
+client_dial(struct call_client *client)
+{
+    enum err err =
+        nng_door_dial(client->req, client->url, client->tls, client->max_bytes, &client->dialer);
+    client->dialing = err == OK;
+    return err;
+}
+
+void
+call_client_redial(struct call_client *client)
+{
+    if (client->dialing)
+        (void)nng_dialer_close(client->dialer);
+    if (client_dial(client) != OK)
+        log_warn("redial_failed", LOG_STR("address", client->url), LOG_END);
+}
+
+static enum err
 client_open(struct call_client *client, const struct call_client_config *config)
 {
-    char url[NNG_DOOR_URL_MAX];
-    nng_dialer dialer;
     int fd = -1;
     int rv;
-    enum err err = nng_door_url(config->address, config->tls != NULL, url);
+    enum err err = nng_door_url(config->address, config->tls != NULL, client->url);
     if (err != OK)
         return err;
+    client->tls = config->tls;
+    client->max_bytes = config->max_bytes;
     rv = nng_req0_open_raw(&client->req);
     if (rv != 0)
         return nng_door_err(rv);
@@ -391,7 +414,7 @@ client_open(struct call_client *client, const struct call_client_config *config)
         return nng_door_err(rv);
     loop_watch_init(&client->watch, config->loop, fd, on_client_readable, client);
     loop_watch_set(&client->watch, LOOP_READ);
-    return nng_door_dial(client->req, url, config->tls, config->max_bytes, &dialer);
+    return client_dial(client);
 }
 
 enum err

@@ -70,6 +70,9 @@ enum err call_client_new(const struct call_client_config *config, call_link_fn o
                          struct call_client **out) ERR_MUST_USE;
 void call_client_free(struct call_client *client);
 bool call_client_connected(const struct call_client *client);
+/* Gives up the connection, or the attempt to make one, and begins anew, with the name looked up
+ * again: an address from which nothing comes back holds TCP for minutes. */
+void call_client_redial(struct call_client *client);
 /* ERR_PEER_LOST: not connected. ERR_BUSY: too many in flight. Deadlines are kept to 50 ms. */
 enum err call_client_send(struct call_client *client, struct slice head, struct slice body,
                           uint32_t deadline_ms, call_done_fn on_done, void *arg,

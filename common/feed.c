@@ -8,6 +8,7 @@
 #include "common/feed.h"
 
 #include "common/feed_frame.h"
+#include "common/log.h"
 #include "common/loop.h"
 #include "common/mailbox.h"
 #include "common/mem.h"
@@ -250,6 +251,18 @@ feed_out_dial(struct feed_out *out, const char *address)
     out->dialing = true;
     memcpy(out->url, url, sizeof(url));
     return OK;
+}
+
+void
+feed_out_redial(struct feed_out *out)
+{
+    char url[NNG_DOOR_URL_MAX];
+    if (!out->dialing)
+        return;
+    memcpy(url, out->url, sizeof(url));
+    out->url[0] = '\0'; /* another one */
+    if (feed_out_dial(out, url) != OK)
+        log_warn("redial_failed", LOG_STR("address", url), LOG_END);
 }
 
 bool

@@ -42,6 +42,8 @@ void feed_out_free(struct feed_out *out);
 /* Dials `address`; the same as before: nothing happens; another: the old dialer is closed, the
  * socket stays. */
 enum err feed_out_dial(struct feed_out *out, const char *address) ERR_MUST_USE;
+/* As call_client_redial; before the first feed_out_dial nothing. */
+void feed_out_redial(struct feed_out *out);
 bool feed_out_connected(const struct feed_out *out);
 /* Copies header and records into one message and hands it to nng; never blocks. ERR_CLOSED when not
  * connected. */

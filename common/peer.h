@@ -57,8 +57,9 @@ struct peers_config {
     uint32_t heartbeat_ms; /* of pings; feeds speak twice as often. Default 1000 */
     uint32_t
         forget_ms; /* an incoming peer without session is forgotten after this; default 600000 */
-    uint32_t max_peers;               /* default 1024; further hellos are refused */
-    uint32_t max_calls;               /* in flight, per dialed peer; default 4096 */
+    uint32_t redial_ms; /* a connection that leads nowhere is given up after this; default 5000 */
+    uint32_t max_peers; /* default 1024; further hellos are refused */
+    uint32_t max_calls; /* in flight, per dialed peer; default 4096 */
     uint32_t call_contexts;           /* requests being answered at once; default 128 */
     uint32_t max_call_bytes;          /* body of a request or reply; default 4 MiB */
     struct feed_window_config window; /* zero: defaults of feed_window.h */

@@ -73,6 +73,7 @@ struct peer {
     uint8_t token_out[FEED_FRAME_TOKEN_LEN];
     uint8_t token_calls[FEED_FRAME_TOKEN_LEN];
     uint64_t heard_ms, sent_ms, down_ms;
+    bool was_silent; /* the last session ended because nothing was heard */
     uint64_t
         proved_ms; /* dialed: when we sent the newest message that the far end is known to have */
     uint32_t far_stamp; /* of the newest frame of this session, to be echoed */
@@ -82,6 +83,7 @@ struct peer {
     struct feed_window *window;
     struct feed_out *out;
     uint64_t told_ticket;
+    uint64_t feed_dialed_ms; /* when the feed was dialed last, by us: nng does so by itself */
     size_t unsent_bytes;
     bool say_now; /* a heartbeat is wanted with the next flush */
     bool dirty;
@@ -92,7 +94,7 @@ struct peer {
     char *address;                     /* as given */
     char dial_host[HELLO_URL_MAX + 1]; /* where the feed is when the offer names no host */
     enum peer_dial_state dial_state;
-    uint64_t retry_ms, hello2_ms;
+    uint64_t retry_ms, hello2_ms, dialed_ms;
     uint64_t ping_ms; /* when the last ping left */
     bool ping_in_flight;
     struct buf hello1, offer; /* as sent and received, while saying hello */
@@ -152,7 +154,8 @@ void peer_session_end(struct peer *peer, enum err why);
 void peer_session_on_frame(void *arg, struct slice bytes);
 uint64_t peer_session_lease_end_ms(const struct peer *peer); /* on this side; 0: no session */
 bool peer_session_lease_over(const struct peer *peer, uint64_t now_ms);
-void peer_session_touch(struct peer *peer); /* flush at the end of the turn */
+void peer_session_redial(struct peer *peer); /* the feed; not too often */
+void peer_session_touch(struct peer *peer);  /* flush at the end of the turn */
 void peer_session_transmit(struct peer *peer, uint64_t now_ms);
 void peer_session_flush_all(void *arg);
 

@@ -89,6 +89,16 @@ tell_done(struct peer *peer)
         peer->peers->events.done(peer->peers->arg, peer, ticket);
 }
 
+void
+peer_session_redial(struct peer *peer)
+{
+    uint64_t now = peer_now_ms(peer->peers);
+    if (now - peer->feed_dialed_ms < peer->peers->config.redial_ms)
+        return; /* a connection needs a while */
+    peer->feed_dialed_ms = now;
+    feed_out_redial(peer->out);
+}
+
 static void
 start_feed(struct peer *peer, const struct peer_greeting *g)
 {
@@ -104,6 +114,10 @@ start_feed(struct peer *peer, const struct peer_greeting *g)
         str_format(address, sizeof(address), "%s:%u", g->feed_host, (unsigned)g->hello->feed_port);
     if (err == OK)
         err = feed_out_dial(peer->out, address);
+    if (peer->feed_dialed_ms == 0)
+        peer->feed_dialed_ms = peer_now_ms(peer->peers);
+    if (err == OK && peer->was_silent)
+        peer_session_redial(peer);
     if (err != OK)
         log_warn("peer_feed_address", LOG_STR("peer", peer->name), LOG_STR("address", address),
                  LOG_ERR(err), LOG_END);
@@ -173,6 +187,7 @@ peer_session_end(struct peer *peer, enum err why)
         return;
     leave_tables(peer);
     peer->up = false;
+    peer->was_silent = why == ERR_TIMEOUT;
     peer->down_ms = peer_now_ms(peers);
     if (peer->window != NULL)
         feed_window_stop(peer->window);

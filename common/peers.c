@@ -14,6 +14,20 @@
 #define CALL_BYTES_DEFAULT (4u << 20)
 #define PATIENCE_TICKS     (15000u / PEER_TICK_MS) /* a busy machine is not a silent canary */
 
+/* Who is at an address may have gone without a word, and somebody else have its name by now. */
+static void
+tick_connections(struct peer *peer, uint64_t now)
+{
+    uint32_t patience = peer->peers->config.redial_ms;
+    if (peer->dialed && !peer->up && now - peer->dialed_ms >= patience &&
+        now - peer->down_ms >= patience) {
+        peer->dialed_ms = now;
+        call_client_redial(peer->client);
+    }
+    if (peer->up && peer->out != NULL && !feed_out_connected(peer->out))
+        peer_session_redial(peer);
+}
+
 static void
 tick_dialed(struct peer *peer, uint64_t now)
 {
@@ -35,6 +49,7 @@ tick_peer(struct peer *peer, uint64_t now)
         feed_window_tick(peer->window, now);
         peer_session_touch(peer);
     }
+    tick_connections(peer, now);
     if (peer->dialed) {
         tick_dialed(peer, now);
         return;
@@ -107,6 +122,7 @@ take_config(struct peers *peers, const struct peers_config *config)
     set_default(&c->lease_ms, 3000);
     set_default(&c->heartbeat_ms, 1000);
     set_default(&c->forget_ms, 600000);
+    set_default(&c->redial_ms, 5000);
     set_default(&c->max_peers, 1024);
     set_default(&c->max_calls, 4096);
     set_default(&c->call_contexts, 128);
