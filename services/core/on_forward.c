@@ -188,7 +188,6 @@ publish_again(struct router *router, uint32_t source, uint64_t session, struct s
     again.since_ms = (record.age_ms & SINCE) != 0     ? record.age_ms & ~SINCE
                      : record.age_ms < router->now_ms ? router->now_ms - record.age_ms
                                                       : 0;
-    router->stats.again++;
     return record.type == FEED_PUBLISH
                ? publish(router, source, session, record.body, &again)
                : on_group_return(router, source, session, record.body, &again);

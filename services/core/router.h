@@ -89,7 +89,6 @@ struct router_stats {
     uint64_t shared_rehomed;  /* taken from a gateway that is gone */
     uint64_t shared_nobody;   /* dropped: no member anywhere could take it */
     uint64_t shared_unkept;   /* given away without a copy: no room */
-    uint64_t again;           /* QoS 2 that came again after its core was lost */
     uint64_t shared_asked;    /* of those, for groups: all places were asked */
     uint64_t shared_found;    /* a place had it */
     uint64_t shared_doubtful; /* a lost gateway may have had it: nobody else gets it */
