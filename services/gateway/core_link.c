@@ -469,11 +469,11 @@ void
 core_link_tick(struct core_link *link, uint64_t now_ms)
 {
     core_client_tick(link->client, now_ms);
+    core_shared_tick(link, now_ms);
     if (link->digest_valid && now_ms - link->valid_told_ms >= link->hub->config->lease_ms / 6)
         tell_digest_valid(link);
     if (now_ms >= link->expire_at_ms) {
         origins_forget(link->origins, now_ms, ORIGIN_IDLE_MS, NULL, NULL, NULL);
-        takes_tick(link->takes, now_ms);
         link->expire_at_ms = now_ms + FORGET_MS;
     }
 }

@@ -28,6 +28,7 @@ struct core_link {
     struct core_client *client;
     struct origins *origins;
     struct takes *takes;                           /* of shared subscriptions; items: handouts */
+    struct takes_stats counted;                    /* what of its stats is in our metrics */
     struct hub_peer *cores[CORE_CLIENT_CORES_MAX]; /* by number of core_client, which is the
                                                       number in the settings; NULL: never up */
     uint64_t incarnations[CORE_CLIENT_CORES_MAX];
@@ -75,6 +76,7 @@ void core_shared_free(struct core_link *link);
 /* Sends what is handed back; as core_client_return. */
 ERR_MUST_USE enum err core_shared_send_return(struct core_link *link, const struct handout *handout,
                                               uint8_t flags);
+void core_shared_tick(struct core_link *link, uint64_t now_ms);
 /* Sends the SHARED_DONE, SHARED_CLAIM and SHARED_HELD of this turn. */
 void core_shared_turn(struct core_link *link);
 

@@ -299,3 +299,16 @@ core_shared_turn(struct core_link *link)
     }
     link->any_done = false;
 }
+
+void
+core_shared_tick(struct core_link *link, uint64_t now_ms)
+{
+    const struct hub_metrics *metric = &link->hub->metric;
+    struct takes_stats stats = takes_stats(link->takes);
+    takes_tick(link->takes, now_ms);
+    metric_counter_add(metric->shared_refused, stats.refused - link->counted.refused);
+    metric_counter_add(metric->shared_unclaimed, stats.unclaimed - link->counted.unclaimed);
+    metric_counter_add(metric->shared_promises_forgotten,
+                       stats.forgotten - link->counted.forgotten);
+    link->counted = stats;
+}

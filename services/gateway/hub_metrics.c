@@ -135,6 +135,13 @@ hub_metrics_init(struct hub *hub)
         .shared = COUNTER("shared", "messages from cores for members of shared subscriptions"),
         .shared_returned =
             COUNTER("shared_handed_back", "messages for shared subscriptions given back to cores"),
+        .shared_refused = COUNTER("shared_refused", "messages for shared subscriptions that a core "
+                                                    "gave late: another one has asked for them"),
+        .shared_unclaimed =
+            COUNTER("shared_unclaimed", "QoS 2 messages for shared subscriptions given to members "
+                                        "without a claim: too many were waiting for theirs"),
+        .shared_promises_forgotten =
+            COUNTER("shared_promises_forgotten", "promises to cores given up: there were too many"),
         .dropped_records =
             COUNTER("dropped_records", "records for a store beyond what may be held"),
         .sign_ins_remembered = SIGN_IN("remembered"),

@@ -35,18 +35,21 @@ enum hub_change {
 };
 
 struct hub_metrics {
-    struct metric_counter *publishes;       /* to cores */
-    struct metric_counter *messages;        /* from cores, posted to workers */
-    struct metric_counter *repeats;         /* recognised and dropped */
-    struct metric_counter *late;            /* QoS 0 of a former era, dropped */
-    struct metric_counter *deliveries;      /* from stores */
-    struct metric_counter *shed;            /* clients sent to other gateways */
-    struct metric_counter *malformed;       /* records that made no sense */
-    struct metric_counter *unknown;         /* records of an unknown type */
-    struct metric_counter *dropped_qos0;    /* nobody to send it to */
-    struct metric_counter *shared;          /* messages for members of shared subscriptions */
-    struct metric_counter *shared_returned; /* handed back to a core */
-    struct metric_counter *dropped_records; /* for a store, beyond the bound */
+    struct metric_counter *publishes;        /* to cores */
+    struct metric_counter *messages;         /* from cores, posted to workers */
+    struct metric_counter *repeats;          /* recognised and dropped */
+    struct metric_counter *late;             /* QoS 0 of a former era, dropped */
+    struct metric_counter *deliveries;       /* from stores */
+    struct metric_counter *shed;             /* clients sent to other gateways */
+    struct metric_counter *malformed;        /* records that made no sense */
+    struct metric_counter *unknown;          /* records of an unknown type */
+    struct metric_counter *dropped_qos0;     /* nobody to send it to */
+    struct metric_counter *shared;           /* messages for members of shared subscriptions */
+    struct metric_counter *shared_returned;  /* handed back to a core */
+    struct metric_counter *shared_refused;   /* a core gave late what another one was promised */
+    struct metric_counter *shared_unclaimed; /* too many under claim */
+    struct metric_counter *shared_promises_forgotten; /* too many */
+    struct metric_counter *dropped_records;           /* for a store, beyond the bound */
     struct metric_counter *sign_ins_remembered;
     struct metric_counter *sign_ins_confirmed;
     struct metric_counter *sign_ins_asked;

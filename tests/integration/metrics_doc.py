@@ -53,6 +53,7 @@ ADVICE = [
     (r"sluice_core_routes_refused_total", "`routes-max` is reached"),
     (r"sluice_core_undeliverable_total", "rising: report it, with the log"),
     (r"sluice_core_shared_doubtful_total", "QoS 2 lost with a gateway while a core was away: see why both were"),
+    (r"sluice_hub_shared_(unclaimed|promises_forgotten)_total", "these may have come to two members: a core was away for long"),
     (r"sluice_core_shared_unasked_total", "these may have come to two members: `shared-keep`"),
     (r"sluice_core_shared_(nobody|unkept)_total", "members of shared subscriptions do not keep up; `shared-keep`"),
     (r".*(malformed|unknown|unknown_records|stale)_total", "a few around restarts are fine; rising steadily: programs of versions that do not fit, or a stranger"),
