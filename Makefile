@@ -97,7 +97,7 @@ $(addprefix build/fuzz/tests/fuzz/,websocket_fuzz proxy_header_fuzz scram_fuzz r
 build/fuzz/tests/fuzz/websocket_fuzz: $(addprefix build/fuzz/services/gateway/,websocket.o websocket_upgrade.o)
 build/fuzz/tests/fuzz/proxy_header_fuzz: build/fuzz/services/gateway/proxy_header.o
 build/fuzz/tests/fuzz/scram_fuzz: build/fuzz/services/store/scram.o
-build/fuzz/tests/fuzz/router_fuzz: $(patsubst %,build/fuzz/services/core/%.o,router on_counters on_digest on_forward on_group on_route digest groups keeps park routes totals waits)
+build/fuzz/tests/fuzz/router_fuzz: build/fuzz/libcore.a
 build/fuzz/tests/fuzz/answers_fuzz: $(patsubst %,build/fuzz/services/gateway/%.o,store_codec access_codec post_body post_access message handout admin_job)
 build/fuzz/tests/fuzz/tokens_fuzz: build/fuzz/services/gateway/tokens.o
 build/fuzz/tests/fuzz/tokens_fuzz: LIBS_base += -ljwt -ljansson
