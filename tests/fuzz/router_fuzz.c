@@ -9,6 +9,7 @@
 #include "proto/feed_records.h"
 #include "proto/publish_record.h"
 #include "proto/records.h"
+#include "proto/repeats.h"
 #include "services/core/router.h"
 
 #include <stdlib.h>
@@ -29,6 +30,8 @@ struct place {
     uint64_t seq, ticket, done;
     uint64_t version; /* of the digest, as last told */
     uint64_t shared;  /* number of the last SHARED_PUBLISH */
+    uint64_t asked;   /* id of the last SHARED_ASK */
+    uint64_t entered; /* sessions so far: incarnations, every fourth of an older version */
     bool up, full, drop;
 };
 
@@ -64,6 +67,8 @@ io_append(void *arg, uint32_t number, uint8_t type, const struct slice *parts, s
     if (type == FEED_SHARED_PUBLISH && parts[0].len >= 8)
         place->shared = cursor_load_u64(parts[0].data);
     require(n == 0 || parts[n - 1].len <= 1u << 20);
+    if (type == FEED_SHARED_ASK)
+        place->asked = cursor_load_u64(parts[0].data);
     place->ticket++;
     if (ticket != NULL)
         *ticket = place->ticket;
@@ -103,6 +108,9 @@ enter(struct stage *stage, unsigned i)
                            : router_place(stage->router, slice_cstr(i == 0 ? "one" : "two"));
     place->up = true;
     router_up(stage->router, place->number);
+    router_state(stage->router, place->number, place->entered,
+                 place->entered % 4 != 3 ? STATE_EXACT : 0);
+    place->entered++;
 }
 
 static void
@@ -131,6 +139,44 @@ put_publish(struct stage *stage, uint8_t what, uint8_t *out)
     return publish_record_encode_head(&record, out);
 }
 
+/* What keeps QoS 2 from coming to two members of a group. */
+static void
+repeat(struct stage *stage, struct place *place, uint8_t how, uint8_t what)
+{
+    struct records_shared shared = {.number = place->shared, .share = slice_cstr("$share/g/a")};
+    struct repeats_again again = {
+        .attempt = what >> 4, .age_ms = what & 15, .type = FEED_SHARED_RETURN};
+    uint8_t bytes[256];
+    size_t len;
+    switch (how % 4) {
+    case 0:
+        len = repeats_again_encode(&again, bytes);
+        len += records_shared_return_encode(&shared, bytes + len);
+        memcpy(bytes + len, shared.share.data, shared.share.len);
+        len += shared.share.len;
+        len += put_publish(stage, what | 1, bytes + len);
+        take(stage, place, FEED_AGAIN, slice_of(bytes, len));
+        break;
+    case 1:
+        again.type = FEED_PUBLISH;
+        len = repeats_again_encode(&again, bytes);
+        if (what % 2 != 0 && stage->token > 0)
+            stage->token--; /* the last one, once more */
+        len += put_publish(stage, what | 1, bytes + len);
+        take(stage, place, FEED_AGAIN, slice_of(bytes, len));
+        break;
+    case 2:
+        len = records_number_encode(place->shared + what % 2, bytes);
+        take(stage, place, what > 200 ? FEED_SHARED_HELD : FEED_SHARED_CLAIM, slice_of(bytes, len));
+        break;
+    default:
+        len = repeats_answer_encode(place->asked - (what > 250), (enum repeats_verdict)(what % 3),
+                                    bytes);
+        take(stage, place, FEED_SHARED_ANSWER, slice_of(bytes, len));
+        break;
+    }
+}
+
 /* Records that make sense, so that what lies behind them is reached, too. */
 static void
 speak(struct stage *stage, struct place *place, uint8_t how, uint8_t what)
@@ -139,7 +185,7 @@ speak(struct stage *stage, struct place *place, uint8_t how, uint8_t what)
     bool is_share = slice_has_prefix(filter, slice_cstr("$share/"));
     uint8_t bytes[256];
     size_t len = 0;
-    switch (how % 7) {
+    switch (how % 8) {
     case 0:
         len = put_publish(stage, what, bytes);
         take(stage, place, FEED_PUBLISH, slice_of(bytes, len));
@@ -173,6 +219,9 @@ speak(struct stage *stage, struct place *place, uint8_t how, uint8_t what)
         take(stage, place, FEED_SHARED_RETURN, slice_of(bytes, len));
         break;
     }
+    case 6:
+        repeat(stage, place, how / 8, what);
+        break;
     default:
         take(stage, place, FEED_RESYNC_END, slice_of(NULL, 0));
         break;
