@@ -498,6 +498,17 @@ groups_choose(struct groups *groups, struct group *group, const struct groups_as
     return GROUPS_NO_PLACE;
 }
 
+bool
+group_is_fleeting(const struct group *group)
+{
+    uint32_t i;
+    for (i = 0; i < group->count; i++) {
+        if (!group->list[i].members.keeps && group->list[i].members.count != 0)
+            return true;
+    }
+    return false;
+}
+
 size_t
 groups_count(const struct groups *groups)
 {

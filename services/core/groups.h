@@ -92,6 +92,8 @@ void groups_full(struct group *group, uint32_t place, uint64_t until_ms);
  * False: none. *share is borrowed until the next change. */
 bool groups_news(struct groups *groups, uint32_t *place, struct slice *share, bool *others);
 
+/* Whether a gateway has members that take QoS 1 and 2: those of clean sessions. */
+bool group_is_fleeting(const struct group *group);
 struct slice group_share(const struct group *group); /* "$share/group/filter" */
 size_t groups_count(const struct groups *groups);
 size_t groups_places(const struct groups *groups); /* pairs of place and group */

@@ -57,7 +57,7 @@ is_from_before(const struct router *router, const struct inquiry *inquiry)
 /* Whether a gateway that has not come back may have had it: it had members when it was sent. What
  * was sent before we began may have been with any: we do not know who had members then. */
 static bool
-is_doubtful(const struct router *router, const struct inquiry *inquiry)
+is_doubtful(const struct router *router, const struct inquiry *inquiry, const struct group *group)
 {
     const struct ghost *list = NULL;
     size_t count = ghosts_of(router->ghosts, inquiry_share(inquiry), &list), i;
@@ -66,9 +66,9 @@ is_doubtful(const struct router *router, const struct inquiry *inquiry)
             list[i].until_ms + SILENT_MS >= inquiry->since_ms)
             return true;
     }
-    /* In our first leases not everybody had said hello. */
-    return inquiry->since_ms <= router->since_ms + 2 * router->config.lease_ms &&
-           is_from_before(router, inquiry);
+    /* In our first leases not everybody had said hello. Persistent members are no gateway's. */
+    return inquiry->since_ms <= router->since_ms + 2 * router->config.lease_ms && group != NULL &&
+           group_is_fleeting(group) && is_from_before(router, inquiry);
 }
 
 static void
@@ -92,7 +92,7 @@ decide(struct router *router, struct inquiry *inquiry)
                                      .wait = inquiry->wait,
                                      .hops = inquiry->hops,
                                      .asked = true};
-    if (is_doubtful(router, inquiry))
+    if (is_doubtful(router, inquiry, group))
         router->stats.shared_doubtful++;
     else if (group == NULL || publish_record_decode(message.bytes, &record) != OK)
         router->stats.shared_nobody++;
