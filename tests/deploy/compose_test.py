@@ -138,6 +138,11 @@ class ComposeCase:
         self.assertEqual(http(url, headers={"X-API-Key": key})[0], 200)
         self.assertEqual(http(url, headers={"X-API-Key": key[:-1] + "!"})[0], 401)
 
+    def test_2_each_service_sees_its_own_secrets_only(self):
+        for service, names in (("gateway", {"cluster-secret", "ca.pem", "server.key", "server.pem"}), ("core0", {"cluster-secret"}),
+                               ("rest", {"cluster-secret", "api-key", "ca.pem"})):
+            self.assertEqual(set(self.stack.compose("exec", "-T", service, "ls", "-A", "/run/secrets").split()), names, service)
+
     def test_3_gateways_scale_up_and_down_under_load(self):
         def gateways():
             return [n for n in self.stack.containers() if "-gateway-" in n]
