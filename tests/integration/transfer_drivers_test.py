@@ -4,48 +4,16 @@ go embedded -> MySQL -> Redis -> embedded; the last export equals the first."""
 
 import json
 import os
-import tempfile
 import unittest
 
 import base  # noqa: F401 (paths)
 import mqtt
-from cluster import Cluster, await_true
-from mariadb import MariaDB
+from cluster import Cluster
 from people import People
-from redis_server import Redis
-from transfer_rows import ODD, lines, rows, store
+from transfer_rows import ODD, Drivers, lines, rows
 
 
-class BetweenDrivers(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.directory = tempfile.TemporaryDirectory(prefix="sluice-transfer-")
-        cls.mysql, cls.redis = MariaDB("--innodb-flush-log-at-trx-commit=2"), Redis("--appendfsync", "everysec")
-        try:
-            cls.mysql.start(wait=False)
-            cls.redis.start()
-            await_true("mariadbd answers", cls.mysql.answers, 60)
-        except BaseException:
-            cls.tearDownClass()
-            raise
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.mysql.__exit__()
-        cls.redis.__exit__()
-        cls.directory.cleanup()
-
-    def path(self, name):
-        return os.path.join(self.directory.name, name)
-
-    def embedded(self, name):
-        return {"SLUICE_DRIVER": "embedded", "SLUICE_DATA_DIR": self.path(name)}
-
-    def move(self, settings, direction, path, expected=0):
-        code, out = store(settings, "--" + direction, path)
-        self.assertEqual(code, expected, out[-3000:])
-        return out
-
+class BetweenDrivers(Drivers):
     def live(self, c):
         """A broker with something of everything."""
         people = People(c)

@@ -4,8 +4,12 @@
 import base64
 import os
 import subprocess
+import tempfile
+import unittest
 
-from cluster import FLAVOUR, TOP
+from cluster import FLAVOUR, TOP, await_true
+from mariadb import MariaDB
+from redis_server import Redis
 
 # One character of each plane that has any, the edges of UTF-8's lengths, and what SQL, Lua and JSON quote.
 ODD = "".join(map(chr, (0x1F642, 0x20000, 0x30000, 0xE0061, 0xF0000, 0x10FFFD, 0x7F, 0x80, 0x7FF, 0x800, 0xFFFD))) + \
@@ -80,3 +84,36 @@ def rows():
 def lines(path):
     with open(path, "rb") as f:
         return f.read().splitlines()
+
+
+class Drivers(unittest.TestCase):
+    """The base of tests that move rows between drivers, with a MariaDB and a Redis of their own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.TemporaryDirectory(prefix="sluice-transfer-")
+        cls.mysql, cls.redis = MariaDB("--innodb-flush-log-at-trx-commit=2"), Redis("--appendfsync", "everysec")
+        try:
+            cls.mysql.start(wait=False)
+            cls.redis.start()
+            await_true("mariadbd answers", cls.mysql.answers, 60)
+        except BaseException:
+            cls.tearDownClass()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.mysql.__exit__()
+        cls.redis.__exit__()
+        cls.directory.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.directory.name, name)
+
+    def embedded(self, name):
+        return {"SLUICE_DRIVER": "embedded", "SLUICE_DATA_DIR": self.path(name)}
+
+    def move(self, settings, direction, path, expected=0):
+        code, out = store(settings, "--" + direction, path)
+        self.assertEqual(code, expected, out[-3000:])
+        return out

@@ -9,15 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from cluster import HOST, await_true, free_ports  # noqa: E402
-from mariadb import MariaDB  # noqa: E402
-from redis_server import Redis  # noqa: E402
-from transfer_rows import b64, command, lines, rows, store  # noqa: E402
+from cluster import HOST, free_ports  # noqa: E402
+from transfer_rows import Drivers, b64, command, lines, rows, store  # noqa: E402
 
 
 class Throttle:
@@ -70,36 +67,7 @@ class Throttle:
             pass
 
 
-class Interrupted(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.directory = tempfile.TemporaryDirectory(prefix="sluice-transfer-")
-        cls.mysql, cls.redis = MariaDB("--innodb-flush-log-at-trx-commit=2"), Redis("--appendfsync", "everysec")
-        try:
-            cls.mysql.start(wait=False)
-            cls.redis.start()
-            await_true("mariadbd answers", cls.mysql.answers, 60)
-        except BaseException:
-            cls.tearDownClass()
-            raise
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.mysql.__exit__()
-        cls.redis.__exit__()
-        cls.directory.cleanup()
-
-    def path(self, name):
-        return os.path.join(self.directory.name, name)
-
-    def embedded(self, name):
-        return {"SLUICE_DRIVER": "embedded", "SLUICE_DATA_DIR": self.path(name)}
-
-    def move(self, settings, direction, path, expected=0):
-        code, out = store(settings, "--" + direction, path)
-        self.assertEqual(code, expected, out[-3000:])
-        return out
-
+class Interrupted(Drivers):
     def test_interrupted_repeated_and_into_data(self):
         source = self.path("source")
         with open(source, "w", encoding="utf-8") as f:
